@@ -1,0 +1,45 @@
+# Everything runs in .venv, which is made when first needed: python3 and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check fix bench calibrate docs clean
+
+help: ## List what make can do
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/run: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are honoured)
+	@exec $(BIN)/convserve serve
+
+test: .venv/dev ## Run the whole test suite
+	$(BIN)/pytest
+
+check: .venv/dev ## Look at format, lint and types; write nothing
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+fix: .venv/dev ## Repair format and lint where that can be done
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/dev ## Time whole requests and single algorithms
+	$(BIN)/python -m tests.benchmarks
+
+calibrate: .venv/dev ## Measure the planner's rates on this machine and write them down
+	$(BIN)/python -m tests.benchmarks.calibrate
+
+docs: .venv/dev ## Make the pictures and the generated pages of docs/ from the running code
+	$(BIN)/python -m docs.make
+
+clean: ## Remove what was built
+	rm -rf .venv build dist *.egg-info

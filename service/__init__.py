@@ -1,0 +1,1 @@
+"""convserve: convolution as a service."""

@@ -1,0 +1,39 @@
+"""Where jobs are done: one interface, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # preload.py must run before anything imports NumPy, and this module is imported before it
+    from service.engine.jobs import Job, Result
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason."""
+
+    ready: bool
+    reason: str
+    workers: int
+    running: int
+    queued: int
+    capacity: int
+    restarts: Mapping[str, int]
+
+
+class Dispatcher(Protocol):
+    """Does jobs elsewhere than in the event loop."""
+
+    async def start(self) -> None:
+        """Begin to make workers; returns before they are warm, which `status` tells."""
+
+    async def stop(self) -> None:
+        """Refuse what comes, finish what was accepted within the grace, and end the rest; may be called twice."""
+
+    async def run(self, job: Job) -> Result:
+        """Do a job; raises EngineError or DispatchError. Cancelling the caller stops the work."""
+        ...
+
+    def status(self) -> Status: ...

@@ -1,0 +1,48 @@
+"""Every way in which a job is not done though nothing may be wrong with it.
+
+DispatchError
+├── Refused                  come again after `retry_after` seconds
+│   ├── QueueFull
+│   └── ShuttingDown
+├── DeadlineExceeded         the work was stopped
+├── WorkerCrashed            the worker process died of this job
+└── JobFailed                an error that the engine does not foresee; `report` is its traceback, for the log only
+"""
+
+from __future__ import annotations
+
+
+class DispatchError(Exception):
+    """The root of the tree; `detail` may be shown to the client."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Refused(DispatchError):
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class QueueFull(Refused):
+    pass
+
+
+class ShuttingDown(Refused):
+    pass
+
+
+class DeadlineExceeded(DispatchError):
+    pass
+
+
+class WorkerCrashed(DispatchError):
+    pass
+
+
+class JobFailed(DispatchError):
+    def __init__(self, detail: str, report: str) -> None:
+        super().__init__(detail)
+        self.report = report

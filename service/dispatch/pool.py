@@ -1,0 +1,236 @@
+"""Jobs in worker processes of this machine, which can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import replace
+from time import perf_counter
+
+import structlog
+
+from service.dispatch import Status
+from service.dispatch.admission import Admission, fail
+from service.dispatch.errors import DeadlineExceeded, DispatchError, JobFailed, ShuttingDown, WorkerCrashed
+from service.dispatch.process import WorkerProcess
+from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine, work
+from service.engine.errors import EngineError
+from service.engine.jobs import Job, Result
+
+JOBS_PER_WORKER = 1000
+LONGEST_PAUSE = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class NeverBegun(DispatchError):
+    """The worker had died before it saw the job."""
+
+
+class WorkerPool:
+    """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
+
+    `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        queue: int,
+        deadline: float,
+        grace: float,
+        max_memory_bytes: int,
+        perform: Perform = perform_with_engine,
+        *,
+        jobs_per_worker: int = JOBS_PER_WORKER,
+    ) -> None:
+        self._workers = workers
+        self._deadline = deadline
+        self._grace = grace
+        self._memory = max_memory_bytes
+        self._perform = perform
+        self._jobs_per_worker = jobs_per_worker
+        self._cores = available_cores()
+        self._admission: Admission[WorkerProcess] = Admission(workers, queue * workers, self._cores)
+        self._threads = ThreadPoolExecutor(2 * workers + 1, thread_name_prefix="workers")
+        self._restarts: Counter[str] = Counter()
+        self._alive = 0
+        self._warm = False
+        self._fault = ""
+        self._starting: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Future[Reply]] = set()
+        self._accepted = 0
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        for _ in range(self._workers):
+            self._add_worker()
+
+    async def stop(self) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    def status(self) -> Status:
+        reason = self._hindrance()
+        return Status(
+            ready=not reason,
+            reason=reason,
+            workers=self._alive,
+            running=self._admission.running,
+            queued=self._admission.waiting,
+            capacity=self._admission.capacity,
+            restarts=dict(self._restarts),
+        )
+
+    async def run(self, job: Job) -> Result:
+        if self._stopping:
+            raise self._shutting_down()
+        self._accepted += 1
+        try:
+            try:
+                return await self._run(job)
+            except NeverBegun:
+                return await self._run(job)
+        finally:
+            self._accepted -= 1
+
+    async def _run(self, job: Job) -> Result:
+        """Do the job in the next worker that is free, and see to it that the worker can be used again, or is not."""
+        worker = await self._admission.enter(len(job.body), job.received + self._deadline - perf_counter())
+        start = perf_counter()
+        reason: str | None = "crashed"
+        try:
+            result = await self._call(worker, job)
+            reason = None
+        except (EngineError, JobFailed):
+            reason = None
+            raise
+        except DeadlineExceeded:
+            reason = "deadline"
+            raise
+        except asyncio.CancelledError:
+            reason = "cancelled"
+            raise
+        finally:
+            self._admission.leave(perf_counter() - start)
+            worker.jobs += 1
+            if reason or worker.jobs >= self._jobs_per_worker:
+                self._replace(worker, reason or "recycled")
+            else:
+                worker.tidy()
+                self._admission.offer(worker)
+        return result
+
+    async def _call(self, worker: WorkerProcess, job: Job) -> Result:
+        loop = asyncio.get_running_loop()
+        call: asyncio.Future[Reply] = loop.create_future()
+        left = job.received + self._deadline - perf_counter()
+        late = DeadlineExceeded(f"the job was stopped {self._deadline:g} s after it had been received (deadline)")
+        timer = loop.call_later(left, fail, call, late)
+        self._calls.add(call)
+        try:
+            mailbox = worker.mailbox
+            body = await mailbox.send(job.body) if mailbox else bytes(job.body)
+            arguments = (replace(job, body=b""), body, mailbox and mailbox.address, self._admission.threads())
+            try:
+                future = worker.submit(work, self._perform, *arguments)
+            except RuntimeError:
+                raise NeverBegun("the worker had died before the job came") from None
+            future.add_done_callback(lambda done: _deliver(loop, call, done))
+            match await call:
+                case Done(result, parcel):
+                    return replace(result, body=mailbox.receive(parcel) if mailbox else parcel)
+                case Failed(report):
+                    raise JobFailed("the job failed in a way that was not foreseen", report)
+                case error:
+                    raise error
+        finally:
+            timer.cancel()
+            self._calls.discard(call)
+
+    def _replace(self, worker: WorkerProcess, reason: str) -> None:
+        self._alive -= 1
+        worker.kill()
+        self._threads.submit(worker.close)
+        if not self._stopping:
+            self._restarts[reason] += 1
+            self._add_worker()
+
+    def _add_worker(self) -> None:
+        task = asyncio.create_task(self._raise_worker())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _raise_worker(self) -> None:
+        """Make a worker, however often it takes."""
+        loop = asyncio.get_running_loop()
+        pause = 0.1
+        while not self._stopping:
+            try:
+                worker = await loop.run_in_executor(self._threads, WorkerProcess, self._memory, self._cores)
+            except Exception as error:  # whatever hinders it, the service must outlive it
+                self._fault = "workers do not start"
+                log.exception("worker_start_failed", exc_info=error)
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+                continue
+            self._fault = ""
+            self._alive += 1
+            self._warm = self._warm or self._alive == self._workers
+            self._admission.offer(worker)
+            return
+
+    async def _stop(self) -> None:
+        end = perf_counter() + self._grace
+        while self._accepted and perf_counter() < end:
+            await asyncio.sleep(0.01)
+        self._admission.dismiss(self._shutting_down())
+        for call in tuple(self._calls):
+            fail(call, self._shutting_down())
+        while self._accepted or self._starting:
+            await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        idle = self._admission.take_idle()
+        self._alive -= len(idle)
+        await asyncio.gather(*(loop.run_in_executor(self._threads, worker.close) for worker in idle))
+        await loop.run_in_executor(None, self._threads.shutdown)
+
+    def _shutting_down(self) -> ShuttingDown:
+        return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
+
+    def _hindrance(self) -> str:
+        """Say why no job should be sent now, or nothing."""
+        if self._stopping:
+            return "draining"
+        if not self._warm or not self._alive:
+            return self._fault or "starting"
+        if self._admission.waiting >= self._admission.capacity:
+            return "the queue is full"
+        return ""
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _deliver(loop: asyncio.AbstractEventLoop, call: asyncio.Future[Reply], done: Future[Reply]) -> None:
+    """Hand the outcome over to the event loop; runs in a thread of the pool."""
+    with suppress(RuntimeError):  # the loop was closed while the job ran
+        loop.call_soon_threadsafe(_settle, call, done)
+
+
+def _settle(call: asyncio.Future[Reply], done: Future[Reply]) -> None:
+    if call.done():
+        return
+    try:
+        call.set_result(done.result())
+    except BrokenProcessPool:
+        call.set_exception(NeverBegun("the worker died before it saw the job"))
+    except Exception:  # Pebble's ProcessExpired, or a message that cannot be read
+        call.set_exception(WorkerCrashed("the worker process died of this job; others are not affected"))

@@ -1,0 +1,79 @@
+"""One worker process, as the server sees it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+from pebble import ProcessPool
+
+from service.dispatch import worker
+from service.dispatch.payloads import Mailbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CONTEXT = multiprocessing.get_context("forkserver")
+START_SECONDS = 120.0
+
+
+class WorkerProcess:
+    """A Pebble pool of one process.
+
+    Every worker has a pool of its own so that no two share a lock or a pipe: one that is killed in the middle of a
+    message harms nobody else. For the same reason a pool whose worker was killed is not used again.
+    """
+
+    def __init__(self, memory: int, threads: int) -> None:
+        """Start the process and wait until it answers; blocks."""
+        CONTEXT.set_forkserver_preload(["service.dispatch.preload"])
+        self._pool = ProcessPool(
+            max_workers=1, initializer=worker.prepare, initargs=(memory, threads), context=CONTEXT
+        )
+        self.jobs = 0
+        self.mailbox = _mailbox()
+        try:
+            address = self.mailbox.address if self.mailbox else None
+            greeting = self.submit(worker.greet, address).result(START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+        self._pid = greeting.pid
+        if self.mailbox and not greeting.by_memory:
+            self.mailbox.close()
+            self.mailbox = None
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the process was there at the last look, which Pebble takes ten times a second."""
+        active: bool = self._pool.active
+        return active
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = self._pool.schedule(function, args=args, kwargs=kwargs)
+        return future
+
+    def kill(self) -> None:
+        """Stop the work at once."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process, and free what belongs to it; blocks."""
+        self._pool.stop()
+        self._pool.join()
+        if self.mailbox:  # not before the process is gone: it may be writing
+            self.mailbox.close()
+            self.mailbox = None
+
+
+def _mailbox() -> Mailbox | None:
+    try:
+        return Mailbox()
+    except OSError:
+        return None

@@ -1,0 +1,109 @@
+"""What runs inside a worker process."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import pkgutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from service.dispatch.payloads import Parcel, open_parcel, send_back
+from service.engine.errors import EngineError, MemoryLimit
+from service.engine.jobs import Job, Result
+
+PR_SET_PDEATHSIG = 1
+THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
+OOM_SCORE = "500"
+
+Perform = Callable[[Job, int], Result]
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """Who the worker is, and whether it can open the server's memory files."""
+
+    pid: int
+    by_memory: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """The result of a job; its body is the parcel."""
+
+    result: Result
+    body: Parcel
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An error that the engine does not foresee: its traceback as text, since not every exception can be sent."""
+
+    report: str
+
+
+Reply = Done | EngineError | Failed
+
+
+def perform_with_engine(job: Job, threads: int) -> Result:
+    """Do the job with the engine, which preload.py has imported; the server itself never loads it."""
+    perform: Perform = pkgutil.resolve_name("service.engine.pipeline:perform")
+    return perform(job, threads)
+
+
+def prepare(memory: int, threads: int) -> None:
+    """Make this process one that cannot harm the others: it may be killed at any moment, and takes so much memory."""
+    # Pebble's own handler would have to wait until a compiled loop returns to the interpreter.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        _die_with_the_others()
+        _bound_memory(memory + threads * THREAD_BYTES)
+
+
+def greet(address: str | None) -> Greeting:
+    """Do the first task of a worker: try the address of its mailbox."""
+    return Greeting(os.getpid(), address is not None and os.access(address, os.R_OK | os.W_OK))
+
+
+def work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
+    """Do one job, whose body comes and whose answer goes by itself."""
+    try:
+        result = perform(replace(job, body=open_parcel(body)), threads)
+        return Done(replace(result, body=b""), send_back(result.body, address))
+    except EngineError as error:
+        return error
+    except MemoryError:
+        bound = job.limits.max_memory_bytes
+        return MemoryLimit(f"the job needs more than {bound:,} bytes (max_memory_bytes)")
+    except BaseException:  # SystemExit too must not reach the server's event loop
+        return Failed(traceback.format_exc())
+
+
+if sys.platform == "linux":
+    import fcntl
+    import resource
+
+    def _die_with_the_others() -> None:
+        """End with the fork server and with the server, even in a loop that never returns to the interpreter.
+
+        The fork server is the parent. The server holds the other end of a pipe: when it is gone, the kernel
+        sends SIGIO, which ends a process by default.
+        """
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if server := multiprocessing.parent_process():
+            fcntl.fcntl(server.sentinel, fcntl.F_SETOWN, os.getpid())
+            flags = fcntl.fcntl(server.sentinel, fcntl.F_GETFL)
+            fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+    def _bound_memory(extra: int) -> None:
+        """Bound the address space to what is used now and `extra` bytes; where memory is short, die before others."""
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + extra, used + extra))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write(OOM_SCORE)

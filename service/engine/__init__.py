@@ -1,0 +1,33 @@
+"""The engine: convolution without HTTP.
+
+>>> from service.engine import filter_image
+>>> edges = filter_image(image, {"op": "gradient", "operator": "sobel"})
+
+`image` is an array (H, W) or (H, W, C) of uint8, uint16, float32 or float64, worked on as it stands; the result is
+float32 (H', W', C'), unclipped. With the bytes of a picture file the result is the bytes of a PNG:
+
+>>> png = filter_bytes(Path("photo.jpg").read_bytes(), {"op": "blur", "sigma": 2})
+
+`plan_filter` tells shapes, parameters, cost and the algorithms chosen, from the shape of an image alone. All of them raise
+`service.engine.errors.EngineError`, whose docstring has the whole tree. The names are loaded when first used, so that
+`service.engine.errors` and its like can be had without the compiled loops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from service.engine.python import filter_bytes as filter_bytes
+    from service.engine.python import filter_image as filter_image
+    from service.engine.python import plan_filter as plan_filter
+
+__all__ = ["filter_bytes", "filter_image", "plan_filter"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- as PEP 562 has it
+    if name in __all__:
+        from service.engine import python
+
+        return getattr(python, name)
+    raise AttributeError(name)

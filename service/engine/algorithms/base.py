@@ -1,0 +1,58 @@
+"""What an algorithm is: one way to compute a kind of step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.geometry import Shape
+from service.engine.precision import Arithmetic
+from service.engine.steps import Step
+
+Sample = Literal["uint8", "uint16", "float32", "float64"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One step on an image of known shape, and in what numbers.
+
+    `source` is the type of the samples that come. Results leave as `target`: a float type takes them as computed, an
+    integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that samples and weights are
+    integers, so that the sums before the division must come out without any error.
+    """
+
+    step: Step
+    shape: Shape
+    source: Sample
+    target: Sample
+    arithmetic: Arithmetic
+    exact: bool = False
+
+    @property
+    def output(self) -> Shape:
+        return self.step.output(self.shape)
+
+
+class Algorithm(Protocol):
+    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place."""
+
+    name: str
+
+    def accepts(self, task: Task) -> bool:
+        """Say whether this way can compute the task, to the accuracy that it asks for."""
+        ...
+
+    def seconds(self, task: Task) -> float:
+        """Predict the time on one thread from the work and the rates of rates.py."""
+        ...
+
+    def workspace(self, task: Task, threads: int) -> int:
+        """Bound the bytes that `apply` needs beside its input and its output."""
+        ...
+
+    def apply(self, task: Task, image: NDArray[np.generic], threads: int) -> NDArray[np.generic]:
+        """Compute the task on a C-contiguous `image` (H, W, C) of `source`; gives (H', W', C') of `target`."""
+        ...

@@ -1,0 +1,24 @@
+"""Small things that several algorithms do to arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Give the floats of `result` as `dtype`; an integer type rounds half to even and clips.
+
+    `result` is overwritten on the way. With `out`, of that dtype and of the same shape, the numbers land there.
+    """
+    kind = np.dtype(dtype)
+    if kind.kind != "f":
+        limits = np.iinfo(kind)
+        np.rint(result, out=result)
+        np.clip(result, limits.min, limits.max, out=result)
+    if out is None:
+        return result.astype(kind, copy=False)
+    np.copyto(out, result, casting="unsafe")
+    return out

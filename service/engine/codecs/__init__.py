@@ -1,0 +1,82 @@
+"""Images in and out: what the bytes are, what they hold, and the bytes of a result.
+
+`inspect` reads the header alone, `decode` the pixels; both raise nothing but what service.engine.errors lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.codecs import npy, pictures, png_reader, png_writer
+from service.engine.codecs.base import Buffer, Decoded, ImageInfo
+from service.engine.codecs.png_writer import Compression
+from service.engine.codecs.sniff import sniff
+from service.engine.errors import MemoryLimit
+from service.engine.limits import Limits
+
+__all__ = [
+    "Buffer",
+    "Compression",
+    "Decoded",
+    "ImageInfo",
+    "decode",
+    "decode_bytes",
+    "encode_npy",
+    "encode_png",
+    "inspect",
+    "warm",
+]
+
+_FIXED_BYTES = 4 * 2**20
+
+
+def inspect(data: Buffer, limits: Limits) -> ImageInfo:
+    """Read the header. Raises `UnsupportedFormat`, `InvalidImage`, `ImageTooLarge` and `TooManyChannels`."""
+    match sniff(data):
+        case "png":
+            return png_reader.inspect(data, limits)
+        case "npy":
+            return npy.inspect(data, limits)
+        case picture:
+            return pictures.inspect(data, picture, limits)
+
+
+def decode(data: Buffer, info: ImageInfo, threads: int = 1) -> Decoded:
+    """Read the pixels of what `inspect` has described. Raises `InvalidImage` and `MemoryLimit`."""
+    try:
+        match info.format:
+            case "png":
+                return png_reader.decode(data, threads)
+            case "npy":
+                return npy.decode(data, info)
+            case _:
+                return pictures.decode(data, info)
+    except MemoryError:
+        raise MemoryLimit(f"there is not enough memory to read {info.width}×{info.height} pixels") from None
+
+
+def decode_bytes(info: ImageInfo) -> int:
+    raise NotImplementedError
+
+
+def encode_png(
+    image: NDArray[Any], *, compression: Compression = "fast", icc: bytes | None = None, threads: int = 1
+) -> bytes:
+    """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels; the same bytes for any number of threads."""
+    return png_writer.encode(image, compression, icc, threads)
+
+
+def encode_npy(image: NDArray[Any]) -> bytes:
+    """Write an image (H, W, C) as a float32 array of NPY format 1.0."""
+    return npy.encode(image)
+
+
+def warm() -> None:
+    """Run every compiled loop once, so that no request waits for the compiler."""
+    for dtype in (np.uint8, np.uint16):
+        image = np.zeros((2, 2, 3), dtype)
+        data = encode_png(image)
+        decode(data, inspect(data, Limits()))

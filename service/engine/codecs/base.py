@@ -1,0 +1,44 @@
+"""What all codecs share: what is known of an image, and what they hand over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from numpy.typing import NDArray
+
+from service.engine.errors import ImageTooLarge, InvalidImage
+from service.engine.limits import Limits
+
+Buffer = bytes | bytearray | memoryview
+Format = Literal["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "npy"]
+Dtype = Literal["uint8", "uint16", "float32", "float64"]
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What the header says: the shape and type of what `decode` returns, width and height upright."""
+
+    format: Format
+    width: int
+    height: int
+    channels: int
+    dtype: Dtype
+    alpha: bool
+
+
+class Decoded(NamedTuple):
+    """`image` (H, W, C), C-contiguous, in native byte order; `icc` where a profile describes these very channels."""
+
+    image: NDArray[Any]
+    icc: bytes | None
+
+
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Refuse no pixels (`InvalidImage`) and too many of them (`ImageTooLarge`)."""
+    if width < 1 or height < 1:
+        raise InvalidImage(f"the image is {width}×{height}: it has no pixels")
+    if width * height > limits.max_image_pixels:
+        raise ImageTooLarge(
+            f"the image is {width}×{height} = {width * height:,} pixels; at most {limits.max_image_pixels:,} are taken"
+        )

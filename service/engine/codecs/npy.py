@@ -1,0 +1,122 @@
+"""NPY arrays, read with suspicion and written plainly (NumPy enhancement proposal 1, numpy.lib.format)."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
+from service.engine.errors import InvalidImage, TooManyChannels
+from service.engine.limits import Limits
+
+MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADER_TEXT = 1024
+"""Without the blanks at its end; the header of an array that is read here has some 80 characters."""
+
+_MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
+_DTYPES: dict[str, Dtype] = {
+    "|u1": "uint8",
+    "<u2": "uint16",
+    ">u2": "uint16",
+    "<f4": "float32",
+    ">f4": "float32",
+    "<f8": "float64",
+    ">f8": "float64",
+}
+
+
+class _Header(NamedTuple):
+    descr: str
+    fortran_order: bool
+    shape: tuple[int, ...]
+    start: int
+
+
+def inspect(data: Buffer, limits: Limits) -> ImageInfo:
+    """Read the header. Raises `InvalidImage`, `ImageTooLarge` and `TooManyChannels`."""
+    header = _read_header(data)
+    height, width, channels = (*header.shape, 1)[:3]
+    check_pixels(width, height, limits)
+    if channels < 1:
+        raise InvalidImage("the array has no channels")
+    if channels > limits.max_channels:
+        raise TooManyChannels(f"the array has {channels:,} channels; at most {limits.max_channels:,} are taken")
+    promised = math.prod(header.shape) * np.dtype(header.descr).itemsize
+    if len(data) - header.start != promised:
+        raise InvalidImage(f"damaged NPY: {promised:,} bytes should follow the header, {len(data) - header.start:,} do")
+    return ImageInfo("npy", width, height, channels, _DTYPES[header.descr], alpha=False)
+
+
+def decode(data: Buffer, info: ImageInfo) -> Decoded:
+    """Read the array, without a copy where its layout allows it. Raises `InvalidImage`."""
+    header = _read_header(data)
+    stored = np.frombuffer(data, header.descr, offset=header.start)
+    shaped = stored.reshape(header.shape, order="F" if header.fortran_order else "C")
+    image = np.require(shaped.reshape(info.height, info.width, info.channels), info.dtype, ["C", "A"])
+    _check_finite(image)
+    return Decoded(image, None)
+
+
+def encode(image: NDArray[Any]) -> bytes:
+    """Write an array as little-endian float32 in C order, format 1.0."""
+    samples = np.ascontiguousarray(image, "<f4")
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": samples.shape})
+    start = len(_MAGIC) + 4
+    padded = header + " " * (-(start + len(header) + 1) % 64) + "\n"
+    length = len(padded).to_bytes(2, "little")
+    return b"".join([_MAGIC, b"\x01\x00", length, padded.encode("ascii"), samples.data])
+
+
+def _read_header(data: Buffer) -> _Header:
+    version = tuple(data[6:8])
+    size = _LENGTH_BYTES.get((version + (-1, -1))[:2])
+    if size is None:
+        raise InvalidImage("damaged NPY: its format version is none of 1.0, 2.0 and 3.0")
+    start = 8 + size
+    length = int.from_bytes(data[8:start], "little")
+    if length > MAX_HEADER_BYTES:
+        raise InvalidImage(f"the NPY header has {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read")
+    if start + length > len(data):
+        raise InvalidImage("damaged NPY: it ends within its header")
+    return _parsed(bytes(data[start : start + length]), start + length)
+
+
+def _parsed(header: bytes, start: int) -> _Header:
+    """Read the dictionary, in which nothing may be missing and nothing more may stand."""
+    text = header.rstrip()
+    if len(text) > MAX_HEADER_TEXT:
+        raise InvalidImage(f"the NPY header has {len(text):,} characters; at most {MAX_HEADER_TEXT:,} are read")
+    try:
+        fields = ast.literal_eval(text.decode("ascii"))
+    except Exception:  # whatever Python's parser makes of hostile text
+        raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None
+    if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
+        raise InvalidImage("damaged NPY: its header must have descr, fortran_order and shape, and nothing else")
+    descr, fortran_order, shape = fields["descr"], fields["fortran_order"], fields["shape"]
+    if not isinstance(descr, str) or descr not in _DTYPES:
+        raise InvalidImage(f"the array has dtype {descr!r}; read are {', '.join(_DTYPES)}")
+    if not isinstance(fortran_order, bool):
+        raise InvalidImage("damaged NPY: fortran_order is neither True nor False")
+    if not isinstance(shape, tuple) or any(type(size) is not int or size < 0 for size in shape):
+        raise InvalidImage("damaged NPY: its shape is no tuple of sizes")
+    if len(shape) not in {2, 3}:
+        raise InvalidImage(f"the array has {len(shape)} dimensions; it must be (H, W) or (H, W, C)")
+    return _Header(descr, fortran_order, shape, start)
+
+
+def _check_finite(image: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, naming the first of them."""
+    if image.dtype.kind != "f":
+        return
+    finite = np.isfinite(image)
+    if not finite.all():
+        row, column, channel = (int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
+        raise InvalidImage(
+            f"the sample at row {row}, column {column}, channel {channel} is"
+            f" {image[row, column, channel]}; samples must be finite"
+        )

@@ -1,0 +1,123 @@
+"""What is asked of a picture before Pillow sees it: that opening it is cheap, and that nothing of it would be lost."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+from service.engine.codecs.base import check_pixels
+from service.engine.errors import ImageTooLarge, InvalidImage
+from service.engine.limits import Limits
+
+MAX_SCANS = 100
+"""Of a JPEG: each scan of a progressive one walks over the whole picture."""
+MAX_FRAMES = 10_000
+MAX_PARTS = 10_000
+"""Segments of a JPEG, blocks of a GIF, entries of a TIFF's directory: Pillow reads each in Python."""
+
+_SOI_EOI_SOS = 0xD8, 0xD9, 0xDA
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+"""In a scan: stuffed zeros and restart markers belong to it."""
+
+
+def check_jpeg(data: bytes) -> None:
+    """Refuse more than 8 bits (T.81 has 12 and more) and too many scans or segments."""
+    _, end_of_image, start_of_scan = _SOI_EOI_SOS
+    uncertain = data.count(b"\xff\xda") > MAX_SCANS  # cheap, and never less than the scans
+    scans = 0
+    for parts, (marker, content) in enumerate(_segments(data)):
+        if parts >= MAX_PARTS:
+            raise InvalidImage(f"the JPEG has more than {MAX_PARTS:,} segments")
+        if marker in _START_OF_FRAME and data[content : content + 1] not in {b"\x08", b""}:
+            raise InvalidImage(f"the JPEG has {data[content]} bits per sample; only those of 8 bits can be read whole")
+        if marker == start_of_scan:
+            scans += 1
+            if not uncertain:
+                return
+        if scans > MAX_SCANS:
+            raise ImageTooLarge(f"the JPEG has more than {MAX_SCANS} scans; at most {MAX_SCANS} are read")
+        if marker == end_of_image:
+            return
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """List the markers of the first picture, each with the place of its content (T.81, annex B)."""
+    found = _NEXT_MARKER.search(data, 2)
+    while found:
+        marker, content = data[found.end() - 1], found.end() + 2
+        yield marker, content
+        length = int.from_bytes(data[found.end() : content], "big")
+        found = _NEXT_MARKER.search(data, found.end() + length)
+
+
+def check_webp(data: bytes, limits: Limits) -> None:
+    """Refuse a cut file, and too large a canvas, for which opening would already ask for memory (RFC 9649)."""
+    promised = 8 + int.from_bytes(data[4:8], "little")
+    if len(data) < promised:
+        raise InvalidImage(f"damaged WebP: it should have {promised:,} bytes and has {len(data):,}")
+    with suppress(struct.error):
+        match data[12:16]:
+            case b"VP8 ":
+                width, height = struct.unpack_from("<HH", data, 26)
+                check_pixels(width & 0x3FFF, height & 0x3FFF, limits)
+            case b"VP8L":
+                (sides,) = struct.unpack_from("<I", data, 21)
+                check_pixels((sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1, limits)
+            case b"VP8X":
+                width, height = (int.from_bytes(data[place : place + 3], "little") for place in (24, 27))
+                check_pixels(width + 1, height + 1, limits)
+
+
+def check_gif(data: bytes) -> None:
+    """Refuse what is no picture, and too many blocks before the first one (GIF89a, sections 17 to 26)."""
+    position = 13 + _colour_table_bytes(data[10:11])
+    for _ in range(MAX_PARTS):
+        match data[position : position + 1]:
+            case b",":
+                check = position + 10 <= len(data)
+                if not check:
+                    break
+                return
+            case b"!":
+                position = _after_blocks(data, position + 2)
+            case _:
+                break
+    else:
+        raise InvalidImage(f"the GIF has more than {MAX_PARTS:,} extensions before its first picture")
+    raise InvalidImage("damaged GIF: it has no picture")
+
+
+def _colour_table_bytes(flags: bytes) -> int:
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _after_blocks(data: bytes, position: int) -> int:
+    for _ in range(MAX_PARTS):
+        size = data[position] if position < len(data) else 0
+        position += 1 + size
+        if not size:
+            return position
+    raise InvalidImage(f"an extension of the GIF has more than {MAX_PARTS:,} blocks")
+
+
+def check_avif(data: bytes) -> None:
+    """Refuse more than 8 bits, which Pillow would cut (AV1 in ISO-BMFF, 2.3.3: the third byte of av1C)."""
+    for found in re.finditer(rb"av1C\x81.([\x00-\xff])", data[: _media_start(data)], re.DOTALL):
+        flags = found[1][0]
+        if flags & 0x40:
+            bits = 12 if flags & 0x20 else 10
+            raise InvalidImage(f"the AVIF has {bits} bits per sample; only those of 8 bits can be read whole")
+
+
+def _media_start(data: bytes) -> int:
+    """Find where the boxes that describe the picture end and its coded data begin."""
+    position = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"mdat" or size < 8:
+            break
+        position += size
+    return min(position, len(data))

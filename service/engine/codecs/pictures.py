@@ -1,0 +1,191 @@
+"""Pictures that Pillow reads; the only file that knows it.
+
+Its formats are named one by one, it never sees a file of another kind, and none of its words leave this file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from service.engine.codecs import picture_headers as headers
+from service.engine.codecs.base import Buffer, Decoded, Dtype, Format, ImageInfo, check_pixels
+from service.engine.codecs.metadata import fitting_profile, orientation, transposes, upright
+from service.engine.codecs.sniff import READ
+from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
+from service.engine.limits import Limits
+
+Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the service's own bound
+
+
+class _Model(NamedTuple):
+    """What a picture becomes: the mode to convert it to, or None; how many channels, of which type."""
+
+    mode: str | None
+    channels: int
+    dtype: Dtype = "uint8"
+
+
+_GRAY, _RGB, _DEEP = _Model(None, 1), _Model(None, 3), _Model(None, 1, "uint16")
+_TO_GRAY_ALPHA, _TO_RGB, _TO_RGBA = _Model("LA", 2), _Model("RGB", 3), _Model("RGBA", 4)
+_MODELS = {
+    "1": _Model("L", 1),
+    "L": _GRAY,
+    "LA": _Model(None, 2),
+    "La": _TO_GRAY_ALPHA,
+    "P": _TO_RGB,
+    "PA": _TO_RGBA,
+    "RGB": _RGB,
+    "RGBX": _TO_RGB,
+    "RGBA": _Model(None, 4),
+    "RGBa": _TO_RGBA,
+    "CMYK": _TO_RGB,
+    "YCbCr": _TO_RGB,
+    "LAB": _TO_RGB,
+    "HSV": _TO_RGB,
+    "I;16": _DEEP,
+    "I;16L": _DEEP,
+    "I;16B": _DEEP,
+}
+"""By Pillow's mode. Not here, hence refused: 32-bit integers and floats, whose range is nowhere said."""
+_WITH_TRANSPARENCY = {"1": _TO_GRAY_ALPHA, "L": _TO_GRAY_ALPHA, "P": _TO_RGBA, "RGB": _TO_RGBA}
+_OTHER_MODELS = {"CMYK", "LAB"}
+"""Whose profiles do not describe what they are converted to."""
+
+
+def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
+    """Read the header. Raises `InvalidImage` and `ImageTooLarge`."""
+    content = bytes(data)
+    with _refusing(kind):
+        _check(content, kind, limits)
+        with _opened(content, kind) as picture:
+            check_pixels(picture.width, picture.height, limits)
+            _check_frames(picture)
+            model = _model(picture, kind)
+            width, height = picture.size
+            if transposes(_orientation(picture)):
+                width, height = height, width
+            return ImageInfo(kind, width, height, model.channels, model.dtype, alpha=model.channels in {2, 4})
+
+
+def decode(data: Buffer, info: ImageInfo) -> Decoded:
+    """Read the first frame, upright, in the model that `info` says. Raises `InvalidImage` and `MemoryLimit`."""
+    with _refusing(info.format), _opened(bytes(data), info.format) as picture:
+        model, turned = _model(picture, info.format), _orientation(picture)
+        profile = None if picture.mode in _OTHER_MODELS else picture.info.get("icc_profile")
+        image = _pixels(picture, model)
+        if info.format == "tiff" and model is _DEEP and _tag(picture.tag_v2, _PHOTOMETRIC) == (_WHITE_IS_ZERO,):
+            image = 65535 - image  # Pillow does this for 8 bits, and not for 16
+        image = upright(image, turned)
+        if image.shape != (info.height, info.width, info.channels) or image.dtype != info.dtype:
+            raise InvalidImage(f"damaged {READ[info.format]}: its pixels are not what its header promises")
+        return Decoded(image, fitting_profile(profile, info.channels))
+
+
+@contextmanager
+def _refusing(kind: Format) -> Iterator[None]:
+    """Turn whatever Pillow raises into a refusal; its warnings are about files, and not for the log."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        yield
+    except EngineError:
+        raise
+    except MemoryError:
+        raise MemoryLimit(f"there is not enough memory for this {READ[kind]}") from None
+    except Exception:  # its decoders raise nearly everything on damaged files
+        raise InvalidImage(f"damaged {READ[kind]}, or one of a form that is not read here") from None
+
+
+def _opened(content: bytes, kind: Format) -> Any:
+    return Image.open(BytesIO(content), formats=[kind])
+
+
+def _check(content: bytes, kind: Format, limits: Limits) -> None:
+    match kind:
+        case "jpeg":
+            headers.check_jpeg(content)
+        case "webp":
+            headers.check_webp(content, limits)
+        case "gif":
+            headers.check_gif(content)
+        case "avif":
+            headers.check_avif(content)
+        case "tiff":
+            _check_tiff(content, limits)
+
+
+def _check_frames(picture: Any) -> None:
+    """Ask how many frames there are where opening has counted them already."""
+    frames = vars(picture).get("n_frames", 1)
+    if frames > headers.MAX_FRAMES:
+        raise ImageTooLarge(f"the picture has {frames:,} frames; at most {headers.MAX_FRAMES:,} are taken")
+
+
+def _model(picture: Any, kind: Format) -> _Model:
+    """Say what the picture becomes; the same before and after its pixels are read."""
+    if picture.info.get("transparency") is not None and picture.mode in _WITH_TRANSPARENCY:
+        return _WITH_TRANSPARENCY[picture.mode]
+    model = _MODELS.get(picture.mode)
+    if model is None:
+        raise InvalidImage(f"{READ[kind]} pictures of this kind of samples ({picture.mode}) are not read")
+    return model
+
+
+def _pixels(picture: Any, model: _Model) -> NDArray[Any]:
+    """Read the pixels as (H, W, C), in native byte order."""
+    if model.mode is None:
+        picture.load()
+        image = np.asarray(picture)
+    else:
+        image = np.asarray(picture.convert(model.mode))
+    return image.astype(model.dtype, copy=False).reshape(*image.shape[:2], model.channels)
+
+
+def _orientation(picture: Any) -> int:
+    """Read the EXIF orientation; that of TIFF Pillow applies by itself."""
+    return 1 if picture.format == "TIFF" else orientation(picture.info.get("exif", b""))
+
+
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
+_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
+_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+_KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
+
+
+def _check_tiff(content: bytes, limits: Limits) -> None:
+    """Refuse sizes beyond the bound, and samples of which Pillow would lose a part, by name (TIFF 6.0, section 8)."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2(content[:16])
+    entries = content[tags.next : tags.next + 2]
+    if int.from_bytes(entries, "little" if tags.prefix == b"II" else "big") > headers.MAX_PARTS:
+        raise InvalidImage(f"the TIFF has more than {headers.MAX_PARTS:,} entries")
+    file = BytesIO(content)
+    file.seek(tags.next)
+    tags.load(file)
+    for sides in ((_WIDTH, _HEIGHT), (_TILE_WIDTH, _TILE_HEIGHT)):
+        width, height = (_tag(tags, side) for side in sides)
+        if len(width) == len(height) == 1:
+            check_pixels(width[0], height[0], limits)
+    bits, samples, formats = _tag(tags, _BITS) or (1,), (_tag(tags, _SAMPLES) or (1,))[0], _tag(tags, _SAMPLE_FORMAT)
+    channels = max(samples, len(bits))
+    kind = _KINDS.get(max(formats, default=_UNSIGNED), "")
+    whole = max(bits) <= 8 or (bits == (16,) and channels == 1)
+    if kind or not whole:
+        name = " ".join(filter(None, (f"{max(bits)}-bit", kind, "TIFF")))
+        raise InvalidImage(
+            f"a {name} of {channels} {'channel' if channels == 1 else 'channels'} cannot be read whole: read are up to 8"
+            " bits, and 16 bits of one channel. Send it as PNG of 16 bits, or as NPY"
+        )
+
+
+def _tag(tags: Any, number: int) -> tuple[int, ...]:
+    """Give the integers of a tag; none where it is missing or not of integers."""
+    value = tags.get(number, ())
+    values = value if isinstance(value, tuple) else (value,)
+    return values if all(type(one) is int for one in values) else ()

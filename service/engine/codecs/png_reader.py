@@ -1,0 +1,189 @@
+"""PNG read whole: every depth, palettes, interlacing, transparency, 16 bits.
+
+Of animations the default image is read. Pixels are inflated strip by strip, never beyond what the header promises.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from isal import igzip_lib, isal_zlib
+from numpy.typing import NDArray
+
+from service.engine.codecs import png_header as png
+from service.engine.codecs.base import Buffer, Decoded, ImageInfo, check_pixels
+from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
+from service.engine.codecs.png_header import damaged
+from service.engine.limits import Limits
+from service.engine.loops.png import unfilter_rows
+
+STRIP_BYTES = 256 * 1024
+"""Bytes of filtered rows that are inflated at once: they stay in the second-level cache."""
+
+_FEED_BYTES = 64 * 1024
+_WHOLE = ((0, 0, 1, 1),)
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""First column, first row, columns apart, rows apart, of each pass."""
+
+_UNPACKED = {
+    depth: (np.arange(256, dtype=np.uint8)[:, None] >> np.arange(8 - depth, -1, -depth)).astype(np.uint8) % 2**depth
+    for depth in (1, 2, 4)
+}
+"""By depth: the samples that each byte holds, (256, 8 / depth)."""
+
+Item = TypeVar("Item")
+
+
+def inspect(data: Buffer, limits: Limits) -> ImageInfo:
+    """Read the header. Raises `InvalidImage` and `ImageTooLarge`."""
+    header = png.read_header(memoryview(data))
+    check_pixels(header.width, header.height, limits)
+    width, height = header.width, header.height
+    if transposes(orientation(header.exif)):
+        width, height = height, width
+    dtype = "uint16" if header.depth == 16 else "uint8"
+    return ImageInfo("png", width, height, header.channels, dtype, alpha=header.channels in {2, 4})
+
+
+def decode(data: Buffer, threads: int = 1) -> Decoded:
+    """Read the image, inflating in a thread of its own where there are two. Raises `InvalidImage`."""
+    view = memoryview(data)
+    header = png.read_header(view)
+    shape = (header.height, header.width, header.channels)
+    image = np.empty(shape, np.uint16 if header.depth == 16 else np.uint8)
+    source = _Inflater(view, header.pixels)
+    strips = _strips(header, source, image)
+    for strip in _ahead(strips) if threads > 1 and image.nbytes > STRIP_BYTES else strips:
+        above = np.zeros(strip.rows.shape[1] - 1, np.uint8) if strip.first else last
+        if not unfilter_rows(strip.rows, above, max(1, header.depth * header.samples // 8)):
+            raise damaged("a row names a filter that does not exist")
+        last = strip.rows[-1, 1:]
+        strip.target[:] = _colours(header, _samples(header, strip.rows[:, 1:], strip.target.shape[1]))
+    source.finish()
+    return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
+
+
+class _Inflater:
+    """The rows of all passes, inflated piece by piece."""
+
+    def __init__(self, view: memoryview, chunks: list[png.Chunk]) -> None:
+        self._stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
+        self._feed = self._pieces(view, chunks)
+
+    def fill(self, buffer: NDArray[np.uint8]) -> None:
+        """Inflate exactly as many bytes as the buffer (1-D) has."""
+        position = 0
+        while position < len(buffer):
+            piece = self._inflate(len(buffer) - position)
+            buffer[position : position + len(piece)] = np.frombuffer(piece, np.uint8)
+            position += len(piece)
+
+    def finish(self) -> None:
+        """Check that the stream ends here, and every checksum that has not been looked at."""
+        while not self._stream.eof:
+            if self._inflate(1):
+                raise damaged("it has more pixels than its header says")
+        for _ in self._feed:
+            pass
+
+    def _inflate(self, most: int) -> bytes:
+        if self._stream.eof:
+            raise damaged("it has fewer pixels than its header says")
+        piece = next(self._feed, None) if self._stream.needs_input else b""
+        if piece is None:
+            raise damaged("its pixels are cut off")
+        try:
+            return self._stream.decompress(piece, most)
+        except igzip_lib.IsalError:
+            raise damaged("its compressed pixels do not make sense") from None
+
+    @staticmethod
+    def _pieces(view: memoryview, chunks: list[png.Chunk]) -> Iterator[memoryview]:
+        for chunk in chunks:
+            checksum = isal_zlib.crc32(chunk.kind)
+            for start in range(chunk.start, chunk.stop, _FEED_BYTES):
+                piece = view[start : min(start + _FEED_BYTES, chunk.stop)]
+                checksum = isal_zlib.crc32(piece, checksum)
+                yield piece
+            png.check_sum(view, chunk, checksum)
+
+
+class _Strip(NamedTuple):
+    """Some rows of a pass, (rows, 1 + bytes), still filtered, and where in the image they belong."""
+
+    rows: NDArray[np.uint8]
+    target: NDArray[Any]
+    first: bool
+
+
+def _strips(header: png.Header, source: _Inflater, image: NDArray[Any]) -> Iterator[_Strip]:
+    for left, top, across, down in _ADAM7 if header.interlaced else _WHOLE:
+        target = image[top::down, left::across]
+        height, width = target.shape[:2]
+        row_bytes = 1 + (width * header.depth * header.samples + 7) // 8
+        rows_each = max(1, STRIP_BYTES // row_bytes)
+        for start in range(0, height if width else 0, rows_each):
+            strip = target[start : start + rows_each]
+            rows = np.empty((len(strip), row_bytes), np.uint8)
+            source.fill(rows.reshape(-1))
+            yield _Strip(rows, strip, first=start == 0)
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Make each item in a thread of its own while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
+
+
+def _samples(header: png.Header, rows: NDArray[np.uint8], width: int) -> NDArray[Any]:
+    """Take rows of bytes apart: (rows, width, samples), as the numbers stand in the file."""
+    samples: NDArray[Any] = rows
+    if header.depth == 16:
+        samples = rows.view(">u2")
+    elif header.depth < 8:
+        samples = _UNPACKED[header.depth][rows].reshape(len(rows), -1)[:, :width]
+    return samples.reshape(len(rows), width, header.samples)
+
+
+def _colours(header: png.Header, samples: NDArray[Any]) -> NDArray[Any]:
+    """Make the image's channels of the samples: levels of full range, colours of the palette, alpha out of tRNS."""
+    if header.colour == png.PALETTE:
+        palette = _palette(header)
+        if samples.max() >= len(palette):
+            raise damaged("a pixel is of a colour that its palette does not have")
+        return palette[samples[:, :, 0]]
+    levels = samples * np.uint8(255 // (2**header.depth - 1)) if header.depth < 8 else samples
+    if header.transparency is None:
+        return levels
+    clear = np.frombuffer(header.transparency, ">u2") % 2**header.depth
+    opaque = 2 ** max(8, header.depth) - 1
+    alpha = np.where((samples == clear).all(axis=2, keepdims=True), 0, opaque).astype(levels.dtype)
+    return np.concatenate([levels, alpha], axis=2)
+
+
+def _palette(header: png.Header) -> NDArray[np.uint8]:
+    """Lay out the palette as (colours, 3), or (colours, 4) with tRNS, which may be shorter."""
+    colours = np.frombuffer(header.palette or b"", np.uint8).reshape(-1, 3)
+    if header.transparency is None:
+        return colours
+    alpha = np.full((len(colours), 1), 255, np.uint8)
+    alpha[: len(header.transparency), 0] = np.frombuffer(header.transparency, np.uint8)
+    return np.concatenate([colours, alpha], axis=1)
+
+
+def _profile(chunk: bytes) -> bytes | None:
+    """Inflate the profile of an iCCP chunk: name, 0, method 0, zlib stream. None if it cannot be, or is too large."""
+    compressed = chunk.partition(b"\0")[2][1:]
+    stream = zlib.decompressobj()
+    try:
+        profile = stream.decompress(compressed, MAX_PROFILE_BYTES)
+    except zlib.error:
+        return None
+    return profile if stream.eof else None

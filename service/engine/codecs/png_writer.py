@@ -1,0 +1,137 @@
+"""PNG written: a filter chosen row by row, strips of rows deflated side by side, one zlib stream.
+
+Where the strips begin depends on the image alone: the same bytes come out, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, RGB, RGBA, SIGNATURE
+from service.engine.loops.png import filter_rows
+
+Compression = Literal["fast", "small"]
+
+STRIP_BYTES = 512 * 1024
+"""Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
+
+_COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
+_ZLIB_HEADER = b"\x78\x01"
+_LAST_BLOCK = b"\x03\x00"
+"""An empty final block of deflate: the strips before it end with an empty stored one, on a byte's border."""
+_ADLER_MODULUS = 65521
+
+
+def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, threads: int) -> bytes:
+    """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
+    height, width, channels = image.shape
+    row_bytes = width * channels * image.itemsize
+    rows_each = max(1, STRIP_BYTES // row_bytes)
+    strips = [slice(start, start + rows_each) for start in range(0, height, rows_each)]
+    deflated = _side_by_side(partial(_deflated_strip, image, _DEFLATE[compression]), strips, threads)
+    header = struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
+    pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
+    if icc is not None:
+        pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    pieces += _chunk(b"IDAT", _ZLIB_HEADER)
+    adler = 1
+    for strip in deflated:
+        pieces += strip.chunk
+        adler = _joined_adler(adler, strip.adler, strip.length)
+    pieces += _chunk(b"IDAT", _LAST_BLOCK, struct.pack(">I", adler))
+    pieces += _chunk(b"IEND")
+    return b"".join(pieces)
+
+
+class _Deflated(NamedTuple):
+    """One strip: its IDAT chunk, and checksum and length of what it inflates to."""
+
+    chunk: list[bytes]
+    adler: int
+    length: int
+
+
+def _side_by_side(deflate: Callable[[slice], _Deflated], strips: list[slice], threads: int) -> Iterable[_Deflated]:
+    if threads < 2 or len(strips) < 2:
+        return map(deflate, strips)
+    with ThreadPoolExecutor(min(threads, len(strips))) as workers:
+        return list(workers.map(deflate, strips))
+
+
+def _deflated_strip(
+    image: NDArray[Any], deflate: Callable[[NDArray[np.uint8]], list[bytes]], strip: slice
+) -> _Deflated:
+    filtered = _filtered_strip(image, strip)
+    return _Deflated(_chunk(b"IDAT", *deflate(filtered)), isal_zlib.adler32(filtered), filtered.size)
+
+
+def _filtered_strip(image: NDArray[Any], strip: slice) -> NDArray[np.uint8]:
+    """Filter some rows of the image: (rows, 1 + bytes)."""
+    above = min(strip.start, 1)
+    samples = image[strip.start - above : strip.stop]
+    big_endian = np.ascontiguousarray(samples, samples.dtype.newbyteorder(">"))
+    rows = big_endian.view(np.uint8).reshape(len(samples), -1)
+    rows.flags.writeable = False  # one type, whoever calls: each other one would be compiled anew
+    prior = rows[0] if above else _no_row(rows.shape[1])
+    rows = rows[above:]
+    filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+    candidates = np.empty((4, rows.shape[1]), np.uint8)
+    filter_rows(rows, prior, image.shape[2] * image.itemsize, candidates, filtered)
+    return filtered
+
+
+def _no_row(row_bytes: int) -> NDArray[np.uint8]:
+    row = np.zeros(row_bytes, np.uint8)
+    row.flags.writeable = False
+    return row
+
+
+def _deflate_fast(rows: NDArray[np.uint8]) -> list[bytes]:
+    stream = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
+    return [stream.compress(rows), stream.flush(isal_zlib.Z_SYNC_FLUSH)]
+
+
+def _deflate_small(rows: NDArray[np.uint8]) -> list[bytes]:
+    """Take the better of two ways: run lengths win where noise leaves no longer matches, by up to 5 per cent."""
+    ways = [_deflate_with(rows, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)]
+    return min(ways, key=lambda pieces: sum(map(len, pieces)))
+
+
+def _deflate_with(rows: NDArray[np.uint8], strategy: int) -> list[bytes]:
+    stream = zlib.compressobj(6, zlib.DEFLATED, -15, 9, strategy)
+    return [stream.compress(rows), stream.flush(zlib.Z_SYNC_FLUSH)]
+
+
+_DEFLATE: dict[Compression, Callable[[NDArray[np.uint8]], list[bytes]]] = {
+    "fast": _deflate_fast,
+    "small": _deflate_small,
+}
+
+
+def _chunk(kind: bytes, *content: bytes) -> list[bytes]:
+    """Frame a chunk, leaving its content in pieces."""
+    checksum = isal_zlib.crc32(kind)
+    for piece in content:
+        checksum = isal_zlib.crc32(piece, checksum)
+    return [struct.pack(">I4s", sum(map(len, content)), kind), *content, struct.pack(">I", checksum)]
+
+
+def _joined_adler(adler: int, following: int, length: int) -> int:
+    """Join the Adler-32 of some bytes with that of the `length` bytes that follow them (RFC 1950, 8.2).
+
+    The low half is 1 + the sum of the bytes, the high half the sum of all low halves so far.
+    """
+    low, high = adler & 0xFFFF, adler >> 16
+    next_low, next_high = following & 0xFFFF, following >> 16
+    joined_low = (low + next_low - 1) % _ADLER_MODULUS
+    joined_high = (high + next_high + (low - 1) * length) % _ADLER_MODULUS
+    return joined_high << 16 | joined_low

@@ -1,0 +1,119 @@
+"""The JSON documents that clients send, taken apart: image and spec, or image shape and spec."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from difflib import get_close_matches
+from typing import get_args
+
+from service.engine.algorithms.base import Sample
+from service.engine.codecs import Buffer, ImageInfo
+from service.engine.errors import (
+    AmbiguousRequest,
+    Fault,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidSpec,
+    MalformedJson,
+    MissingImage,
+    MissingSpec,
+    TooManyChannels,
+)
+from service.engine.limits import Limits
+from service.engine.strict_json import loads
+
+LARGEST_SIDE = 2**31 - 1
+
+
+def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
+    """Take `{"image": base64 or data: URI, "spec": …}` apart; with `preset` there must be no spec, and None is given."""
+    document = _object(body, {"image"} if preset else {"image", "spec"})
+    if "image" not in document:
+        raise MissingImage('the document has no "image"')
+    if not preset and "spec" not in document:
+        raise MissingSpec('the document has no "spec"')
+    return _base64(document["image"]), document.get("spec")
+
+
+def plan_document(body: Buffer, limits: Limits) -> tuple[ImageInfo, object]:
+    """Take `{"spec": …, "image": {"width", "height", "channels", "dtype"}}` apart.
+
+    Integers in up to four channels stand for a picture, anything else for an array; two and four channels of a picture
+    have alpha for the last.
+    """
+    document = _object(body, {"image", "spec"})
+    if "spec" not in document:
+        raise MissingSpec('the document has no "spec"')
+    if "image" not in document:
+        raise MissingImage('the document has no "image": give its "width" and "height"')
+    return image_info(document["image"], limits), document["spec"]
+
+
+def image_info(image: object, limits: Limits) -> ImageInfo:
+    """Read the shape of an image that is not sent itself; raises InvalidSpec with pointers from "/image"."""
+    if not isinstance(image, dict):
+        raise InvalidSpec('"image" must be an object with "width" and "height"').at("/image")
+    faults = [Fault(f"/image/{name}", _unknown(name, IMAGE_FIELDS)) for name in image if name not in IMAGE_FIELDS]
+    fields = {"channels": 3, "dtype": "uint8", **image}
+    for name, most in IMAGE_FIELDS.items():
+        value = fields.get(name)
+        if name == "dtype":
+            if value not in get_args(Sample):
+                faults.append(Fault("/image/dtype", f"must be one of {', '.join(get_args(Sample))}; was {_short(value)}"))
+        elif name not in fields:
+            faults.append(Fault(f"/image/{name}", "is missing"))
+        elif type(value) is not int or not 1 <= value <= most:
+            faults.append(Fault(f"/image/{name}", f"must be an integer from 1 to {most:,}; was {_short(value)}"))
+    if faults:
+        raise InvalidSpec.of(faults)
+    width, height, channels, dtype = (fields[name] for name in IMAGE_FIELDS)
+    if width * height > limits.max_image_pixels:
+        raise ImageTooLarge(
+            f"the image would have {width}x{height} = {width * height:,} pixels; "
+            f"at most {limits.max_image_pixels:,} (max_image_pixels) are taken"
+        ).at("/image")
+    if channels > limits.max_channels:
+        raise TooManyChannels(
+            f"the image would have {channels} channels; at most {limits.max_channels} (max_channels) are taken"
+        ).at("/image/channels")
+    picture = channels <= 4 and dtype in {"uint8", "uint16"}
+    return ImageInfo("png" if picture else "npy", width, height, channels, dtype, alpha=picture and channels % 2 == 0)
+
+
+IMAGE_FIELDS = {"width": LARGEST_SIDE, "height": LARGEST_SIDE, "channels": LARGEST_SIDE, "dtype": 0}
+
+
+def _object(body: Buffer, known: set[str]) -> dict[str, object]:
+    document = loads(body)
+    if not isinstance(document, dict):
+        raise MalformedJson("the document must be a JSON object")
+    for name in document:
+        if name not in known:
+            raise AmbiguousRequest(f"the document has an unknown field: {_unknown(name, known)}").at("")
+    return document
+
+
+def _unknown(name: str, known: set[str] | dict[str, int]) -> str:
+    near = get_close_matches(name, known, 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+    return f"{_short(name)} is not known here; {hint}"
+
+
+def _base64(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidImage('"image" must be a string: base64, or a data: URI').at("/image")
+    if text.startswith("data:"):
+        header, comma, text = text.partition(",")
+        if not comma or not header.endswith(";base64"):
+            raise InvalidImage("the data: URI must hold base64: data:image/…;base64,…").at("/image")
+    try:
+        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (ValueError, UnicodeEncodeError):
+        raise InvalidImage('"image" is not base64').at("/image") from None
+
+
+def _short(value: object) -> str:
+    text = repr(value) if not isinstance(value, str) else f'"{value}"'
+    text = "".join(character if character.isprintable() else "?" for character in text[:60])
+    return text

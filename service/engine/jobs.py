@@ -1,0 +1,44 @@
+"""What a worker is given and what it gives back; both are picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from service.engine.limits import Limits
+from service.engine.timings import Timing
+
+Buffer = bytes | bytearray | memoryview
+Answer = Literal["png", "npy", "json"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """All of one request that needs work: nothing of it has been read yet but the kind.
+
+    `body` is the only large field: the image ("image"), or a JSON document ("document"): `{"image": base64, "spec": …}`
+    for a filter, `{"spec": …, "image": {…}}` for a plan. `spec` is JSON text that came beside an image, or the spec of
+    the preset that was asked for (`preset` tells). `received` is the `time.perf_counter()` at which the request had
+    been read, from which waiting is counted.
+    """
+
+    kind: Literal["filter", "plan"]
+    body: Buffer
+    limits: Limits
+    received: float
+    form: Literal["image", "document"] = "document"
+    spec: bytes | None = None
+    preset: bool = False
+    answer: Buffer = bytes | bytearray | memoryview
+Answer = "png"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer's bytes, and what its headers say; sizes are (width, height)."""
+
+    body: Buffer
+    media_type: str
+    timings: tuple[Timing, ...] = ()
+    origin: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None

@@ -1,0 +1,250 @@
+"""Kernels, weights and vectors: from nested JSON lists to read-only float64 arrays, at the speed of C.
+
+The whole list is checked level by level with set(map(type, ...)); only a list that fails is walked element by element,
+to find the place. Where only the shape is known (a client may plan with it) an array of NaN without memory stands for
+the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+
+from service.engine.errors import InvalidSpec, LimitExceeded, WorkTooLarge
+from service.engine.named_kernels import KERNELS, exact
+from service.engine.steps import Weights
+from service.engine.validation import Checked, Context
+from service.engine.wording import about, shown
+
+LARGEST = 1e30
+"""No number of a spec may be larger: products with samples stay far within float64."""
+MOST_NUMBERS = 2**24
+"""In a shape that stands for numbers: as many as fit into a body of 32 MiB when they are spelt out."""
+
+_DIMENSIONS = {1: "a list of numbers", 2: "a list of rows", 3: "a list of matrices", 4: "a list of lists of matrices"}
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A 2-D kernel, `numbers` (kH, kW) over `divisor`; a divisor other than 1 keeps the numbers integers."""
+
+    numbers: Weights
+    divisor: float = 1.0
+
+    @property
+    def values(self) -> Weights:
+        return self.numbers if self.divisor == 1 else read_only(self.numbers / self.divisor)
+
+
+def read_only(array: Weights) -> Weights:
+    """Forbid writing into an array."""
+    array.flags.writeable = False
+    return array
+
+
+def unknown_numbers(*shape: int) -> Weights:
+    """Stand for numbers of which only the shape is known."""
+    return np.broadcast_to(np.float64(np.nan), shape)
+
+
+def is_unknown(array: Weights) -> bool:
+    """Whether an array stands for numbers of which only the shape is known."""
+    return bool(array.size) and bool(np.isnan(array[(0,) * array.ndim]))
+
+
+def finite(value: object, what: str = "a number") -> float:
+    """Read one number; raises InvalidSpec, whose sentence lacks the subject."""
+    if type(value) not in {int, float}:
+        raise InvalidSpec(f"must be {what}, was {shown(value)}")
+    if not -LARGEST <= value <= LARGEST:  # type: ignore[operator]  # the type was looked at; NaN fails here too
+        raise InvalidSpec(f"must be {what} from -1e30 to 1e30, was {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def array(value: object, dimensions: int, context: Context, *, sides: int = 0) -> Weights:
+    """Read nested lists of numbers, or {"shape": [...]} where the context allows it.
+
+    The last `sides` dimensions are those of a kernel. Raises InvalidSpec, with the pointer to the element, and
+    WorkTooLarge; the sentences lack the subject.
+    """
+    if isinstance(value, dict):
+        shape = _shape(value, dimensions, context)
+        _limit(shape, sides, context)
+        return unknown_numbers(*shape)
+    shape_of_lists = _measure(value, dimensions)
+    if shape_of_lists is None:
+        _complain(value, dimensions)
+    _limit(shape_of_lists, sides, context)
+    flat: Any = value
+    for _ in range(dimensions - 1):
+        flat = chain.from_iterable(flat)
+    flat = list(flat)
+    if not set(map(type, flat)) <= {int, float}:
+        _complain(value, dimensions)
+    try:
+        numbers = np.array(flat, dtype=np.float64)
+    except OverflowError:
+        _complain(value, dimensions)
+    if not np.abs(numbers).max() <= LARGEST:  # False for NaN
+        _complain(value, dimensions)
+    return read_only(numbers.reshape(shape_of_lists))
+
+
+def kernel(value: object, context: Context) -> Kernel:
+    """Read a 2-D kernel: rows of numbers, the name of a kernel, or {"name": ..., parameters}."""
+    if isinstance(value, str):
+        return _named(value, {}, context)
+    if isinstance(value, dict) and "shape" not in value:
+        name = value.get("name")
+        if not isinstance(name, str):
+            names = "the name of a kernel, a string" if "name" in value else "a member name, that of a kernel"
+            raise InvalidSpec(f"must have {names}; was {shown(value)}").at("/name" if "name" in value else "")
+        return _named(name, {key: item for key, item in value.items() if key != "name"}, context)
+    if not isinstance(value, list | dict):
+        raise InvalidSpec(f"must be a 2-D list of numbers or a named kernel, was {shown(value)}")
+    return Kernel(array(value, 2, context, sides=2))
+
+
+def kernels(value: object, context: Context) -> Weights:
+    """Read a flat list of kernels of equal size, (number, kH, kW), each of them as `kernel` takes it."""
+    if not isinstance(value, list) or not any(isinstance(item, str | dict) for item in value):
+        return array(value, 3, context, sides=2)
+    read: list[Weights] = []
+    for index, item in enumerate(value):
+        try:
+            read.append(kernel(item, Context(context.limits)).values)
+        except (InvalidSpec, LimitExceeded) as error:
+            raise error.at(f"/{index}") from None
+        if read[-1].shape != read[0].shape:
+            raise InvalidSpec(f"must have the {_sides(read[0])} numbers of the first, has {_sides(read[-1])}").at(f"/{index}")
+    return read_only(np.stack(read))
+
+
+def _named(name: str, parameters: dict[str, object], context: Context) -> Kernel:
+    numbers, divisor = exact(name, parameters, context.limits.max_kernel_side)
+    return Kernel(read_only(numbers), divisor)
+
+
+def _sides(matrix: Weights) -> str:
+    return f"{matrix.shape[0]}x{matrix.shape[1]}"
+
+
+def _measure(value: object, dimensions: int) -> tuple[int, ...] | None:
+    """Give the shape of nested lists, None where they are ragged, empty or of another depth."""
+    if not isinstance(value, list) or not value:
+        return None
+    shape = [len(value)]
+    level: list[Any] = value
+    for _ in range(dimensions - 1):
+        if set(map(type, level)) != {list}:
+            return None
+        lengths = set(map(len, level))
+        if len(lengths) != 1 or 0 in lengths:
+            return None
+        shape.append(lengths.pop())
+        level = list(chain.from_iterable(level))
+    return tuple(shape)
+
+
+def _limit(shape: tuple[int, ...], sides: int, context: Context) -> None:
+    limit = context.limits.max_kernel_side
+    if sides and max(shape[-sides:]) > limit:
+        size = "x".join(map(str, shape[-sides:]))
+        raise WorkTooLarge(f"has {size} numbers; max_kernel_side allows sides up to {limit}")
+
+
+def _shape(value: dict[str, object], dimensions: int, context: Context) -> tuple[int, ...]:
+    form = f'{{"shape": [{", ".join(["…"] * dimensions)}]}}'
+    if not context.shapes:
+        allowed = " ({\"shape\": …} is understood by /v1/plan and /v1/figure only)" if "shape" in value else ""
+        raise InvalidSpec(f"must be {_DIMENSIONS[dimensions]}, was {shown(value)}{allowed}")
+    if set(value) != {"shape"}:
+        raise InvalidSpec(f"must be {_DIMENSIONS[dimensions]} or {form}, was {shown(value)}")
+    shape = value["shape"]
+    if not isinstance(shape, list) or len(shape) != dimensions:
+        raise InvalidSpec(f"must be a list of {dimensions} integers, was {shown(shape)}").at("/shape")
+    for index, side in enumerate(shape):
+        if type(side) is not int or side < 1:
+            raise InvalidSpec(f"must be an integer of at least 1, was {shown(side)}").at(f"/shape/{index}")
+    if prod(shape) > MOST_NUMBERS:
+        raise InvalidSpec(f"stands for {shown(prod(shape))} numbers; at most {MOST_NUMBERS} can be sent").at("/shape")
+    return tuple(shape)
+
+
+def _complain(value: object, dimensions: int, place: str = "") -> NoReturn:
+    """Find the first fault of nested lists that are known to have one."""
+    fault = _fault(value, dimensions, place)
+    raise InvalidSpec(fault[1]).at(fault[0]) if fault else AssertionError("nested lists without a fault")
+
+
+def _fault(value: object, dimensions: int, place: str) -> tuple[str, str] | None:
+    if dimensions == 0:
+        try:
+            finite(value)
+        except InvalidSpec as error:
+            return place, error.detail
+        return None
+    if not isinstance(value, list):
+        return place, f"must be {_DIMENSIONS[dimensions]}, was {shown(value)}"
+    if not value:
+        return place, f"must be {_DIMENSIONS[dimensions]}, and is empty"
+    for index, item in enumerate(value):
+        here = f"{place}/{index}"
+        if fault := _fault(item, dimensions - 1, here):
+            return fault
+        if dimensions > 1 and len(item) != len(value[0]):
+            return here, f"must have {len(value[0])} elements like its first sibling, has {len(item)}"
+    return _ragged_within(value, dimensions, place)
+
+
+def _ragged_within(value: list[Any], dimensions: int, place: str) -> tuple[str, str] | None:
+    """Find the list whose length differs from that of the first one at its level, in another branch."""
+    if dimensions < 3:
+        return None
+    for index, item in enumerate(value):
+        for inner, (one, first) in enumerate(zip(item, value[0], strict=True)):
+            if len(one) != len(first):
+                return f"{place}/{index}/{inner}", f"must have {len(first)} elements like its siblings, has {len(one)}"
+    return _ragged_within(list(chain.from_iterable(value)), dimensions - 1, place)
+
+
+def _nested(dimensions: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+    for _ in range(dimensions):
+        schema = {"type": "array", "items": schema, "minItems": 1}
+    return schema
+
+
+def _kernel_schema() -> dict[str, Any]:
+    named = [
+        {
+            "type": "object",
+            "title": name,
+            "properties": {"name": {"const": name}} | {p.name: p.schema for p in entry.parameters},
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+        for name, entry in KERNELS.items()
+        if entry.parameters
+    ]
+    return {"anyOf": [_nested(2), {"type": "string", "enum": list(KERNELS)}, *named]}
+
+
+def _arrays(dimensions: int, sides: int) -> Checked:
+    def check(value: object, context: Context) -> Weights:
+        return array(value, dimensions, context, sides=sides)
+
+    return Checked(check, _nested(dimensions))
+
+
+KernelField = Annotated[Kernel, Checked(kernel, _kernel_schema())]
+KernelList = Annotated[Weights, Checked(kernels, {"type": "array", "items": _kernel_schema(), "minItems": 1})]
+Weight4d = Annotated[Weights, _arrays(4, 2)]
+Matrix = Annotated[Weights, _arrays(2, 0)]
+Taps = Annotated[Weights, _arrays(1, 1)]
+Check = Callable[[object, Context], object]

@@ -1,0 +1,121 @@
+"""A job from its bytes to its result: this is what a worker runs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import lru_cache
+from time import perf_counter
+
+from service.engine import codecs
+from service.engine.codecs import Buffer, ImageInfo
+from service.engine.documents import filter_document, plan_document
+from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
+from service.engine.execute import Clock, Encoded, execute
+from service.engine.jobs import Answer, Job, Result
+from service.engine.limits import Limits
+from service.engine.plan import Plan, prepare
+from service.engine.report import describe
+from service.engine.spec import Spec, parse
+from service.engine.strict_json import loads
+from service.engine.timings import Timing
+
+KEPT_SPEC_BYTES = 1 << 16
+MEDIA_TYPES = {"png": "image/png", "npy": "application/x-npy", "json": "application/json"}
+
+
+def perform(job: Job, threads: int) -> Result:
+    """Do the whole of a job; raises EngineError with pointers into what the client sent."""
+    started = perf_counter()
+    try:
+        match job.kind:
+            case "filter":
+                return _filter(job, threads, started)
+            case "plan":
+                return _plan(job)
+    except MemoryError:
+        raise MemoryLimit(f"the job needs more than {job.limits.max_memory_bytes:,} bytes (max_memory_bytes)") from None
+
+
+def _filter(job: Job, threads: int, started: float) -> Result:
+    image, plan = _read(job)
+    read = perf_counter()
+    clock = Clock()
+    encoded = execute(plan, image, threads, clock)
+    decode, *rest = clock.timings
+    timings = (
+        Timing("queue", "", max(0.0, started - job.received)),
+        Timing("decode", "", read - started + decode.seconds),
+        *rest,
+    )
+    body = _document(plan, encoded, timings, job) if job.answer == "json" else encoded.data
+    size = (encoded.shape[1], encoded.shape[0])
+    return Result(body, MEDIA_TYPES[job.answer], timings, (plan.info.width, plan.info.height), size)
+
+
+def _plan(job: Job) -> Result:
+    info, document = plan_document(job.body, job.limits)
+    plan = _prepare(info, parse_at(document, job.limits, shapes=True), job.limits, job.answer)
+    return Result(json.dumps(describe(plan)).encode(), "application/json")
+
+
+def _read(job: Job) -> tuple[Buffer, Plan]:
+    """Take the request apart; the plan of a spec sent as text is kept for the next image of the same form."""
+    if job.form == "document":
+        image, document = filter_document(job.body, preset=job.preset)
+        if not job.preset:
+            return image, _prepare(_inspect(image, job.limits), parse_at(document, job.limits), job.limits, job.answer)
+    else:
+        image = job.body
+    if job.spec is None:
+        raise MissingSpec("the request has no spec")
+    return image, _planned(job.spec, _inspect(image, job.limits), job.limits, job.answer)
+
+
+def _inspect(image: Buffer, limits: Limits) -> ImageInfo:
+    if not len(image):
+        raise MissingImage("the image is empty")
+    return codecs.inspect(image, limits)
+
+
+def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Plan:
+    plan = _recent_plan if len(spec) <= KEPT_SPEC_BYTES else _recent_plan.__wrapped__
+    return plan(spec, info, limits, answer)
+
+
+@lru_cache(maxsize=64)
+def _recent_plan(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Plan:
+    return _prepare(info, parse_at(loads(spec), limits), limits, answer)
+
+
+def parse_at(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
+    """Parse a spec that the client sent under the name "spec"; pointers begin with it."""
+    try:
+        return parse(document, limits, shapes=shapes)
+    except EngineError as error:
+        raise error.at("/spec") from None
+
+
+def _prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer) -> Plan:
+    try:
+        return prepare(info, spec, limits, "png" if answer == "json" else answer)
+    except EngineError as error:
+        if error.faults or isinstance(error, InvalidSpec):
+            error.at("/spec")
+        raise
+
+
+def _document(plan: Plan, encoded: Encoded, timings: tuple[Timing, ...], job: Job) -> bytes:
+    """Write the JSON answer: image, timings in milliseconds, plan."""
+    height, width, channels = encoded.shape
+    milliseconds = {timing.name: round(timing.seconds * 1000, 3) for timing in timings}
+    milliseconds["total"] = round((perf_counter() - job.received) * 1000, 3)
+    image = {
+        "media_type": "image/png",
+        "width": width,
+        "height": height,
+        "channels": channels,
+        "dtype": encoded.dtype,
+        "data": base64.b64encode(encoded.data).decode(),
+    }
+    return json.dumps({"image": image, "timings": milliseconds, "plan": describe(plan)}).encode()

@@ -1,0 +1,274 @@
+"""From header and spec to a plan: what will be computed, how, and at what cost. No pixel is touched.
+
+All bounds are checked here, in Python integers, before anything is decoded or allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.engine import codecs, montage, planner
+from service.engine.algorithms.base import Sample, Task
+from service.engine.codecs import ImageInfo
+from service.engine.errors import (
+    EngineError,
+    ImageTooLarge,
+    InvalidSpec,
+    MemoryLimit,
+    OutputTooLarge,
+    TooManyChannels,
+    WorkTooLarge,
+)
+from service.engine.geometry import Padding, Shape
+from service.engine.jobs import Answer
+from service.engine.limits import Limits
+from service.engine.operations import Operation
+from service.engine.planner import Choice
+from service.engine.precision import Arithmetic, Signal, arithmetic, follow
+from service.engine.spec import Output, Spec
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+
+GREATEST = 1e38
+"""No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
+
+BYTES = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedOperation:
+    """One operation of the spec, the steps it comes down to and the way chosen for each."""
+
+    operation: Operation
+    steps: tuple[Step, ...]
+    choices: tuple[Choice, ...]
+    input: Shape
+    output: Shape
+
+    @property
+    def algorithm(self) -> str:
+        return " + ".join(choice.algorithm for choice in self.choices)
+
+    @property
+    def macs(self) -> int:
+        return sum(choice.task.step.macs(choice.task.shape) for choice in self.choices)
+
+    @property
+    def seconds(self) -> float:
+        return sum(choice.seconds for choice in self.choices)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that `execute` needs besides the bytes.
+
+    `alpha` tells whether the image has an alpha plane that is treated as such; shapes of the operations are those of the
+    colour planes. `unit` is what one level of 0..255 counts in the samples: 257 for 16-bit pictures.
+    """
+
+    info: ImageInfo
+    spec: Spec
+    answer: Answer
+    operations: tuple[PlannedOperation, ...]
+    alpha: bool
+    unit: int
+    arithmetic: Arithmetic
+    dtype: Sample
+    peak_bytes: int
+
+    @property
+    def output(self) -> Shape:
+        """Give the shape of what is sent, before a montage; alpha included."""
+        height, width, channels = self.operations[-1].output
+        return Shape(height, width, channels + self.alpha)
+
+    @property
+    def settings(self) -> Output:
+        return self.spec.output or Output()
+
+
+def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer) -> Plan:
+    """Plan `spec` for an image of which only the header is known.
+
+    Raises InvalidSpec and the limits' refusals, with pointers relative to the spec.
+    """
+    _check_image(info, spec, limits)
+    picture = info.format != "npy"
+    alpha = info.alpha and spec.alpha != "channels"
+    unit = 257 if picture and info.dtype == "uint16" else 1
+    shape = Shape(info.height, info.width, info.channels - alpha)
+    operations = _resolve(shape, spec, limits)
+    steps = [step.scaled(unit) for _, _, steps in operations for step in steps]
+    numbers = _numbers(info, spec, steps, unit)
+    dtype = _result_type(info, spec, answer)
+    source: Sample = numbers.arithmetic if spec.color_space == "linear" else info.dtype
+    target: Sample = dtype if _stores_directly(info, spec, answer, dtype) else numbers.arithmetic
+
+    planned, position = [], 0
+    for operation, before, own in operations:
+        choices, at = [], before
+        for _ in own:
+            last = position == len(steps) - 1
+            choices.append(
+                planner.choose(
+                    Task(
+                        step=steps[position],
+                        shape=at,
+                        source=source if position == 0 else numbers.arithmetic,
+                        target=target if last else numbers.arithmetic,
+                        arithmetic=numbers.arithmetic,
+                        exact=numbers.exact[position],
+                    )
+                )
+            )
+            at = choices[-1].task.output
+            position += 1
+        planned.append(PlannedOperation(operation, own, tuple(choices), before, at))
+
+    plan = Plan(info, spec, answer, tuple(planned), alpha, unit, numbers.arithmetic, dtype, 0)
+    peak = _peak_bytes(plan)
+    _check_result(plan, peak, limits)
+    return Plan(info, spec, answer, tuple(planned), alpha, unit, numbers.arithmetic, dtype, peak)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    arithmetic: Arithmetic
+    exact: tuple[bool, ...]
+
+
+def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _Numbers:
+    """Choose the arithmetic of the whole chain, and say which steps work on integers alone."""
+    linear = spec.color_space == "linear"
+    whole = info.dtype in {"uint8", "uint16"}
+    bound = 65535.0 if info.dtype == "uint16" else 255.0
+    signals = follow(Signal(bound, integral=whole and not linear), steps)
+    if signals[-1].bound > GREATEST:
+        raise InvalidSpec(f"the results could grow to {signals[-1].bound:.2g}; at most {GREATEST:g} can be answered")
+    exact = tuple(before.integral and step.reach.integral for before, step in zip(signals, steps, strict=False))
+    if whole:
+        # Encoding linear light is steepest at black, with 12.92 (IEC 61966-2-1).
+        return _Numbers(arithmetic(signals[-1], 255.0 * unit, steepness=12.92 if linear else 1.0), exact)
+    return _Numbers("float64" if info.dtype == "float64" else "float32", exact)
+
+
+def _resolve(
+    shape: Shape, spec: Spec, limits: Limits
+) -> list[tuple[Operation, Shape, tuple[Step, ...]]]:
+    """Turn each operation into its steps, checking every shape and the work on the way."""
+    resolved, macs = [], 0
+    for index, operation in enumerate(spec.steps):
+        try:
+            steps, before = operation.steps(shape), shape
+            for step in steps:
+                after = step.output(shape)
+                _check_sizes(step, shape, after, limits)
+                macs += step.macs(shape)
+                shape = after
+            if macs > limits.max_macs:
+                raise WorkTooLarge(f"{macs:,} multiplications; at most {limits.max_macs:,} (max_macs) are done")
+        except EngineError as error:
+            raise error.at(spec.pointer(index)) from None
+        resolved.append((operation, before, steps))
+    return resolved
+
+
+def _check_image(info: ImageInfo, spec: Spec, limits: Limits) -> None:
+    pixels = info.width * info.height
+    if pixels > limits.max_image_pixels:
+        raise ImageTooLarge(
+            f"the image has {info.width}x{info.height} = {pixels:,} pixels; "
+            f"at most {limits.max_image_pixels:,} (max_image_pixels) are taken"
+        )
+    if info.channels > limits.max_channels:
+        raise TooManyChannels(
+            f"the image has {info.channels} channels; at most {limits.max_channels} (max_channels) are taken"
+        )
+    if info.format == "npy" and spec.alpha not in {"auto", "channels"}:
+        raise InvalidSpec(f'arrays have no alpha: "alpha" must be "auto" or "channels", was "{spec.alpha}"').at("/alpha")
+
+
+def _check_sizes(step: Step, before: Shape, after: Shape, limits: Limits) -> None:
+    if after.pixels > limits.max_output_pixels:
+        raise OutputTooLarge(
+            f"the output would have {after.width}x{after.height} = {after.pixels:,} pixels; "
+            f"at most {limits.max_output_pixels:,} (max_output_pixels) are made"
+        )
+    if after.channels > limits.max_channels:
+        raise TooManyChannels(
+            f"the output would have {after.channels} channels; at most {limits.max_channels} (max_channels) are made"
+        )
+    # A wide dilation may need a wide padding and still give a small output: the padded image is bounded, too.
+    padding = _padding(step)
+    height, width = before.height + sum(padding.vertical), before.width + sum(padding.horizontal)
+    if height * width > 2 * limits.max_output_pixels + before.pixels:
+        raise OutputTooLarge(
+            f"with its padding the image would have {width}x{height} = {height * width:,} pixels; at most its own and "
+            f"twice {limits.max_output_pixels:,} (max_output_pixels) are handled"
+        )
+
+
+def _padding(step: Step) -> Padding:
+    """Give what a step adds around its input."""
+    match step:
+        case Conv2d() | Pool():
+            return step.padding
+        case GradientMagnitude():
+            return step.x.padding
+        case Restore():
+            height, width = step.field_of_view
+            return Padding(height, height, width, width)
+        case ConvTranspose2d():
+            return Padding(step.replicate[0], step.replicate[0], step.replicate[1], step.replicate[1])
+
+
+def _result_type(info: ImageInfo, spec: Spec, answer: Answer) -> Sample:
+    if answer == "npy":
+        return "float32"
+    dtype = (spec.output or Output()).dtype
+    if dtype == "auto":
+        return "uint16" if info.dtype == "uint16" else "uint8"
+    return dtype
+
+
+def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample) -> bool:
+    """Say whether the last step's results, rounded and clipped as they come, are the samples to send."""
+    output = spec.output or Output()
+    same_units = dtype == info.dtype if info.format != "npy" else dtype == "uint8"
+    return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units
+
+
+def _check_result(plan: Plan, peak: int, limits: Limits) -> None:
+    output, settings = plan.output, plan.settings
+    if plan.answer == "npy" and plan.spec.output is not None:
+        raise InvalidSpec('an answer of application/x-npy is the unclipped result: "output" must be left out').at("/output")
+    if plan.answer != "npy" and settings.layout == "auto" and output.channels > 4:
+        raise InvalidSpec(
+            f"the result has {output.channels} channels and a PNG has 1 to 4: ask for "
+            '"output": {"layout": "montage"}, or for the raw array with "Accept: application/x-npy"'
+        ).at("/output/layout" if plan.spec.output else "")
+    if settings.layout == "montage":
+        sheet = montage.sheet(output)
+        if sheet.pixels > limits.max_output_pixels:
+            raise OutputTooLarge(
+                f"the montage would have {sheet.width}x{sheet.height} = {sheet.pixels:,} pixels; "
+                f"at most {limits.max_output_pixels:,} (max_output_pixels) are made"
+            ).at("/output/layout")
+    if peak > limits.max_memory_bytes:
+        raise MemoryLimit(f"the job would need {peak:,} bytes; at most {limits.max_memory_bytes:,} (max_memory_bytes) are given")
+
+
+def _peak_bytes(plan: Plan) -> int:
+    """Bound the memory of the job at its widest moment: input, output and workspace of one part at a time."""
+    number = BYTES[plan.arithmetic]
+    stages = [codecs.decode_bytes(plan.info)]
+    for operation in plan.operations:
+        for choice in operation.choices:
+            task = choice.task
+            ends = task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
+            if plan.alpha:  # weighted by alpha: float64 planes beside those that come and go
+                ends += 8 * 2 * (task.shape.samples + task.output.samples)
+            stages.append(ends + choice.workspace)
+    last = plan.output.samples
+    stages.append(last * (2 * number + 2 * BYTES[plan.dtype]) + (1 << 20))
+    return max(stages)

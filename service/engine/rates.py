@@ -1,0 +1,85 @@
+"""What a unit of work costs, on one thread: the constants by which algorithms predict their time.
+
+Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
+writes them here. They are those of one machine; between machines the ratios change less than the values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds for each unit of work; in float32 unless said otherwise."""
+
+    call: float
+    """Of one `apply`: its set-up, whatever the size."""
+    strip: float
+    """Of one strip or tile: the Python between two runs of a loop."""
+    widen_sample: float
+    """To bring one sample into a padded row of the numbers that are summed."""
+    store_sample: float
+    """To divide, round, clip and store one sample of the result."""
+    root_sample: float
+    """To make one magnitude of two gradients."""
+    direct_tap: float
+    """Of one product added to a sum, float32, in the compiled loops."""
+    direct_tap_double: float
+    """The same in float64."""
+    direct_tap_short: float
+    """The same in sums of 16-bit integers."""
+    direct_tap_integer: float
+    """The same in sums of 32-bit integers."""
+    separable_tap: float
+    """Of one product in one of the two passes."""
+    separable_tap_double: float
+    polyphase_tap: float
+    """Of one product of a transposed convolution."""
+    polyphase_tap_double: float
+    fft_point: float
+    """Of one point of a tile and each of its log2(points), there and back."""
+    fft_point_double: float
+    fft_product: float
+    """Of one complex product of two spectra."""
+    fft_product_double: float
+    gemm_copy: float
+    """To lay one sample beside the others of its window."""
+    gemm_copy_double: float
+    gemm_mac: float
+    """Of one multiplication and addition within a product of matrices."""
+    gemm_mac_double: float
+    pool_sample: float
+    """To look at one sample of a window, uint8."""
+    pool_sample_wide: float
+    """The same in wider samples."""
+
+
+MACHINE = "AMD EPYC (Zen 4), 2 cores, AVX-512"
+DATE = "provisional"
+
+RATES = Rates(
+    call=2.0e-05,
+    strip=1.0e-05,
+    widen_sample=1.5e-10,
+    store_sample=2.5e-10,
+    root_sample=5.0e-10,
+    direct_tap=2.4e-11,
+    direct_tap_double=5.0e-11,
+    direct_tap_short=1.2e-11,
+    direct_tap_integer=2.4e-11,
+    separable_tap=2.4e-11,
+    separable_tap_double=5.0e-11,
+    polyphase_tap=5.0e-11,
+    polyphase_tap_double=1.0e-10,
+    fft_point=6.0e-10,
+    fft_point_double=1.2e-09,
+    fft_product=1.0e-09,
+    fft_product_double=2.0e-09,
+    gemm_copy=5.0e-10,
+    gemm_copy_double=1.0e-09,
+    gemm_mac=1.5e-11,
+    gemm_mac_double=3.0e-11,
+    pool_sample=5.0e-11,
+    pool_sample_wide=2.0e-10,
+)

@@ -1,0 +1,66 @@
+"""Every way in which a route refuses before the engine has seen the request.
+
+RouteError
+├── MalformedMultipart
+├── Unauthorized
+├── NotFound
+├── MethodNotAllowed
+├── NotAcceptable
+├── BodyTooLarge              announced or sent
+├── UnsupportedMediaType
+└── InvalidParameter          a path or query parameter
+
+ClientGone stands apart: nobody is left to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.engine.errors import Fault
+
+
+class RouteError(Exception):
+    """The root of the tree; `headers` are added to the answer."""
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.faults = faults
+
+
+class MalformedMultipart(RouteError):
+    pass
+
+
+class Unauthorized(RouteError):
+    pass
+
+
+class NotFound(RouteError):
+    pass
+
+
+class MethodNotAllowed(RouteError):
+    pass
+
+
+class NotAcceptable(RouteError):
+    pass
+
+
+class BodyTooLarge(RouteError):
+    pass
+
+
+class UnsupportedMediaType(RouteError):
+    pass
+
+
+class InvalidParameter(RouteError):
+    pass
+
+
+class ClientGone(Exception):
+    """The client closed the connection while its request was being read or worked on."""

@@ -1,0 +1,48 @@
+"""What is learnt of a request on its way, for the answer's headers, the log line and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from starlette.types import Scope
+
+_KEY = "convserve.exchange"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+UNMATCHED = "unmatched"
+
+
+@dataclass
+class Exchange:
+    """One request and its answer; `spans` are seconds by part, `code` is that of the refusal."""
+
+    request_id: str
+    started: float = field(default_factory=perf_counter)
+    spans: dict[str, float] = field(default_factory=dict)
+    code: str | None = None
+
+
+def begin(scope: MutableMapping[str, Any], request_id: str) -> Exchange:
+    exchange = Exchange(request_id)
+    scope[_KEY] = exchange
+    return exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """Give the request's own record; one that nothing began gets a record without an id."""
+    found = scope.get(_KEY)
+    return found if isinstance(found, Exchange) else begin(scope, "")
+
+
+def route_of(scope: Scope) -> str:
+    """Give the template of the route that answered, never the raw path: a client could make up endless ones."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) and path else UNMATCHED
+
+
+def method_of(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method in _METHODS else "OTHER"

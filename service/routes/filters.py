@@ -1,0 +1,74 @@
+"""POST /v1/filter and /v1/filters/{preset}: an image and what to do with it in, the result out."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from time import perf_counter
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.engine.jobs import Answer, Job
+from service.presets import Preset
+from service.routes.dependencies import Needed, Services
+from service.routes.errors import NotFound
+from service.routes.exchange import exchange_of
+from service.routes.negotiation import choose
+from service.routes.responses import filtered
+from service.routes.uploads import read_filter
+from service.routes.work import work
+
+ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+router = APIRouter(tags=["filter"])
+
+
+@router.post("/v1/filter", summary="Filter an image")
+async def filter_image(request: Request, services: Needed) -> Response:
+    """Apply a spec to an image. The three forms of the request give identical bytes."""
+    return await _filter(request, services, None)
+
+
+@router.post("/v1/filters/{preset}", summary="Filter an image with a preset")
+async def filter_with_preset(request: Request, preset: str, services: Needed) -> Response:
+    """Apply a named spec to an image; the image is all that is sent."""
+    return await _filter(request, services, preset_named(preset, services))
+
+
+def preset_named(name: str, services: Services) -> Preset:
+    """Find a preset; raises NotFound naming the nearest."""
+    found = services.presets.get(name)
+    if found is None:
+        raise NotFound(unknown("preset", name, services.presets))
+    return found
+
+
+def unknown(what: str, name: str, known: object) -> str:
+    """Say that a name is not known, and which is nearest; a name of another form is not repeated."""
+    names = list(known) if hasattr(known, "__iter__") else []
+    shown = f" '{name}'" if _NAME.fullmatch(name) else " of that name"
+    near = get_close_matches(name[:64], names, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"
+    return f"there is no {what}{shown}; {hint}"
+
+
+async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:
+    settings = services.settings
+    answer = choose(request.headers.get("accept"), ANSWERS)
+    upload = await read_filter(request, settings.max_body_bytes, preset=preset is not None)
+    received = perf_counter()
+    job = Job(
+        kind="filter",
+        body=upload.body,
+        limits=settings.limits(),
+        received=received,
+        form=upload.form,
+        spec=preset.text if preset else upload.spec,
+        preset=preset is not None,
+        answer=answer,
+    )
+    result = await work(services.dispatcher, job, request)
+    return filtered(result, received, exchange_of(request.scope))

@@ -1,0 +1,69 @@
+"""Which form of an answer `Accept` asks for (RFC 9110, section 12.5.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from service.routes.errors import NotAcceptable
+
+_QUALITY = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)")
+_RANGE = re.compile(r"(\*|[^\s/;,*]+)/(\*|[^\s/;,*]+)")
+
+Form = TypeVar("Form")
+
+
+class _Range(NamedTuple):
+    """A media range with its weight; the parameters of a range are not looked at."""
+
+    type: str
+    subtype: str
+    quality: float
+
+    def precision(self, media_type: str) -> int:
+        """Tell how exactly the range names a media type: 0 is not at all."""
+        main, _, sub = media_type.partition("/")
+        if (self.type, self.subtype) == (main, sub):
+            return 3
+        if self.subtype == "*":
+            return 2 if self.type == main else int(self.type == "*")
+        return 0
+
+
+def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
+    """Choose among the offered media types, the server's preference first.
+
+    The highest weight wins; of equal weights the type that is named more exactly, so that `application/json, */*`
+    means JSON; then the order of the offers. Nothing means anything.
+    """
+    ranges = _ranges(accept) if accept is not None and accept.strip() else [_Range("*", "*", 1.0)]
+    best: tuple[float, int] = (0.0, 0)
+    chosen: Form | None = None
+    for media_type, form in offers.items():
+        precision, quality = max((r.precision(media_type), r.quality) for r in ranges) if ranges else (0, 0.0)
+        if precision and quality and (quality, precision) > best:
+            best, chosen = (quality, precision), form
+    if chosen is None:
+        raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them")
+    return chosen
+
+
+def _ranges(accept: str) -> list[_Range]:
+    """Read the ranges; one that is malformed counts as not written."""
+    found = []
+    for item in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        match = _RANGE.fullmatch(name)
+        quality = _quality(parameters)
+        if match and quality is not None and not (match[1] == "*" and match[2] != "*"):
+            found.append(_Range(match[1], match[2], quality))
+    return found
+
+
+def _quality(parameters: list[str]) -> float | None:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            return float(value.strip()) if _QUALITY.fullmatch(value.strip()) else None
+    return 1.0

@@ -1,0 +1,35 @@
+"""POST /v1/plan: what a spec would do and cost, without an image."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.engine.errors import MalformedJson
+from service.engine.jobs import Job
+from service.routes.dependencies import Needed
+from service.routes.negotiation import choose
+from service.routes.responses import BufferResponse
+from service.routes.uploads import read_document
+from service.routes.work import work
+
+router = APIRouter(tags=["plan"])
+
+
+@router.post("/v1/plan", summary="Plan a spec without an image")
+async def plan(request: Request, services: Needed) -> Response:
+    """Resolve a spec for an image of a given shape: output shape, parameters, cost and algorithms of each step.
+
+    Wherever a spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
+    """
+    choose(request.headers.get("accept"), {"application/json": None, "application/problem+json": None})
+    settings = services.settings
+    body = await read_document(request, settings.max_body_bytes)
+    if not body:
+        raise MalformedJson("the body is empty")
+    job = Job(kind="plan", body=body, limits=settings.limits(), received=perf_counter(), answer="json")
+    result = await work(services.dispatcher, job, request)
+    return BufferResponse(result.body, result.media_type, {})

@@ -1,0 +1,306 @@
+"""The one table of problems: what each is called, its status, and which exceptions it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.dispatch import errors as dispatch
+from service.engine import errors as engine
+from service.routes import errors as routes
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A problem type of RFC 9457; `meaning` and `remedy` are its page."""
+
+    status: int
+    code: str
+    title: str
+    meaning: str
+    remedy: str
+
+
+_ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
+    (
+        Kind(
+            400,
+            "bad_request",
+            "Bad request",
+            "The request cannot be understood.",
+            "Compare it with the three forms of a request in the API documentation.",
+        ),
+        (engine.BadRequest,),
+    ),
+    (
+        Kind(
+            400,
+            "malformed_json",
+            "Malformed JSON",
+            "The spec or the document is no strict JSON: a comma too many, a key given twice, NaN or Infinity, or text "
+            "that is not UTF-8.",
+            "Write it with a JSON library, and percent-encode it when it goes into the query.",
+        ),
+        (engine.MalformedJson,),
+    ),
+    (
+        Kind(
+            400,
+            "malformed_multipart",
+            "Malformed multipart body",
+            "The body does not follow the multipart/form-data format that its Content-Type announces.",
+            "Let the HTTP library set Content-Type together with its boundary, and send the body to its end.",
+        ),
+        (routes.MalformedMultipart,),
+    ),
+    (
+        Kind(
+            400,
+            "missing_image",
+            "The image is missing",
+            "The request carries no image, or an empty one.",
+            "Send it as the part `image`, as the whole body, or as base64 in the field `image`.",
+        ),
+        (engine.MissingImage,),
+    ),
+    (
+        Kind(
+            400,
+            "missing_spec",
+            "The spec is missing",
+            "The request does not say what is to be done with the image.",
+            "Send the spec as the part `spec`, as the query parameter `spec`, or in the field `spec`; or call a preset.",
+        ),
+        (engine.MissingSpec,),
+    ),
+    (
+        Kind(
+            400,
+            "ambiguous_request",
+            "Ambiguous request",
+            "The request says something twice, or holds a part that is not known here.",
+            "Send the image once and the spec once, in one of the three forms; a preset takes no spec.",
+        ),
+        (engine.AmbiguousRequest,),
+    ),
+    (
+        Kind(
+            401,
+            "unauthorized",
+            "An API key is needed",
+            "The service asks for an API key; the request has none, or one that is not valid.",
+            "Send the key as `Authorization: Bearer <key>` or as `X-API-Key: <key>`.",
+        ),
+        (routes.Unauthorized,),
+    ),
+    (
+        Kind(
+            404,
+            "not_found",
+            "Not found",
+            "There is nothing under this address.",
+            "The start page and the API documentation list the addresses.",
+        ),
+        (routes.NotFound,),
+    ),
+    (
+        Kind(
+            405,
+            "method_not_allowed",
+            "Method not allowed",
+            "The address exists, but not for this method.",
+            "Use one of the methods in the header `Allow`.",
+        ),
+        (routes.MethodNotAllowed,),
+    ),
+    (
+        Kind(
+            406,
+            "not_acceptable",
+            "Not acceptable",
+            "The result is to be had in none of the media types that `Accept` names.",
+            "Name one of those in the detail, or leave `Accept` out.",
+        ),
+        (routes.NotAcceptable,),
+    ),
+    (
+        Kind(
+            413,
+            "body_too_large",
+            "The body is too large",
+            "The body is larger than this service takes; it was not read to its end.",
+            "Send a smaller or better compressed image. `/v1/limits` tells the bound (max_body_bytes).",
+        ),
+        (routes.BodyTooLarge,),
+    ),
+    (
+        Kind(
+            415,
+            "unsupported_media_type",
+            "Unsupported media type",
+            "The body's Content-Type or Content-Encoding is not one that this address takes.",
+            "Send multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy, without "
+            "Content-Encoding.",
+        ),
+        (routes.UnsupportedMediaType,),
+    ),
+    (
+        Kind(
+            415,
+            "unsupported_format",
+            "Unsupported image format",
+            "The bytes are no picture or array of a format that is read here. The content decides, not the name.",
+            "Send PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or NPY.",
+        ),
+        (engine.UnsupportedFormat,),
+    ),
+    (
+        Kind(
+            422,
+            "unprocessable",
+            "The request cannot be carried out",
+            "The request was understood and cannot be carried out.",
+            "The detail tells the reason.",
+        ),
+        (engine.EngineError,),
+    ),
+    (
+        Kind(
+            422,
+            "invalid_parameter",
+            "Invalid parameter",
+            "A parameter of the address has a value that cannot be meant.",
+            "The pointers of the problem name the parameter.",
+        ),
+        (routes.InvalidParameter,),
+    ),
+    (
+        Kind(
+            422,
+            "invalid_spec",
+            "Invalid spec",
+            "The spec is JSON, but says something that cannot be meant: an unknown field, a value out of its range, "
+            "shapes that do not fit the image.",
+            "The pointers of the problem lead to the faulty places. `/v1/operations` has the schema and examples of each "
+            "operation, and `/v1/plan` checks a spec without an image.",
+        ),
+        (engine.InvalidSpec,),
+    ),
+    (
+        Kind(
+            422,
+            "invalid_image",
+            "Invalid image",
+            "The image is of a format that is read here, but damaged, cut short, or such that it cannot be decoded.",
+            "Write the file again with another program.",
+        ),
+        (engine.InvalidImage, dispatch.WorkerCrashed),
+    ),
+    (
+        Kind(
+            422,
+            "limit_exceeded",
+            "A limit is exceeded",
+            "The request would cost more than one request may.",
+            "`/v1/limits` lists the bounds.",
+        ),
+        (engine.LimitExceeded,),
+    ),
+    (
+        Kind(
+            422,
+            "image_too_large",
+            "The image is too large",
+            "The image has more pixels, frames or scans than this service takes.",
+            "Send a smaller image. `/v1/limits` tells the bound (max_image_pixels).",
+        ),
+        (engine.ImageTooLarge,),
+    ),
+    (
+        Kind(
+            422,
+            "output_too_large",
+            "The output is too large",
+            "A step would give more pixels than this service makes.",
+            "Use a smaller image, factor, stride or padding. `/v1/limits` tells the bound (max_output_pixels).",
+        ),
+        (engine.OutputTooLarge,),
+    ),
+    (
+        Kind(
+            422,
+            "work_too_large",
+            "The work is too large",
+            "The spec asks for more multiplications, more steps or a larger kernel than one request may.",
+            "`/v1/limits` tells the bounds (max_macs, max_steps, max_kernel_side), `/v1/plan` what a spec costs.",
+        ),
+        (engine.WorkTooLarge,),
+    ),
+    (
+        Kind(
+            422,
+            "too_many_channels",
+            "Too many channels",
+            "The image or a step's output has more channels than this service takes.",
+            "`/v1/limits` tells the bound (max_channels).",
+        ),
+        (engine.TooManyChannels,),
+    ),
+    (
+        Kind(
+            422,
+            "memory_limit",
+            "The memory limit is exceeded",
+            "The request would need, or did need, more memory than one request may.",
+            "Send a smaller image. `/v1/limits` tells the bound (max_memory_bytes), `/v1/plan` what a spec needs.",
+        ),
+        (engine.MemoryLimit,),
+    ),
+    (
+        Kind(
+            429,
+            "queue_full",
+            "The queue is full",
+            "More requests are waiting than this service lets wait.",
+            "Send the request again after the seconds that `Retry-After` names.",
+        ),
+        (dispatch.QueueFull,),
+    ),
+    (
+        Kind(
+            500,
+            "internal_error",
+            "Internal error",
+            "The service has a defect. The request itself may be in order.",
+            "Report it with the request's `request_id`.",
+        ),
+        (Exception,),
+    ),
+    (
+        Kind(
+            503,
+            "shutting_down",
+            "Shutting down",
+            "The service is starting or stopping and takes no work.",
+            "Send the request again after the seconds that `Retry-After` names.",
+        ),
+        (dispatch.ShuttingDown,),
+    ),
+    (
+        Kind(
+            504,
+            "deadline_exceeded",
+            "The deadline is exceeded",
+            "The request was not done in the time that one request may take, waiting included; its work was stopped.",
+            "Send less work, or the same when the service is less busy. `/v1/limits` tells the bound (deadline).",
+        ),
+        (dispatch.DeadlineExceeded,),
+    ),
+)
+
+KINDS: dict[str, Kind] = {kind.code: kind for kind, _ in _ROWS}
+_BY_CLASS: dict[type, Kind] = {cls: kind for kind, classes in _ROWS for cls in classes}
+
+
+def kind_of(error: Exception) -> Kind:
+    """Find the kind of the nearest ancestor that has one; every exception is at least an internal error."""
+    return next(_BY_CLASS[cls] for cls in type(error).__mro__ if cls in _BY_CLASS)

@@ -1,0 +1,170 @@
+"""Every refusal as application/problem+json (RFC 9457), whatever `Accept` says; nothing of the inside leaks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.dispatch import errors as dispatch
+from service.engine.errors import EngineError, Fault
+from service.routes import errors
+from service.routes.exchange import exchange_of
+from service.routes.last_answer import LastAnswer
+from service.routes.problem_table import Kind, kind_of
+
+MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499  # nginx's status for a request whose client has gone; nobody reads it but the log
+
+_CRASHED = "the worker process broke down over this request's image"
+_DEFECT = "an unforeseen error; the request_id leads to it in the service's log"
+
+_log = structlog.stdlib.get_logger("service.problems")
+
+
+def problem(scope: Scope, error: Exception) -> Response:
+    """Answer an error by the table; what the table does not know is a defect and says nothing of itself."""
+    kind = kind_of(error)
+    return _response(scope, kind, _detail(error), _faults(error), _headers(error))
+
+
+def install(app: FastAPI) -> None:
+    """Register one handler for each family of errors."""
+    for family in (EngineError, errors.RouteError, dispatch.DispatchError):
+        app.add_exception_handler(family, _refuse)
+    app.add_exception_handler(RequestValidationError, _invalid_parameter)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(errors.ClientGone, _gone)
+
+
+class Unforeseen:
+    """Answers what no handler foresaw, inside the layers that every answer passes through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if started:  # the server cuts the connection, so that half an answer is not taken for a whole one
+                raise
+            _log.exception("unforeseen error", request_id=exchange_of(scope).request_id)
+            await problem(scope, error)(scope, receive, send)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, dispatch.JobFailed):
+        _log.error("unforeseen error in a worker", request_id=exchange_of(request.scope).request_id, report=error.report)
+    return problem(request.scope, error)
+
+
+async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(request.scope, _own(request, error))
+
+
+async def _invalid_parameter(request: Request, error: Exception) -> Response:
+    """Name the parameters at fault; what the validator says of them is a library's text."""
+    assert isinstance(error, RequestValidationError)
+    pointers = dict.fromkeys("".join(f"/{_token(part)}" for part in fault["loc"]) for fault in error.errors())
+    faults = tuple(Fault(pointer, "the value cannot be meant") for pointer in pointers)
+    names = ", ".join(pointers)
+    return problem(request.scope, errors.InvalidParameter(f"a parameter has a faulty value: {names}", faults=faults))
+
+
+def _own(request: Request, error: HTTPException) -> Exception:
+    """Turn the framework's errors into ours; their text is not used."""
+    if error.status_code == 405:
+        allowed = _allowed((error.headers or {}).get("Allow", ""))
+        detail = f"{request.method[:32]} is not served here, only {allowed}"
+        return errors.MethodNotAllowed(detail, {"Allow": allowed} if allowed else {})
+    if error.status_code == 404:
+        return errors.NotFound("there is nothing under this address")
+    _log.error("an error of the framework without a problem of its own", status=error.status_code)
+    return error
+
+
+def _allowed(header: str) -> str:
+    """Sort the methods, and add HEAD, which is answered wherever GET is."""
+    methods = {method.strip() for method in header.split(",") if method.strip()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _detail(error: Exception) -> str:
+    match error:
+        case dispatch.WorkerCrashed():
+            return _CRASHED
+        case dispatch.JobFailed():
+            return _DEFECT
+        case EngineError() | dispatch.DispatchError() | errors.RouteError():
+            return error.detail
+        case _:
+            return _DEFECT
+
+
+def _faults(error: Exception) -> tuple[Fault, ...]:
+    return error.faults if isinstance(error, EngineError | errors.RouteError) else ()
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    match error:
+        case errors.RouteError():
+            return error.headers
+        case dispatch.Refused():
+            return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        case _:
+            return {}
+
+
+def _response(scope: Scope, kind: Kind, detail: str, faults: Iterable[Fault], headers: Mapping[str, str]) -> Response:
+    exchange = exchange_of(scope)
+    exchange.code = kind.code
+    root = str(scope.get("root_path", "")).rstrip("/")
+    document: dict[str, Any] = {
+        "type": f"{root}/problems/{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": quote(str(scope["path"]), safe="/:@!$&'()*+,;=~-._", errors="replace"),
+        "code": kind.code,
+        "request_id": exchange.request_id,
+    }
+    listed = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
+    if listed:
+        document["errors"] = listed
+    answer = LastAnswer if kind.status == 413 else Response
+    return answer(_text(document), kind.status, headers, MEDIA_TYPE)
+
+
+def _text(document: dict[str, Any]) -> bytes:
+    """Write JSON as UTF-8; a client's lone surrogates, which have none, become question marks."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _token(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")

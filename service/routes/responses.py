@@ -1,0 +1,45 @@
+"""A worker's result as an HTTP answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.engine.codecs import Buffer
+from service.engine.jobs import Result
+from service.routes.exchange import Exchange
+from service.routes.timing import server_timing, spans
+
+CHUNK = 256 * 1024
+
+
+class BufferResponse(Response):
+    """Sends a buffer in chunks that are views of it: nothing is copied, and a slow client holds back the next chunk."""
+
+    def __init__(self, body: Buffer, media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(b"", headers={**headers, "Content-Length": str(len(body))}, media_type=media_type)
+        self._buffer = memoryview(body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for chunk in _chunks(self._buffer):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def filtered(result: Result, received: float, exchange: Exchange) -> Response:
+    """Answer with an image, and note where its time went."""
+    total = perf_counter() - received
+    exchange.spans = spans(result.timings, total)
+    headers = {"Vary": "Accept", "Server-Timing": server_timing(result.timings, total), "Timing-Allow-Origin": "*"}
+    for name, size in (("Origin", result.origin), ("Result", result.size)):
+        if size is not None:
+            headers |= {f"X-{name}-Width": str(size[0]), f"X-{name}-Height": str(size[1])}
+    return BufferResponse(result.body, result.media_type, headers)
+
+
+def _chunks(buffer: memoryview) -> Iterator[memoryview]:
+    return (buffer[start : start + CHUNK] for start in range(0, len(buffer), CHUNK))

@@ -1,0 +1,147 @@
+"""Reads a request's body within its limit and takes its parts apart; what is in the parts is the worker's to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+
+from service.engine.codecs import Buffer
+from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
+from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
+from service.routes.multipart import Parts
+
+_RAW = frozenset({"application/octet-stream", "application/x-npy"})
+_FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The parts of a filter request, unread: an image with the text of its spec, or a document that holds both."""
+
+    form: Literal["image", "document"]
+    body: Buffer
+    spec: bytes | None = None
+
+
+async def read_filter(request: Request, max_bytes: int, *, preset: bool) -> Upload:
+    """Read an image and its spec in any of the three forms; with a preset, an image alone."""
+    media_type, boundary = _content_type(request)
+    in_query = _query_spec(request)
+    if in_query is not None and preset:
+        raise AmbiguousRequest("the preset is the spec; the request has one more in its query")
+    if media_type == "multipart/form-data":
+        image, spec = await _read_multipart(request, boundary, max_bytes)
+        if spec is not None and (preset or in_query is not None):
+            raise AmbiguousRequest("the request has a part 'spec' beside the spec of its address")
+        return Upload("image", _image(image), _spec(spec if spec is not None else in_query, preset=preset))
+    if media_type == "application/json":
+        if in_query is not None:
+            raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")
+        return Upload("document", _image(await _read_whole(request, max_bytes)))
+    if media_type in _RAW or media_type.startswith("image/"):
+        spec = _spec(in_query, preset=preset)
+        return Upload("image", _image(await _read_whole(request, max_bytes)), spec)
+    raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
+
+
+async def read_document(request: Request, max_bytes: int) -> bytearray:
+    """Read a JSON document as bytes."""
+    media_type, _ = _content_type(request, default="application/json")
+    if media_type != "application/json":
+        raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send application/json")
+    return await _read_whole(request, max_bytes)
+
+
+def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, bytes | None]:
+    """Give the media type and the boundary; a body without a type is taken for what it most likely is."""
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaType("bodies with a Content-Encoding are not taken", {"Accept-Encoding": "identity"})
+    header = request.headers.get("content-type", "").strip()
+    if not header:
+        return default, None
+    media_type, options = parse_options_header(header)
+    return media_type.decode("latin-1").lower(), options.get(b"boundary")
+
+
+def _shown(media_type: str) -> str:
+    plain = media_type.isascii() and media_type.isprintable() and len(media_type) <= 100
+    return f"the Content-Type {media_type}" if plain and media_type else "this Content-Type"
+
+
+def _query_spec(request: Request) -> bytes | None:
+    """Give the percent-decoded query parameter `spec`; its bytes are not forced into UTF-8 here."""
+    query: bytes = request.scope["query_string"]
+    found = []
+    for field in query.split(b"&"):
+        name, _, value = field.partition(b"=")
+        if _decoded(name) == b"spec":
+            found.append(_decoded(value))
+    if len(found) > 1:
+        raise AmbiguousRequest(f"the query has {len(found)} parameters 'spec'")
+    return found[0] if found else None
+
+
+def _decoded(field: bytes) -> bytes:
+    return unquote_to_bytes(field.replace(b"+", b" "))
+
+
+def _image(body: Buffer | None) -> Buffer:
+    if body is None:
+        raise MissingImage("the request has no part 'image'")
+    if not len(body):
+        raise MissingImage("the image is empty: 0 bytes")
+    return body
+
+
+def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
+    if preset:
+        return None
+    if text is None or not bytes(text).strip():
+        raise MissingSpec("the request has an image and no spec")
+    return bytes(text)
+
+
+async def _read_multipart(
+    request: Request, boundary: bytes | None, max_bytes: int
+) -> tuple[bytearray | None, bytearray | None]:
+    if not boundary:
+        raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
+    try:
+        parts = Parts(boundary, ("image", "spec"))
+        await _read(request, max_bytes, parts.write)
+    except FormParserError:
+        raise MalformedMultipart("the body does not follow the multipart format of its boundary") from None
+    parts.close()
+    return parts.found.get("image"), parts.found.get("spec")
+
+
+async def _read_whole(request: Request, max_bytes: int) -> bytearray:
+    body = bytearray()
+    await _read(request, max_bytes, body.extend)
+    return body
+
+
+async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object]) -> None:
+    """Take the body as it comes; stop as soon as it is, or says that it will be, larger than may be."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > max_bytes:
+        raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}")
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise BodyTooLarge(f"the body has more than {max_bytes:,} bytes, which is the most")
+        take(chunk)
+        if not message.get("more_body", False):
+            return

@@ -1,0 +1,259 @@
+"""The settings: one frozen model, read once from the environment and `.env`, each with its bound."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from service.cores import available_cores
+from service.engine.limits import Limits
+
+PREFIX = "CONVSERVE_"
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-\[\]:]+")
+_KEY = re.compile(r"[!-+\--~]+")  # visible ASCII but the comma, which separates
+_HIDDEN = "********"
+
+Source = Literal["default", "env", ".env", "argument"]
+
+
+class BadSettings(Exception):
+    """Every faulty variable with its value and what it must be, one a line."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class Row(NamedTuple):
+    """A setting as `convserve settings` prints it."""
+
+    name: str
+    value: str
+    source: Source
+
+
+def _whole(default: int, low: int, high: int, description: str, *, alias: AliasChoices | None = None) -> Any:
+    bound = {"expects": f"a whole number from {low:,} to {high:,}"}
+    return Field(default, ge=low, le=high, description=description, json_schema_extra=bound, validation_alias=alias)
+
+
+def _seconds(default: float, low: float, high: float, description: str) -> Any:
+    bound = {"expects": f"a number of seconds from {low:g} to {high:g}"}
+    finite = {"ge": low, "le": high, "allow_inf_nan": False}
+    return Field(default, description=description, json_schema_extra=bound, **finite)  # type: ignore[arg-type]
+
+
+def _text(default: Any, expects: str, description: str, **rules: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"expects": expects}, **rules)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, by the environment variable of the same name with CONVSERVE_ before it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = _text("127.0.0.1", "a host name or address", "address to listen on", pattern=r"^[A-Za-z0-9.:_\-]+$")
+    port: int = _whole(
+        8000,
+        0,
+        65535,
+        "port to listen on; 0 takes a free one; plain PORT is read as well",
+        alias=AliasChoices("CONVSERVE_PORT", "PORT"),
+    )
+    root_path: str = _text(
+        "",
+        "a path such as /images, with a slash before it and none behind it",
+        "path under which a proxy serves this service",
+        pattern=r"^(/[A-Za-z0-9._~\-]+)*$",
+    )
+
+    max_body_bytes: int = _whole(32 * 2**20, 1, 2**40, "largest body of a request, in bytes")
+    max_image_pixels: int = _whole(50_000_000, 1, 2**40, "most pixels of an image sent")
+    max_output_pixels: int = _whole(50_000_000, 1, 2**40, "most pixels of a step's output")
+    max_channels: int = _whole(1024, 1, 2**20, "most channels of an image or a step's output")
+    max_steps: int = _whole(16, 1, 1024, "most steps of a spec")
+    max_kernel_side: int = _whole(255, 1, 2**20, "longest side of a kernel")
+    max_macs: int = _whole(200_000_000_000, 1, 10**18, "most multiplications of a request")
+    max_memory_bytes: int = _whole(Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes")
+    deadline: float = _seconds(30.0, 0.001, 86400, "time for a request from when its body was read, waiting included")
+
+    workers: int = Field(
+        default_factory=available_cores,
+        ge=1,
+        le=1024,
+        description="worker processes; one for each core available unless set",
+        json_schema_extra={"expects": "a whole number from 1 to 1,024"},
+    )
+    queue: int = _whole(16, 0, 100_000, "requests that may wait, for each worker")
+    grace: float = _seconds(20.0, 0.0, 86400, "time for running requests to finish when the service stops")
+    scheduler: str | None = _text(
+        None,
+        "an address such as tcp://scheduler:8786",
+        "address of a Dask scheduler that takes the place of the worker processes",
+        pattern=r"^[A-Za-z0-9+.\-]+://[^\s/]+$|^[^\s/:]+:\d+$",
+    )
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = _text(
+        (),
+        "keys of visible ASCII characters, separated by commas, none of them empty",
+        "API keys, separated by commas; with any set, /v1 and /metrics need one",
+    )
+    allow_origins: Annotated[tuple[str, ...], NoDecode] = _text(
+        (),
+        "origins such as https://example.org, separated by commas, or *",
+        "origins whose pages may call the service, separated by commas; * for all",
+    )
+    presets: Path | None = _text(
+        None, "the path of a JSON file", 'JSON file of more presets, {"name": spec, ...}', validate_default=False
+    )
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = _text(
+        "info", "debug, info, warning, error or critical", "least severe log lines that are written"
+    )
+    log_format: Literal["console", "json"] = _text("console", "console or json", "form of the log lines")
+
+    @field_validator(
+        "max_body_bytes",
+        "max_image_pixels",
+        "max_output_pixels",
+        "max_channels",
+        "max_steps",
+        "max_kernel_side",
+        "max_macs",
+        "max_memory_bytes",
+        mode="before",
+    )
+    @classmethod
+    def _exponent(cls, value: Any) -> Any:
+        """Take 2e11 for the whole number that it is."""
+        if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d{1,2}", value.strip()):
+            number = float(value)
+            return int(number) if number.is_integer() else value
+        return value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_keys", "allow_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _sendable(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_KEY.fullmatch(key.get_secret_value()) for key in keys):
+            raise ValueError
+        return keys
+
+    @field_validator("allow_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError
+        return origins
+
+    @classmethod
+    def load(cls, **arguments: Any) -> Self:
+        """Read the environment and `.env`; `arguments` come before both. Raises BadSettings naming all that is wrong."""
+        try:
+            return cls(**arguments)
+        except ValidationError as error:
+            raise BadSettings(_faults(error, arguments)) from None
+        except (OSError, UnicodeDecodeError):
+            raise BadSettings([".env cannot be read as UTF-8 text"]) from None
+
+    def limits(self) -> Limits:
+        """Give the part of the limits that the engine checks."""
+        return Limits(
+            max_image_pixels=self.max_image_pixels,
+            max_output_pixels=self.max_output_pixels,
+            max_channels=self.max_channels,
+            max_steps=self.max_steps,
+            max_kernel_side=self.max_kernel_side,
+            max_macs=self.max_macs,
+            max_memory_bytes=self.max_memory_bytes,
+        )
+
+    def rows(self) -> list[Row]:
+        """List every setting by its variable, with its value and where that comes from; secrets are hidden."""
+        sources, given = _sources(), self.model_fields_set
+        return [
+            Row(variable(name), self._shown(name), sources.get(name, "argument") if name in given else "default")
+            for name in type(self).model_fields
+        ]
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        if name == "api_keys":
+            return ",".join(_HIDDEN for _ in value)
+        if isinstance(value, tuple):
+            return ",".join(value)
+        return "" if value is None else str(value)
+
+
+def variable(field: str) -> str:
+    """Name the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _sources() -> dict[str, Source]:
+    """Tell which settings come from the environment and which from `.env`."""
+    found: dict[str, Source] = {}
+    for source, values in ((".env", DotEnvSettingsSource(Settings)()), ("env", EnvSettingsSource(Settings)())):
+        for key in values:
+            field = _field_of(key)
+            if field is not None:
+                found[field] = source  # type: ignore[assignment]
+    return found
+
+
+def _field_of(key: str) -> str | None:
+    name = key.lower().removeprefix(PREFIX.lower())
+    return name if name in Settings.model_fields else None
+
+
+def _faults(error: ValidationError, arguments: dict[str, Any]) -> list[str]:
+    """Put each fault in words of our own: variable, value, bound; the library's message stays inside."""
+    faults = dict.fromkeys(_field_of(str(fault["loc"][0])) for fault in error.errors() if fault["loc"])
+    return [_fault(field, Settings.model_fields[field], arguments) for field in faults if field is not None]
+
+
+def _fault(field: str, info: FieldInfo, arguments: dict[str, Any]) -> str:
+    extra = info.json_schema_extra
+    expects = extra["expects"] if isinstance(extra, dict) else "a value of its type"
+    given = _given(field, arguments)
+    name, value = given if given is not None else (variable(field), None)
+    shown = "" if value is None or field == "api_keys" else f" is {str(value)[:200]!r}:"
+    return f"{name}{shown} must be {expects}"
+
+
+def _given(field: str, arguments: dict[str, Any]) -> tuple[str, Any] | None:
+    if field in arguments:
+        return variable(field), arguments[field]
+    names = [variable(field)] + (["PORT"] if field == "port" else [])
+    for values in (os.environ, DotEnvSettingsSource(Settings).env_vars):
+        upper = {key.upper(): value for key, value in values.items() if value}
+        for name in names:
+            if name in upper:
+                return name, upper[name]
+    return None

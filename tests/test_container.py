@@ -1,0 +1,105 @@
+"""The Dockerfile, walked as far as a plain shell can: the same commands in another root, the same entrypoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import free_port, wait_until_ready
+
+ROOT = Path(__file__).parent.parent
+VENV = "/opt/convserve"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Read the Dockerfile as (instruction, arguments), continued lines joined and comments left out."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text())
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, arguments) for name, arguments in (line.split(maxsplit=1) for line in lines)]
+
+
+def values(name: str) -> list[str]:
+    return [arguments for instruction, arguments in instructions() if instruction == name]
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Path]:
+    """Carry out the COPY and RUN instructions of the first stage in a folder, and take write permission away."""
+    root = Path(tempfile.mkdtemp(prefix="convserve-image-"))
+    root.chmod(0o755)
+    source, venv = root / "src", root / "venv"
+    source.mkdir()
+    for name, arguments in instructions():
+        if name == "FROM" and "AS build" not in arguments:
+            break
+        if name == "COPY":
+            *origins, target = shlex.split(arguments)
+            for origin in origins:
+                destination = source / target / (origin if (ROOT / origin).is_file() else "")
+                if (ROOT / origin).is_dir():
+                    shutil.copytree(ROOT / origin, destination, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy(ROOT / origin, destination)
+        if name == "RUN":
+            command = arguments.replace(VENV, str(venv))
+            subprocess.run(["sh", "-ec", command], cwd=source, check=True, capture_output=True, text=True, timeout=500)
+    shutil.rmtree(source)
+    subprocess.run(["chmod", "-R", "a-w,a+rX", str(root)], check=True)
+    yield venv
+    subprocess.run(["chmod", "-R", "u+w", str(root)], check=True)
+    shutil.rmtree(root)
+
+
+def environment(venv: Path, port: int) -> dict[str, str]:
+    """Give the ENV of the image, with what a container engine would add."""
+    pairs = dict(pair.split("=", 1) for line in values("ENV") for pair in shlex.split(line))
+    pairs["PATH"] = pairs["PATH"].replace(VENV, str(venv)).replace("$PATH", os.environ["PATH"])
+    return {**pairs, "HOME": "/nonexistent", "CONVSERVE_PORT": str(port)}
+
+
+def test_entrypoint_serves_as_another_user_from_a_read_only_tree(image: Path) -> None:
+    port = free_port()
+    settings = environment(image, port)
+    user, group = (int(number) for number in values("USER")[0].split(":"))
+    as_user = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
+    entrypoint = json.loads(values("ENTRYPOINT")[0]) + json.loads(values("CMD")[0])
+    healthcheck = json.loads(values("HEALTHCHECK")[0].partition("CMD ")[2])
+    entrypoint[0] = healthcheck[0] = str(image / "bin" / "convserve")
+    process = subprocess.Popen(entrypoint, env=settings, cwd="/tmp", stderr=subprocess.PIPE, **as_user)  # type: ignore[call-overload]
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process)
+        subprocess.run(healthcheck, env=settings, check=True, timeout=20)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_image_runs_as_a_numeric_user_other_than_root() -> None:
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", values("USER")[0])
+
+
+def test_base_is_a_build_argument() -> None:
+    assert values("ARG")[0].startswith("BASE=")
+    assert all("${BASE}" in base for base in values("FROM"))
+
+
+def test_lock_names_every_dependency_with_its_hash() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
+    wanted = re.findall(
+        r'^    "([a-z0-9-]+)', (ROOT / "pyproject.toml").read_text().split("[project.optional")[0], re.MULTILINE
+    )
+    assert {name.lower() for name in wanted} <= pinned
+    assert lock.count("--hash=sha256:") >= len(pinned)
