@@ -40,14 +40,14 @@ class Row(NamedTuple):
 
 
 def _whole(default: int, low: int, high: int, description: str, *, alias: AliasChoices | None = None) -> Any:
-    bound = {"expects": f"a whole number from {low:,} to {high:,}"}
-    return Field(default, ge=low, le=high, description=description, json_schema_extra=bound, validation_alias=alias)
+    return _text(
+        default, f"a whole number from {low:,} to {high:,}", description, ge=low, le=high, validation_alias=alias
+    )
 
 
 def _seconds(default: float, low: float, high: float, description: str) -> Any:
-    bound = {"expects": f"a number of seconds from {low:g} to {high:g}"}
-    finite = {"ge": low, "le": high, "allow_inf_nan": False}
-    return Field(default, description=description, json_schema_extra=bound, **finite)  # type: ignore[arg-type]
+    expects = f"a number of seconds from {low:g} to {high:g}"
+    return _text(default, expects, description, ge=low, le=high, allow_inf_nan=False)
 
 
 def _text(default: Any, expects: str, description: str, **rules: Any) -> Any:
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
-        """Read the environment and `.env`; `arguments` come before both. Raises BadSettings naming all that is wrong."""
+        """Read the environment and `.env`; `arguments` come before both. Raises BadSettings naming all faults."""
         try:
             return cls(**arguments)
         except ValidationError as error:

@@ -12,6 +12,7 @@ import asyncio
 import mmap
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.engine.jobs import Buffer
@@ -41,6 +42,12 @@ class MemoryFile:
         self.descriptor = os.memfd_create("convserve", os.MFD_CLOEXEC)
         self.path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
 
+    def renew(self) -> None:
+        """Put an empty file in the place of this one."""
+        spare = MemoryFile()
+        os.dup2(spare.descriptor, self.descriptor, inheritable=False)
+        spare.close()
+
     def close(self) -> None:
         os.close(self.descriptor)
 
@@ -49,50 +56,49 @@ class Mailbox:
     """The two memory files of one worker, for one job at a time; `clear` it after each."""
 
     def __init__(self) -> None:
-        """Raises OSError where there are no memory files."""
-        self._inbox = MemoryFile()
-        try:
-            self._outbox = MemoryFile()
-        except OSError:
-            self._inbox.close()
-            raise
+        self._files: tuple[MemoryFile, ...] = ()
         self._largest = 0
+        with suppress(OSError):
+            self._files = (MemoryFile(),)
+            self._files += (MemoryFile(),)
 
     @property
-    def address(self) -> str:
-        """The path at which the worker leaves its answer."""
-        return self._outbox.path
+    def address(self) -> str | None:
+        """The path at which the worker leaves its answer; none if that goes by the message."""
+        return self._files[1].path if len(self._files) == 2 else None
 
     async def send(self, body: Buffer) -> Parcel:
         """Make a body ready for the worker, in pieces small enough that the event loop answers others in between."""
-        if len(body) < SMALL:
+        if len(body) < SMALL or not self.address:
             return bytes(body)
+        inbox = self._files[0]
         self._largest = max(self._largest, len(body))
         view = memoryview(body).cast("B")
         for start in range(0, len(view), PIECE):
             if start:
                 await asyncio.sleep(0)
-            _write(self._inbox.descriptor, view[start : start + PIECE], start)
-        return Shared(self._inbox.path, len(view))
+            _write(inbox.descriptor, view[start : start + PIECE], start)
+        return Shared(inbox.path, len(view))
 
     def receive(self, parcel: Parcel) -> Buffer:
         """Give the body that the worker sent with `send_back`; what is too large to be copied is a view of its file."""
         if isinstance(parcel, bytes):
             return parcel
         self._largest = max(self._largest, parcel.size)
-        return _content(self._outbox.descriptor, parcel.size)
+        return _content(self._files[1].descriptor, parcel.size)
 
     def clear(self) -> None:
         """Take new files where the last job made them too large to be kept; views of the old ones stay good."""
         if self._largest > KEPT:
-            for file in (self._inbox, self._outbox):
-                os.dup2(spare := os.memfd_create("convserve", os.MFD_CLOEXEC), file.descriptor, inheritable=False)
-                os.close(spare)
+            for file in self._files:
+                file.renew()
             self._largest = 0
 
     def close(self) -> None:
-        self._inbox.close()
-        self._outbox.close()
+        """Free the memory; from now on everything goes by the message."""
+        files, self._files = self._files, ()
+        for file in files:
+            file.close()
 
 
 def open_parcel(parcel: Parcel) -> Buffer:

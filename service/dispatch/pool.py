@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +12,7 @@ from time import perf_counter
 
 import structlog
 
+from service.cores import available_cores
 from service.dispatch import Status
 from service.dispatch.admission import Admission, fail
 from service.dispatch.errors import DeadlineExceeded, DispatchError, JobFailed, ShuttingDown, WorkerCrashed
@@ -122,7 +122,7 @@ class WorkerPool:
             if reason or worker.jobs >= self._jobs_per_worker:
                 self._replace(worker, reason or "recycled")
             else:
-                worker.tidy()
+                worker.mailbox.clear()
                 self._admission.offer(worker)
         return result
 
@@ -134,17 +134,16 @@ class WorkerPool:
         timer = loop.call_later(left, fail, call, late)
         self._calls.add(call)
         try:
-            mailbox = worker.mailbox
-            body = await mailbox.send(job.body) if mailbox else bytes(job.body)
-            arguments = (replace(job, body=b""), body, mailbox and mailbox.address, self._admission.threads())
+            body = await worker.mailbox.send(job.body)
+            share = self._admission.threads()
             try:
-                future = worker.submit(work, self._perform, *arguments)
+                future = worker.submit(work, self._perform, replace(job, body=b""), body, worker.mailbox.address, share)
             except RuntimeError:
                 raise NeverBegun("the worker had died before the job came") from None
             future.add_done_callback(lambda done: _deliver(loop, call, done))
             match await call:
                 case Done(result, parcel):
-                    return replace(result, body=mailbox.receive(parcel) if mailbox else parcel)
+                    return replace(result, body=worker.mailbox.receive(parcel))
                 case Failed(report):
                     raise JobFailed("the job failed in a way that was not foreseen", report)
                 case error:
@@ -212,11 +211,6 @@ class WorkerPool:
         if self._admission.waiting >= self._admission.capacity:
             return "the queue is full"
         return ""
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, call: asyncio.Future[Reply], done: Future[Reply]) -> None:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessPool
 
@@ -32,27 +32,24 @@ class WorkerProcess:
     def __init__(self, memory: int, threads: int) -> None:
         """Start the process and wait until it answers; blocks."""
         CONTEXT.set_forkserver_preload(["service.dispatch.preload"])
-        self._pool = ProcessPool(
+        self._pool: Any = ProcessPool(
             max_workers=1, initializer=worker.prepare, initargs=(memory, threads), context=CONTEXT
         )
         self.jobs = 0
-        self.mailbox = _mailbox()
+        self.mailbox = Mailbox()
         try:
-            address = self.mailbox.address if self.mailbox else None
-            greeting = self.submit(worker.greet, address).result(START_SECONDS)
+            greeting = self.submit(worker.greet, self.mailbox.address).result(START_SECONDS)
         except BaseException:
             self.close()
             raise
         self._pid = greeting.pid
-        if self.mailbox and not greeting.by_memory:
+        if not greeting.by_memory:
             self.mailbox.close()
-            self.mailbox = None
 
     @property
     def alive(self) -> bool:
         """Tell whether the process was there at the last look, which Pebble takes ten times a second."""
-        active: bool = self._pool.active
-        return active
+        return bool(self._pool.active)
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = self._pool.schedule(function, args=args, kwargs=kwargs)
@@ -67,13 +64,4 @@ class WorkerProcess:
         """End the process, and free what belongs to it; blocks."""
         self._pool.stop()
         self._pool.join()
-        if self.mailbox:  # not before the process is gone: it may be writing
-            self.mailbox.close()
-            self.mailbox = None
-
-
-def _mailbox() -> Mailbox | None:
-    try:
-        return Mailbox()
-    except OSError:
-        return None
+        self.mailbox.close()  # not before the process is gone: it may be writing

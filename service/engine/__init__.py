@@ -8,13 +8,14 @@ float32 (H', W', C'), unclipped. With the bytes of a picture file the result is 
 
 >>> png = filter_bytes(Path("photo.jpg").read_bytes(), {"op": "blur", "sigma": 2})
 
-`plan_filter` tells shapes, parameters, cost and the algorithms chosen, from the shape of an image alone. All of them raise
-`service.engine.errors.EngineError`, whose docstring has the whole tree. The names are loaded when first used, so that
+`plan_filter` tells shapes, parameters, cost and the algorithms chosen, from the shape of an image alone. All of them
+raise `service.engine.errors.EngineError`; its module has the whole tree. The names are loaded when first used, so that
 `service.engine.errors` and its like can be had without the compiled loops.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["filter_bytes", "filter_image", "plan_filter"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- as PEP 562 has it
+def __getattr__(name: str) -> Any:
     if name in __all__:
-        from service.engine import python
-
-        return getattr(python, name)
+        return getattr(import_module("service.engine.python"), name)
     raise AttributeError(name)

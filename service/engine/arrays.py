@@ -9,15 +9,18 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Give the floats of `result` as `dtype`; an integer type rounds half to even and clips.
+    """Give the numbers of `result` as `dtype`; an integer type rounds half to even and clips.
 
     `result` is overwritten on the way. With `out`, of that dtype and of the same shape, the numbers land there.
     """
     kind = np.dtype(dtype)
-    if kind.kind != "f":
-        limits = np.iinfo(kind)
-        np.rint(result, out=result)
-        np.clip(result, limits.min, limits.max, out=result)
+    if kind.kind == "u":
+        highest = np.iinfo(kind).max
+        if result.dtype.kind == "f":
+            np.rint(result, out=result)
+            np.clip(result, 0, highest, out=result)
+        elif np.iinfo(result.dtype).max > highest:
+            np.minimum(result, highest, out=result)
     if out is None:
         return result.astype(kind, copy=False)
     np.copyto(out, result, casting="unsafe")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-from difflib import get_close_matches
+from collections.abc import Collection
 from typing import get_args
 
 from service.engine.algorithms.base import Sample
@@ -22,12 +21,13 @@ from service.engine.errors import (
 )
 from service.engine.limits import Limits
 from service.engine.strict_json import loads
+from service.engine.wording import listed, nearest, pointer, shown
 
 LARGEST_SIDE = 2**31 - 1
 
 
 def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
-    """Take `{"image": base64 or data: URI, "spec": …}` apart; with `preset` there must be no spec, and None is given."""
+    """Take `{"image": base64 or data: URI, "spec": …}` apart; with `preset` a spec is refused, and None given."""
     document = _object(body, {"image"} if preset else {"image", "spec"})
     if "image" not in document:
         raise MissingImage('the document has no "image"')
@@ -39,8 +39,7 @@ def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
 def plan_document(body: Buffer, limits: Limits) -> tuple[ImageInfo, object]:
     """Take `{"spec": …, "image": {"width", "height", "channels", "dtype"}}` apart.
 
-    Integers in up to four channels stand for a picture, anything else for an array; two and four channels of a picture
-    have alpha for the last.
+    Integers in up to four channels stand for a picture, whose second or fourth channel is alpha; all else for an array.
     """
     document = _object(body, {"image", "spec"})
     if "spec" not in document:
@@ -54,17 +53,21 @@ def image_info(image: object, limits: Limits) -> ImageInfo:
     """Read the shape of an image that is not sent itself; raises InvalidSpec with pointers from "/image"."""
     if not isinstance(image, dict):
         raise InvalidSpec('"image" must be an object with "width" and "height"').at("/image")
-    faults = [Fault(f"/image/{name}", _unknown(name, IMAGE_FIELDS)) for name in image if name not in IMAGE_FIELDS]
+    faults = [
+        Fault(pointer(["image", name]), _unknown(name, IMAGE_FIELDS)) for name in image if name not in IMAGE_FIELDS
+    ]
     fields = {"channels": 3, "dtype": "uint8", **image}
     for name, most in IMAGE_FIELDS.items():
         value = fields.get(name)
         if name == "dtype":
             if value not in get_args(Sample):
-                faults.append(Fault("/image/dtype", f"must be one of {', '.join(get_args(Sample))}; was {_short(value)}"))
+                faults.append(
+                    Fault("/image/dtype", f"must be one of {', '.join(get_args(Sample))}; was {shown(value)}")
+                )
         elif name not in fields:
-            faults.append(Fault(f"/image/{name}", "is missing"))
+            faults.append(Fault(f"/image/{name}", f"{name} is missing"))
         elif type(value) is not int or not 1 <= value <= most:
-            faults.append(Fault(f"/image/{name}", f"must be an integer from 1 to {most:,}; was {_short(value)}"))
+            faults.append(Fault(f"/image/{name}", f"{name} must be an integer from 1 to {most:,}, was {shown(value)}"))
     if faults:
         raise InvalidSpec.of(faults)
     width, height, channels, dtype = (fields[name] for name in IMAGE_FIELDS)
@@ -94,10 +97,11 @@ def _object(body: Buffer, known: set[str]) -> dict[str, object]:
     return document
 
 
-def _unknown(name: str, known: set[str] | dict[str, int]) -> str:
-    near = get_close_matches(name, known, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
-    return f"{_short(name)} is not known here; {hint}"
+def _unknown(name: str, known: Collection[str]) -> str:
+    near = nearest(name, known)
+    return f"{shown(name)} is not known here; " + (
+        f'did you mean "{near}"?' if near else f"known: {listed(known, 'and')}"
+    )
 
 
 def _base64(text: object) -> bytes:
@@ -111,9 +115,3 @@ def _base64(text: object) -> bytes:
         return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (ValueError, UnicodeEncodeError):
         raise InvalidImage('"image" is not base64').at("/image") from None
-
-
-def _short(value: object) -> str:
-    text = repr(value) if not isinstance(value, str) else f'"{value}"'
-    text = "".join(character if character.isprintable() else "?" for character in text[:60])
-    return text

@@ -29,8 +29,7 @@ class Job:
     form: Literal["image", "document"] = "document"
     spec: bytes | None = None
     preset: bool = False
-    answer: Buffer = bytes | bytearray | memoryview
-Answer = "png"
+    answer: Answer = "png"
 
 
 @dataclass(frozen=True)

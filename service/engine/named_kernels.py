@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil, cos, gcd, radians, sin
+from math import ceil, cos, radians, sin
 from typing import Literal
 
 import numpy as np
@@ -17,12 +17,11 @@ from service.engine.errors import InvalidSpec, WorkTooLarge
 from service.engine.geometry import Pair
 from service.engine.limits import Limits
 from service.engine.steps import Weights
+from service.engine.taps import gaussian_size, gaussian_taps, interpolation_taps, places, triangle
 from service.engine.vocabulary import unknown_field, unknown_value
 from service.engine.wording import about, shown
 
 Parameters = dict[str, "float | Pair"]
-RANK_ONE = 1e-12
-"""Relative to the largest number: how far the outer product of two factors may be from their kernel."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,10 @@ class Parameter:
         number: dict[str, object] = {"type": kind, "minimum": self.minimum, "maximum": self.maximum}
         words = {"description": self.summary, "default": self.default}
         if self.type != "size":
-            return number | words
+            return {**number, **words}
         pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-        return {"anyOf": [number, pair] + ([{"type": "null"}] if self.default is None else [])} | words
+        forms = [number, pair, {"type": "null"}] if self.default is None else [number, pair]
+        return {"anyOf": forms, **words}
 
     def _integer(self, value: object, whole: object) -> int:
         if type(value) is not int or not self._fits(value):
@@ -101,7 +101,7 @@ class NamedKernel:
         return values
 
     def description(self) -> dict[str, object]:
-        """The kernel as `GET /v1/kernels` has it, with the numbers of the default parameters."""
+        """Give the kernel as `GET /v1/kernels` has it, with the numbers of the default parameters."""
         parameters = {parameter.name: parameter.schema for parameter in self.parameters}
         return {
             "name": self.name,
@@ -127,7 +127,9 @@ def exact(name: str, parameters: Mapping[str, object], max_side: int) -> tuple[W
     """
     kernel = KERNELS.get(name)
     if kernel is None:
-        raise InvalidSpec(f"must be the name of a kernel; {unknown_value('kernel', name, KERNELS)}")
+        raise InvalidSpec(
+            f"must be the name of a kernel (GET /v1/kernels lists them); {unknown_value('kernel', name, KERNELS)}"
+        )
     values = kernel.read(parameters)
     height, width = kernel.sides(**values)
     if max(height, width) > max_side:
@@ -137,55 +139,6 @@ def exact(name: str, parameters: Mapping[str, object], max_side: int) -> tuple[W
         return numbers, 1.0
     total = float(numbers.sum())
     return (numbers, total) if bool(np.all(np.rint(numbers) == numbers)) else (numbers / total, 1.0)
-
-
-def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
-    """Split a kernel (kH, kW) of rank one into (column, row), whose outer product it is; None for any other.
-
-    The factors of an integer kernel are integers.
-    """
-    peak = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
-    if kernel[peak] == 0:
-        return None
-    column = kernel[:, peak[1]]
-    if bool(np.all(np.rint(kernel) == kernel)):
-        column = column / gcd(*(int(number) for number in column))
-    if column[np.abs(column).argmax()] < 0 and bool(np.all(column <= 0)):
-        column = -column
-    row = kernel[peak[0]] / column[peak[0]]
-    error = np.abs(np.multiply.outer(column, row) - kernel).max()
-    return (column, row) if error <= RANK_ONE * abs(kernel[peak]) else None
-
-
-def gaussian_size(sigma: float) -> int:
-    """Cut a Gaussian where `scipy.ndimage.gaussian_filter` does: at a radius of int(4 sigma + 0.5) samples."""
-    return 2 * int(4 * sigma + 0.5) + 1
-
-
-def gaussian_taps(sigma: float, size: int) -> Weights:
-    """Sample a centred Gaussian at `size` places; the numbers sum to 1."""
-    exponents = -0.5 * (_places(size) / sigma) ** 2
-    taps = np.exp(exponents - exponents.max())  # the largest is 1: no sum of zeros, however small sigma is
-    return np.asarray(taps / taps.sum())
-
-
-def interpolation_taps(factor: int, weight: Callable[[Weights], Weights], reach: int) -> Weights:
-    """Sample `weight`, a function of the distance that is 0 from `reach` on, at the outputs around one sample.
-
-    Pixel centres lie at half-integers, so output j is at (j + 1/2) / factor - 1/2 in samples of the input. There are
-    2 reach factor taps, less one that would be 0 where the factor is odd; they sum to `factor`.
-    """
-    size = 2 * reach * factor - factor % 2
-    return weight(np.abs(_places(size) / factor))
-
-
-def triangle(distance: Weights) -> Weights:
-    """Weigh by linear interpolation."""
-    return np.maximum(0, 1 - distance)
-
-
-def _places(size: int) -> Weights:
-    return np.arange(size) - (size - 1) / 2
 
 
 def _pair(size: float | Pair) -> Pair:
@@ -203,7 +156,7 @@ def _gaussian(sigma: float, size: int | Pair | None = None) -> Weights:
 
 def _log(sigma: float, size: int | Pair | None = None) -> Weights:
     height, width = _gaussian_sides(sigma, size)
-    squared = (_places(height)[:, None] / sigma) ** 2 + (_places(width) / sigma) ** 2
+    squared = (places(height)[:, None] / sigma) ** 2 + (places(width) / sigma) ** 2
     curved = (squared - 2) / sigma**2 * _gaussian(sigma, size)
     return np.asarray(curved - curved.mean())
 
@@ -213,8 +166,8 @@ def _box(size: int | Pair) -> Weights:
 
 
 def _disk(radius: float) -> Weights:
-    places = _places(2 * int(radius) + 1)
-    return (places[:, None] ** 2 + places**2 <= radius**2).astype(np.float64)
+    across = places(2 * int(radius) + 1)
+    return (across[:, None] ** 2 + across**2 <= radius**2).astype(np.float64)
 
 
 def _motion_sides(length: int, angle: float) -> Pair:
@@ -228,7 +181,7 @@ def _motion(length: int, angle: float) -> Weights:
     """Weigh each sample by 1 less its distance from a line of `length` samples through the middle."""
     height, width = _motion_sides(length, angle)
     up, right = round(sin(radians(angle)), 15), round(cos(radians(angle)), 15)
-    y, x = _places(height)[:, None], _places(width)
+    y, x = places(height)[:, None], places(width)
     half = (length - 1) / 2
     along = np.clip(x * right - y * up, -half, half)
     return triangle(np.hypot(x - along * right, y + along * up))
@@ -261,7 +214,12 @@ FAR = 10_000
 _SIZE = Parameter("size", "size", 3, 1, FAR, "Samples across; a pair is [vertical, horizontal].")
 _SIGMA = Parameter("sigma", "number", 1, 0.01, FAR, "Standard deviation in samples.")
 _CUT = Parameter(
-    "size", "size", None, 1, FAR, "Samples across; 2 int(4 sigma + 0.5) + 1 where left out; a pair is [vertical, horizontal]."
+    "size",
+    "size",
+    None,
+    1,
+    FAR,
+    "Samples across; 2 int(4 sigma + 0.5) + 1 where left out; a pair is [vertical, horizontal].",
 )
 
 KERNELS: dict[str, NamedKernel] = {
@@ -278,7 +236,11 @@ KERNELS: dict[str, NamedKernel] = {
         _fixed("laplacian8", "The same with the diagonals.", [[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
         _fixed("sharpen", "The image less its Laplacian.", [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
         _fixed("emboss", "A relief, lit from the lower right.", [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]),
-        _fixed("outline", "Light lines on both sides of edges: laplacian8 negated.", [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
+        _fixed(
+            "outline",
+            "Light lines on both sides of edges: laplacian8 negated.",
+            [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+        ),
         NamedKernel("box", "The mean of a rectangle.", _box, _pair, (_SIZE,), unit=True),
         NamedKernel("gaussian", "A Gaussian that sums to 1.", _gaussian, _gaussian_sides, (_SIGMA, _CUT), unit=True),
         NamedKernel(

@@ -7,7 +7,6 @@ the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -15,11 +14,11 @@ from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
-from service.engine.errors import InvalidSpec, LimitExceeded, WorkTooLarge
+from service.engine.errors import InvalidSpec, LimitExceeded, TooManyChannels, WorkTooLarge
 from service.engine.named_kernels import KERNELS, exact
 from service.engine.steps import Weights
 from service.engine.validation import Checked, Context
-from service.engine.wording import about, shown
+from service.engine.wording import shown
 
 LARGEST = 1e30
 """No number of a spec may be larger: products with samples stay far within float64."""
@@ -111,7 +110,13 @@ def kernel(value: object, context: Context) -> Kernel:
 
 
 def kernels(value: object, context: Context) -> Weights:
-    """Read a flat list of kernels of equal size, (number, kH, kW), each of them as `kernel` takes it."""
+    """Read a flat list of kernels of equal size, (number, kH, kW), each of them as `kernel` takes it.
+
+    Raises TooManyChannels, too.
+    """
+    most = context.limits.max_channels
+    if isinstance(value, list) and len(value) > most:
+        raise TooManyChannels(f"has {len(value)} kernels, one for each output channel; max_channels allows {most}")
     if not isinstance(value, list) or not any(isinstance(item, str | dict) for item in value):
         return array(value, 3, context, sides=2)
     read: list[Weights] = []
@@ -120,8 +125,12 @@ def kernels(value: object, context: Context) -> Weights:
             read.append(kernel(item, Context(context.limits)).values)
         except (InvalidSpec, LimitExceeded) as error:
             raise error.at(f"/{index}") from None
+        if len(value) * read[0].size > MOST_NUMBERS:
+            raise InvalidSpec(f"stands for {len(value) * read[0].size} numbers; at most {MOST_NUMBERS} can be sent")
         if read[-1].shape != read[0].shape:
-            raise InvalidSpec(f"must have the {_sides(read[0])} numbers of the first, has {_sides(read[-1])}").at(f"/{index}")
+            raise InvalidSpec(f"must have the {_sides(read[0])} numbers of the first, has {_sides(read[-1])}").at(
+                f"/{index}"
+            )
     return read_only(np.stack(read))
 
 
@@ -161,7 +170,7 @@ def _limit(shape: tuple[int, ...], sides: int, context: Context) -> None:
 def _shape(value: dict[str, object], dimensions: int, context: Context) -> tuple[int, ...]:
     form = f'{{"shape": [{", ".join(["…"] * dimensions)}]}}'
     if not context.shapes:
-        allowed = " ({\"shape\": …} is understood by /v1/plan and /v1/figure only)" if "shape" in value else ""
+        allowed = ' ({"shape": …} is understood by /v1/plan and /v1/figure only)' if "shape" in value else ""
         raise InvalidSpec(f"must be {_DIMENSIONS[dimensions]}, was {shown(value)}{allowed}")
     if set(value) != {"shape"}:
         raise InvalidSpec(f"must be {_DIMENSIONS[dimensions]} or {form}, was {shown(value)}")
@@ -176,13 +185,14 @@ def _shape(value: dict[str, object], dimensions: int, context: Context) -> tuple
     return tuple(shape)
 
 
-def _complain(value: object, dimensions: int, place: str = "") -> NoReturn:
-    """Find the first fault of nested lists that are known to have one."""
-    fault = _fault(value, dimensions, place)
-    raise InvalidSpec(fault[1]).at(fault[0]) if fault else AssertionError("nested lists without a fault")
+def _complain(value: object, dimensions: int) -> NoReturn:
+    """Refuse nested lists that are known to have a fault, at the first one."""
+    place, detail = _fault(value, dimensions, "", {}) or ("", f"must be {_DIMENSIONS[dimensions]} of finite numbers")
+    raise InvalidSpec(detail).at(place)
 
 
-def _fault(value: object, dimensions: int, place: str) -> tuple[str, str] | None:
+def _fault(value: object, dimensions: int, place: str, lengths: dict[int, int]) -> tuple[str, str] | None:
+    """Walk nested lists; `lengths` is that of the first list at each depth, which the others must have too."""
     if dimensions == 0:
         try:
             finite(value)
@@ -193,24 +203,12 @@ def _fault(value: object, dimensions: int, place: str) -> tuple[str, str] | None
         return place, f"must be {_DIMENSIONS[dimensions]}, was {shown(value)}"
     if not value:
         return place, f"must be {_DIMENSIONS[dimensions]}, and is empty"
-    for index, item in enumerate(value):
-        here = f"{place}/{index}"
-        if fault := _fault(item, dimensions - 1, here):
-            return fault
-        if dimensions > 1 and len(item) != len(value[0]):
-            return here, f"must have {len(value[0])} elements like its first sibling, has {len(item)}"
-    return _ragged_within(value, dimensions, place)
-
-
-def _ragged_within(value: list[Any], dimensions: int, place: str) -> tuple[str, str] | None:
-    """Find the list whose length differs from that of the first one at its level, in another branch."""
-    if dimensions < 3:
+    if len(value) != lengths.setdefault(dimensions, len(value)):
+        return place, f"must have {lengths[dimensions]} elements like the first, has {len(value)}"
+    if dimensions == 1 and set(map(type, value)) <= {int, float} and all(-LARGEST <= n <= LARGEST for n in value):
         return None
-    for index, item in enumerate(value):
-        for inner, (one, first) in enumerate(zip(item, value[0], strict=True)):
-            if len(one) != len(first):
-                return f"{place}/{index}/{inner}", f"must have {len(first)} elements like its siblings, has {len(one)}"
-    return _ragged_within(list(chain.from_iterable(value)), dimensions - 1, place)
+    found = (_fault(item, dimensions - 1, f"{place}/{index}", lengths) for index, item in enumerate(value))
+    return next((fault for fault in found if fault), None)
 
 
 def _nested(dimensions: int) -> dict[str, Any]:
@@ -247,4 +245,3 @@ KernelList = Annotated[Weights, Checked(kernels, {"type": "array", "items": _ker
 Weight4d = Annotated[Weights, _arrays(4, 2)]
 Matrix = Annotated[Weights, _arrays(2, 0)]
 Taps = Annotated[Weights, _arrays(1, 1)]
-Check = Callable[[object, Context], object]

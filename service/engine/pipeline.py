@@ -61,12 +61,11 @@ def _plan(job: Job) -> Result:
 
 def _read(job: Job) -> tuple[Buffer, Plan]:
     """Take the request apart; the plan of a spec sent as text is kept for the next image of the same form."""
+    image = job.body
     if job.form == "document":
         image, document = filter_document(job.body, preset=job.preset)
         if not job.preset:
             return image, _prepare(_inspect(image, job.limits), parse_at(document, job.limits), job.limits, job.answer)
-    else:
-        image = job.body
     if job.spec is None:
         raise MissingSpec("the request has no spec")
     return image, _planned(job.spec, _inspect(image, job.limits), job.limits, job.answer)

@@ -62,7 +62,7 @@ class PlannedOperation:
 class Plan:
     """All that `execute` needs besides the bytes.
 
-    `alpha` tells whether the image has an alpha plane that is treated as such; shapes of the operations are those of the
+    `alpha` tells whether the image has an alpha plane that is treated as such; the operations' shapes are those of the
     colour planes. `unit` is what one level of 0..255 counts in the samples: 257 for 16-bit pictures.
     """
 
@@ -152,9 +152,7 @@ def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _
     return _Numbers("float64" if info.dtype == "float64" else "float32", exact)
 
 
-def _resolve(
-    shape: Shape, spec: Spec, limits: Limits
-) -> list[tuple[Operation, Shape, tuple[Step, ...]]]:
+def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[tuple[Operation, Shape, tuple[Step, ...]]]:
     """Turn each operation into its steps, checking every shape and the work on the way."""
     resolved, macs = [], 0
     for index, operation in enumerate(spec.steps):
@@ -185,7 +183,9 @@ def _check_image(info: ImageInfo, spec: Spec, limits: Limits) -> None:
             f"the image has {info.channels} channels; at most {limits.max_channels} (max_channels) are taken"
         )
     if info.format == "npy" and spec.alpha not in {"auto", "channels"}:
-        raise InvalidSpec(f'arrays have no alpha: "alpha" must be "auto" or "channels", was "{spec.alpha}"').at("/alpha")
+        raise InvalidSpec(f'arrays have no alpha: "alpha" must be "auto" or "channels", was "{spec.alpha}"').at(
+            "/alpha"
+        )
 
 
 def _check_sizes(step: Step, before: Shape, after: Shape, limits: Limits) -> None:
@@ -241,7 +241,9 @@ def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample)
 def _check_result(plan: Plan, peak: int, limits: Limits) -> None:
     output, settings = plan.output, plan.settings
     if plan.answer == "npy" and plan.spec.output is not None:
-        raise InvalidSpec('an answer of application/x-npy is the unclipped result: "output" must be left out').at("/output")
+        raise InvalidSpec('an answer of application/x-npy is the unclipped result: "output" must be left out').at(
+            "/output"
+        )
     if plan.answer != "npy" and settings.layout == "auto" and output.channels > 4:
         raise InvalidSpec(
             f"the result has {output.channels} channels and a PNG has 1 to 4: ask for "
@@ -255,7 +257,9 @@ def _check_result(plan: Plan, peak: int, limits: Limits) -> None:
                 f"at most {limits.max_output_pixels:,} (max_output_pixels) are made"
             ).at("/output/layout")
     if peak > limits.max_memory_bytes:
-        raise MemoryLimit(f"the job would need {peak:,} bytes; at most {limits.max_memory_bytes:,} (max_memory_bytes) are given")
+        raise MemoryLimit(
+            f"the job would need {peak:,} bytes; at most {limits.max_memory_bytes:,} (max_memory_bytes) are given"
+        )
 
 
 def _peak_bytes(plan: Plan) -> int:

@@ -28,7 +28,7 @@ class Reach:
     """How far the numbers of a step may go: |y| <= gain |x| + offset, each a sum of at most `terms` products.
 
     Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer
-    sums, before the division by `divisor`; `rounds`, that one more operation follows the sums that is not exact: a root.
+    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact.
     """
 
     gain: float

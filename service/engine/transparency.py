@@ -10,19 +10,19 @@ Alpha that is opaque throughout is not filtered at all: its shape follows the co
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine import planner
-from service.engine.algorithms.base import Task
+from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Shape
 from service.engine.planner import Choice
+from service.engine.spec import Alpha
 from service.engine.steps import Conv2d, ConvTranspose2d, Step
 
 Image = NDArray[Any]
-AlphaMode = Literal["auto", "preserve", "premultiply", "channels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def separate(image: Image, opaque: int) -> Planes:
     return Planes(colour, None if np.all(alpha == opaque) else alpha)
 
 
-def apply(choice: Choice, planes: Planes, mode: AlphaMode, opaque: int, threads: int) -> Planes:
+def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int) -> Planes:
     """Compute one step, planned for colour alone, on colour and alpha."""
     if planes.alpha is None:
         return Planes(planner.compute(_arriving(choice, planes.colour), planes.colour, threads))
@@ -61,15 +61,19 @@ def _arriving(choice: Choice, colour: Image) -> Choice:
     """Plan again where the samples come in another type than foreseen."""
     if choice.task.source == colour.dtype.name:
         return choice
-    return planner.choose(replace(choice.task, source=colour.dtype.name))
+    return planner.choose(replace(choice.task, source=_sample(colour)))
 
 
 def _compute(step: Step, shape: Shape, image: Image, threads: int) -> Image:
     """Compute a step in float64."""
     own = Shape(shape.height, shape.width, image.shape[2])
-    task = Task(step, own, source=image.dtype.name, target="float64", arithmetic="float64")
+    task = Task(step, own, source=_sample(image), target="float64", arithmetic="float64")
     return planner.compute(planner.choose(task), image, threads)
 
 
 def _without_bias(step: Step) -> Step:
     return replace(step, bias=None) if isinstance(step, Conv2d | ConvTranspose2d) else step
+
+
+def _sample(image: Image) -> Sample:
+    return cast(Sample, image.dtype.name)

@@ -81,14 +81,12 @@ def faults_of(error: ValidationError, document: object) -> list[Fault]:
 
 
 def _true_path(location: tuple[int | str, ...], document: object) -> list[int | str]:
-    """Drop the levels that Pydantic puts into a location and that are not in the document; a missing field may end it."""
+    """Drop the levels of a location that are not in the document, but for the last: a missing field."""
     path: list[int | str] = []
     here = document
     for depth, level in enumerate(location):
-        if isinstance(here, dict) and level in here:
-            here = here[level]
-        elif isinstance(here, list) and isinstance(level, int) and level < len(here):
-            here = here[level]
+        if (isinstance(here, dict) and level in here) or (isinstance(here, list) and level in range(len(here))):
+            here = here[level]  # type: ignore[index]  # a list has been asked for an index only
         elif depth < len(location) - 1:
             continue
         path.append(level)

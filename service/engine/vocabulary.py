@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from service.engine.errors import InvalidSpec
-from service.engine.wording import listed, nearest, pointer, shown
+from service.engine.wording import LONGEST_KEY, listed, nearest, pointer, shown
 
 _BOTH = "transposed (the layer that enlarges) or deconvolve (which undoes a blur)"
 
@@ -186,7 +186,7 @@ _EXTENSION = {
     "clamp": "replicate",
     "copy": "replicate",
     "extend": "replicate",
-    "mirror": 'symmetric" (cba|abcd|dcb) or "reflect" (dcb|abcd|cba, as scipy.ndimage means it)',
+    "mirror": '"symmetric" (cba|abcd|dcb) or "reflect" (dcb|abcd|cba, as scipy.ndimage means it)',
     "symm": "symmetric",
     "border_reflect": "symmetric",
     "reflect101": "reflect",
@@ -225,7 +225,15 @@ VALUES: dict[str, dict[str, str]] = {
     "direction": {"both": "magnitude", "horizontal": "x", "vertical": "y", "xy": "magnitude"},
     "norm": {"euclidean": "l2", "manhattan": "l1", "abs": "l1"},
     "weights": {"rec601": "bt601", "rec709": "bt709", "601": "bt601", "709": "bt709"},
-    "kernel": {"sobel": 'sobel_x" or "sobel_y', "scharr": 'scharr_x" or "scharr_y', "prewitt": 'prewitt_x" or "prewitt_y'},
+    "kernel": {
+        "sobel": '"sobel_x" or "sobel_y"',
+        "scharr": '"scharr_x" or "scharr_y"',
+        "prewitt": '"prewitt_x" or "prewitt_y"',
+        "laplace": "laplacian",
+        "gauss": "gaussian",
+        "mean": "box",
+        "average": "box",
+    },
     "divisor": {"normalize": "sum", "auto": "sum", "abs": "abs_sum"},
     "color_space": {"srgb": "coded", "gamma": "coded", "linearrgb": "linear", "linear_light": "linear"},
     "range": {"clamp": "clip", "saturate": "clip", "absolute": "abs", "normalize": "minmax", "stretch": "minmax"},
@@ -245,14 +253,19 @@ def unknown_operation(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_field(owner: str, name: str, known: Iterable[str]) -> InvalidSpec:
-    """Refuse a field that `owner` does not have, with the one that is probably meant."""
+    """Refuse a field that `owner` does not have, naming the one that is meant; the sentence lacks the subject."""
     names = tuple(known)
-    meant = [field for field in FIELDS.get(name.lower(), ()) if field in names][:1] or [nearest(name, names)]
-    hint = f"; did you mean {meant[0]}?" if meant[0] else f"; it has {listed(names, 'and')}" if names else ""
-    return InvalidSpec(f"{owner} has no field {shown(name)}{hint}").at(pointer([name]))
+    if len(name) > LONGEST_KEY:
+        return InvalidSpec(f"has a field with a name of {len(name)} characters, which is not known")
+    meant = next((field for field in FIELDS.get(name.lower(), ()) if field in names), None) or nearest(name, names)
+    hint = f"did you mean {meant}?" if meant else f"it has {listed(names, 'and')}" if names else "it has none"
+    return InvalidSpec(f"is not a field of {owner}; {hint}").at(pointer([name]))
 
 
 def unknown_value(field: str, word: str, known: Iterable[str]) -> str:
     """Say what a word that is no value of `field` was, and which value is probably meant."""
     meant = VALUES.get(field, {}).get(word.lower()) or nearest(word, known)
-    return f'was {shown(word)}: use "{meant}"' if meant else f"was {shown(word)}"
+    if not meant:
+        return f"was {shown(word)}"
+    quoted = meant if '"' in meant else f'"{meant}"'
+    return f"was {shown(word)}: use {quoted}"

@@ -23,7 +23,7 @@ def shown(value: object) -> str:
         case int():
             return str(value) if value.bit_length() <= 100 else f"an integer of {value.bit_length()} bits"
         case float():
-            return f"{value:.12g}" if isfinite(value) else "a number beyond the range of 64-bit floats"
+            return repr(value) if isfinite(value) else "a number beyond the range of 64-bit floats"
         case str():
             brief = value if len(value) <= ROOM else value[: ROOM - 1] + "…"
             return json.dumps(brief, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import Request
 
 from service.dispatch import Dispatcher
 from service.presets import Preset
+from service.routes.measure import Metrics
 from service.settings import Settings
 
 
@@ -19,12 +20,11 @@ class Services:
     settings: Settings
     dispatcher: Dispatcher
     presets: Mapping[str, Preset]
+    metrics: Metrics
 
 
 async def _services(request: Request) -> Services:
-    services: Any = request.app.state.services
-    assert isinstance(services, Services)
-    return services
+    return cast(Services, request.app.state.services)
 
 
 Needed = Annotated[Services, Depends(_services)]

@@ -8,7 +8,8 @@ RouteError
 ├── NotAcceptable
 ├── BodyTooLarge              announced or sent
 ├── UnsupportedMediaType
-└── InvalidParameter          a path or query parameter
+├── InvalidParameter          a path or query parameter
+└── NotReady                  the answer of /readyz alone
 
 ClientGone stands apart: nobody is left to answer.
 """
@@ -59,6 +60,10 @@ class UnsupportedMediaType(RouteError):
 
 
 class InvalidParameter(RouteError):
+    pass
+
+
+class NotReady(RouteError):
     pass
 
 

@@ -24,6 +24,10 @@ class Exchange:
     spans: dict[str, float] = field(default_factory=dict)
     code: str | None = None
 
+    @property
+    def elapsed(self) -> float:
+        return perf_counter() - self.started
+
 
 def begin(scope: MutableMapping[str, Any], request_id: str) -> Exchange:
     exchange = Exchange(request_id)

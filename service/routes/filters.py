@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from time import perf_counter
 
 from fastapi import APIRouter
@@ -15,13 +13,13 @@ from service.presets import Preset
 from service.routes.dependencies import Needed, Services
 from service.routes.errors import NotFound
 from service.routes.exchange import exchange_of
+from service.routes.names import unknown
 from service.routes.negotiation import choose
 from service.routes.responses import filtered
 from service.routes.uploads import read_filter
 from service.routes.work import work
 
 ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 router = APIRouter(tags=["filter"])
 
@@ -44,15 +42,6 @@ def preset_named(name: str, services: Services) -> Preset:
     if found is None:
         raise NotFound(unknown("preset", name, services.presets))
     return found
-
-
-def unknown(what: str, name: str, known: object) -> str:
-    """Say that a name is not known, and which is nearest; a name of another form is not repeated."""
-    names = list(known) if hasattr(known, "__iter__") else []
-    shown = f" '{name}'" if _NAME.fullmatch(name) else " of that name"
-    near = get_close_matches(name[:64], names, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"
-    return f"there is no {what}{shown}; {hint}"
 
 
 async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:

@@ -38,15 +38,17 @@ def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
     means JSON; then the order of the offers. Nothing means anything.
     """
     ranges = _ranges(accept) if accept is not None and accept.strip() else [_Range("*", "*", 1.0)]
-    best: tuple[float, int] = (0.0, 0)
-    chosen: Form | None = None
-    for media_type, form in offers.items():
-        precision, quality = max((r.precision(media_type), r.quality) for r in ranges) if ranges else (0, 0.0)
-        if precision and quality and (quality, precision) > best:
-            best, chosen = (quality, precision), form
-    if chosen is None:
+    weights = [_weight(media_type, ranges) for media_type in offers]
+    best = max(weights)
+    if not best[0]:
         raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them")
-    return chosen
+    return list(offers.values())[weights.index(best)]
+
+
+def _weight(media_type: str, ranges: list[_Range]) -> tuple[float, int]:
+    """Give the weight that the range which names the type most exactly has for it, and how exactly that is."""
+    precision, quality = max(((range_.precision(media_type), range_.quality) for range_ in ranges), default=(0, 0.0))
+    return (quality, precision) if precision else (0.0, 0)
 
 
 def _ranges(accept: str) -> list[_Range]:

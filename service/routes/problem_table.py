@@ -68,7 +68,7 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "missing_spec",
             "The spec is missing",
             "The request does not say what is to be done with the image.",
-            "Send the spec as the part `spec`, as the query parameter `spec`, or in the field `spec`; or call a preset.",
+            "Send it as the part `spec`, as the query parameter `spec`, or in the field `spec`; or call a preset.",
         ),
         (engine.MissingSpec,),
     ),
@@ -138,8 +138,8 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "unsupported_media_type",
             "Unsupported media type",
             "The body's Content-Type or Content-Encoding is not one that this address takes.",
-            "Send multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy, without "
-            "Content-Encoding.",
+            "Send multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy, "
+            "without Content-Encoding.",
         ),
         (routes.UnsupportedMediaType,),
     ),
@@ -180,8 +180,8 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "Invalid spec",
             "The spec is JSON, but says something that cannot be meant: an unknown field, a value out of its range, "
             "shapes that do not fit the image.",
-            "The pointers of the problem lead to the faulty places. `/v1/operations` has the schema and examples of each "
-            "operation, and `/v1/plan` checks a spec without an image.",
+            "The pointers of the problem lead to the faulty places. `/v1/operations` has the schema and examples of "
+            "each operation, and `/v1/plan` checks a spec without an image.",
         ),
         (engine.InvalidSpec,),
     ),
@@ -278,9 +278,19 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
     (
         Kind(
             503,
+            "not_ready",
+            "Not ready",
+            "The service is starting or draining, or its queue is full: it should be sent no work now.",
+            "Ask again; this is what readiness probes are told.",
+        ),
+        (routes.NotReady,),
+    ),
+    (
+        Kind(
+            503,
             "shutting_down",
             "Shutting down",
-            "The service is starting or stopping and takes no work.",
+            "The service is stopping: it finishes what it has begun and takes no more work.",
             "Send the request again after the seconds that `Retry-After` names.",
         ),
         (dispatch.ShuttingDown,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import structlog
@@ -75,7 +75,9 @@ class Unforeseen:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, dispatch.JobFailed):
-        _log.error("unforeseen error in a worker", request_id=exchange_of(request.scope).request_id, report=error.report)
+        _log.error(
+            "unforeseen error in a worker", request_id=exchange_of(request.scope).request_id, report=error.report
+        )
     return problem(request.scope, error)
 
 
@@ -84,14 +86,13 @@ async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return problem(request.scope, _own(request, error))
+    return problem(request.scope, _own(request, cast(HTTPException, error)))
 
 
 async def _invalid_parameter(request: Request, error: Exception) -> Response:
     """Name the parameters at fault; what the validator says of them is a library's text."""
-    assert isinstance(error, RequestValidationError)
-    pointers = dict.fromkeys("".join(f"/{_token(part)}" for part in fault["loc"]) for fault in error.errors())
+    places = [fault["loc"] for fault in cast(RequestValidationError, error).errors()]
+    pointers = dict.fromkeys("".join(f"/{_token(level)}" for level in place) for place in places)
     faults = tuple(Fault(pointer, "the value cannot be meant") for pointer in pointers)
     names = ", ".join(pointers)
     return problem(request.scope, errors.InvalidParameter(f"a parameter has a faulty value: {names}", faults=faults))

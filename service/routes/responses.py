@@ -8,8 +8,7 @@ from time import perf_counter
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.engine.codecs import Buffer
-from service.engine.jobs import Result
+from service.engine.jobs import Buffer, Result
 from service.routes.exchange import Exchange
 from service.routes.timing import server_timing, spans
 

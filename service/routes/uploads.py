@@ -11,8 +11,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from service.engine.codecs import Buffer
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
+from service.engine.jobs import Buffer
 from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
 from service.routes.multipart import Parts
 
@@ -36,10 +36,10 @@ async def read_filter(request: Request, max_bytes: int, *, preset: bool) -> Uplo
     if in_query is not None and preset:
         raise AmbiguousRequest("the preset is the spec; the request has one more in its query")
     if media_type == "multipart/form-data":
-        image, spec = await _read_multipart(request, boundary, max_bytes)
-        if spec is not None and (preset or in_query is not None):
+        image, part = await _read_multipart(request, boundary, max_bytes)
+        if part is not None and (preset or in_query is not None):
             raise AmbiguousRequest("the request has a part 'spec' beside the spec of its address")
-        return Upload("image", _image(image), _spec(spec if spec is not None else in_query, preset=preset))
+        return Upload("image", _image(image), _spec(part if part is not None else in_query, preset=preset))
     if media_type == "application/json":
         if in_query is not None:
             raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from time import perf_counter
@@ -70,4 +71,4 @@ class UnsendableError(Exception):
         self.second = second
 
 
-LOADED_BEFORE: frozenset[str] = frozenset()
+LOADED_BEFORE = frozenset(sys.modules)

@@ -7,10 +7,9 @@ the L - window + 1 positions at which the window does not wrap around. After A. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import ceil, isnan, log2
+from math import ceil, log2
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +18,11 @@ from scipy import fft
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.arrays import stored
+from service.engine.borders import indices
 from service.engine.geometry import Pair
+from service.engine.loops.planes import gather, store_integers
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
-from service.engine.windows import Padded
 
 SIDES = sorted(
     side for two, three, five in product(range(11), range(3), range(3)) if (side := 2**two * 3**three * 5**five) <= 1024
@@ -31,6 +30,14 @@ SIDES = sorted(
 """Of tiles: no large prime factor, for which the transform is slow."""
 MOST_POINTS = 1 << 20
 """Of a tile; beyond it no cache holds it."""
+MOST_SIDES = 12
+"""Of the sides of tiles along an axis, those of the least waste are tried against those of the other axis."""
+CACHED_POINTS = 1 << 17
+"""Of a tile in float32 that the second-level cache holds with its spectrum."""
+OUT_OF_CACHE = 1.25
+"""So much longer a point takes in a larger tile; measured."""
+BATCH = 4
+"""Channels transformed in one call."""
 MOST_SPECTRA = 64 << 20
 """Bytes of all the kernels' spectra."""
 FEWEST_TERMS = 49
@@ -40,11 +47,11 @@ EXACT_ERROR = 0.1
 
 
 class Tiling(NamedTuple):
-    """`side` samples of a tile, of which `outputs` results come; `count` tiles along each axis."""
+    """`side` samples of a tile, of which `outputs` results come; `grid` tiles along each axis."""
 
     side: Pair
     outputs: Pair
-    count: Pair
+    grid: Pair
 
     @property
     def points(self) -> int:
@@ -52,12 +59,11 @@ class Tiling(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        return self.count[0] * self.count[1]
+        return self.grid[0] * self.grid[1]
 
 
-@dataclass(frozen=True)
 class Fft:
-    name: str = "fft"
+    name = "fft"
 
     def accepts(self, task: Task) -> bool:
         step = task.step
@@ -73,18 +79,16 @@ class Fft:
 
     def seconds(self, task: Task) -> float:
         step, tiling, single = _known(task)
-        per_group = step.weight.shape[1]
-        point = (RATES.fft_point if single else RATES.fft_point_double) * log2(tiling.points + 1)
+        outputs, per_group = _kernels(step)
+        point = (RATES.fft_point if single else RATES.fft_point_double) * log2(tiling.points + 1) / 2
         spectral = RATES.fft_product if single else RATES.fft_product_double
-        planes = step.in_channels + step.out_channels
-        kernels = step.weight.shape[0] * per_group
         points = tiling.tiles * tiling.points
         return (
             RATES.call
-            + RATES.strip * tiling.tiles * step.groups
-            + points * planes * point / 2
+            + RATES.strip * tiling.tiles * ceil(step.groups / BATCH)
+            + points * (step.in_channels + step.out_channels) * point
             + points * step.out_channels * per_group * spectral
-            + kernels * tiling.points * RATES.fft_point_double * log2(tiling.points + 1) / 2
+            + outputs * per_group * tiling.points * point
             + points * step.in_channels * RATES.widen_sample
             + task.output.samples * RATES.store_sample
         )
@@ -92,19 +96,21 @@ class Fft:
     def workspace(self, task: Task, threads: int) -> int:
         step, tiling, single = _known(task)
         number = 4 if single else 8
+        batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
         spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * 2 * number
-        tile = tiling.points * number
-        # Per thread: the tile and its spectrum, a sum for each output, a product, and one plane on its way back.
-        own = 2 * tile + (outputs + 4) * spectrum
-        kernels = _spectra_bytes(task, step, tiling) + 4 * tiling.points * 8
-        padded = sum(task.shape[:2]) + sum(step.padding)
-        return kernels + threads * own + 8 * 4 * padded + (1 << 16)
+        # Per thread and channel of the batch: the tile, its spectrum, a sum for each output, a product, its way back.
+        own = batch * (2 * tiling.points * number + (outputs + 4) * spectrum)
+        spectra = _spectra_bytes(task, step, tiling) + 5 * tiling.points * 8
+        positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
+        return spectra + threads * own + positions + (1 << 16)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step, tiling, single = _known(task)
         number = np.dtype(np.float32 if single else np.float64)
-        padded = Padded.of(image, step.padding, step.padding_mode, step.padding_value)
+        mode, value = step.padding_mode, step.padding_value if step.padding_mode == "constant" else 0.0
+        rows = indices(image.shape[0], step.padding.vertical, mode)
+        columns = indices(image.shape[1], step.padding.horizontal, mode)
         spectra = _spectra(step, tiling.side, number)
         result = np.empty(task.output, task.target)
         per_group, outputs = step.weight.shape[1], step.out_channels // step.groups
@@ -113,51 +119,61 @@ class Fft:
             vertical, horizontal, group = piece
             top, left = vertical * tiling.outputs[0], horizontal * tiling.outputs[1]
             place = result[top : top + tiling.outputs[0], left : left + tiling.outputs[1]]
+            top, left = top * step.stride[0], left * step.stride[1]
+            batch = slice(group, min(group + BATCH, step.groups))
+            kernels = spectra if step.shared else spectra[batch]
             sums: list[NDArray[Any]] = []
             for channel in range(per_group):
-                tile = np.empty(tiling.side, number)
-                source = slice(group * per_group + channel, group * per_group + channel + 1)
-                padded.window(top * step.stride[0], left * step.stride[1], tile[:, :, None], source)
+                tile = np.empty((batch.stop - batch.start, *tiling.side), number)
+                source = rows[top : top + tiling.side[0]], columns[left : left + tiling.side[1]]
+                gather(image, *source, value, group * per_group + channel, per_group, tile)
                 spectrum = fft.rfft2(tile)
                 for output in range(outputs):
-                    kernel = spectra[0 if step.shared else group * outputs + output, channel]
+                    kernel = kernels[:, output, channel]
                     if channel == 0:
                         sums.append(np.multiply(spectrum, kernel, out=spectrum if outputs == 1 else None))
                     else:
                         sums[output] += spectrum * kernel
             for output, summed in enumerate(sums):
-                columns = fft.ifft(summed, axis=0, overwrite_x=True)[: step.stride[0] * place.shape[0] : step.stride[0]]
-                rows = fft.irfft(columns, tiling.side[1], axis=1, overwrite_x=True)
-                dense = rows[:, : step.stride[1] * place.shape[1] : step.stride[1]]
-                _store(dense, task, step, group * outputs + output, place)
+                lines = fft.ifft(summed, axis=1, overwrite_x=True)
+                lines = lines[:, : step.stride[0] * place.shape[0] : step.stride[0]]
+                dense = fft.irfft(lines, tiling.side[1], axis=2, overwrite_x=True)
+                dense = dense[:, :, : step.stride[1] * place.shape[1] : step.stride[1]]
+                _store(dense, task, step, slice(group * outputs + output, batch.stop * outputs, outputs), place)
 
-        pieces = product(range(tiling.count[0]), range(tiling.count[1]), range(step.groups))
+        pieces = product(range(tiling.grid[0]), range(tiling.grid[1]), range(0, step.groups, BATCH))
         parallel.each(filter_tile, pieces, threads)
         return result
 
 
-def _store(sums: NDArray[Any], task: Task, step: Conv2d, output: int, place: NDArray[Any]) -> None:
-    """Divide and shift the sums (h, w) of one output channel, and put them into `place` (h, w, C')."""
+def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
+    """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
+    number = sums.dtype.type
     if task.exact:
         np.rint(sums, out=sums)
-    if step.divisor != 1:
-        sums /= step.divisor
-    if step.bias is not None:
-        sums += float(step.bias[output])
-    stored(sums, task.target, place[:, :, output])
+    for plane, channel in zip(sums, range(place.shape[2])[channels], strict=True):
+        bias = 0.0 if step.bias is None else float(step.bias[channel])
+        target = place[:, :, channel]
+        if target.dtype.kind == "u":
+            store_integers(plane, number(step.divisor), number(bias), number(np.iinfo(target.dtype).max), target)
+        else:
+            target[...] = plane / number(step.divisor) + number(bias)
 
 
 def _spectra(step: Conv2d, side: Pair, number: np.dtype[Any]) -> NDArray[Any]:
-    """Transform the kernels, their taps `dilation` apart; (out, in / groups, L, L / 2 + 1), conjugated: a correlation."""
-    outputs, per_group = step.weight.shape[:2]
+    """Transform the kernels, their taps `dilation` apart, and conjugate them: it is a correlation.
+
+    Gives (groups, out / groups, in / groups, L, L / 2 + 1), with one group where the kernel is shared.
+    """
+    outputs, per_group = _kernels(step)
+    groups = 1 if step.shared else step.groups
     complex_number = np.complex64 if number == np.float32 else np.complex128
     spectra = np.empty((outputs, per_group, side[0], side[1] // 2 + 1), complex_number)
-    plane = np.zeros(side)
+    plane, view = np.zeros(side), step.field_of_view
     for output, channel in product(range(outputs), range(per_group)):
-        view = step.field_of_view
         plane[: view[0] : step.dilation[0], : view[1] : step.dilation[1]] = step.weight[output, channel]
-        np.conjugate(fft.rfft2(plane), out=spectra[output, channel], casting="same_kind")
-    return spectra
+        spectra[output, channel] = np.conjugate(fft.rfft2(plane))
+    return spectra.reshape(groups, outputs // groups, *spectra.shape[1:])
 
 
 def _single(task: Task, step: Conv2d) -> bool:
@@ -192,35 +208,44 @@ def _known(task: Task) -> tuple[Conv2d, Tiling, bool]:
 
 
 def _spectra_bytes(task: Task, step: Conv2d, tiling: Tiling) -> int:
-    kernels = step.weight.shape[0] * step.weight.shape[1]
-    spectrum: int = tiling.side[0] * (tiling.side[1] // 2 + 1) * (8 if _single(task, step) else 16)
-    return kernels * spectrum
+    outputs, per_group = _kernels(step)
+    spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * (8 if _single(task, step) else 16)
+    return outputs * per_group * spectrum
+
+
+def _kernels(step: Conv2d) -> Pair:
+    """Count the kernels: (out, in / groups)."""
+    outputs, per_group = step.weight.shape[:2]
+    return outputs, per_group
 
 
 def _tiling(task: Task, step: Conv2d) -> Tiling | None:
-    """Choose the tile of the least work for each axis; None where the window is too wide for any."""
     out, view, stride = task.output, step.field_of_view, step.stride
-    vertical = _axis(out.height, view[0], stride[0])
-    horizontal = _axis(out.width, view[1], stride[1])
-    if vertical is None or horizontal is None:
-        return None
-    return Tiling(*zip(vertical, horizontal, strict=True))
+    return _least_work((out.height, out.width), view, stride, _single(task, step))
 
 
 @lru_cache(1024)
-def _axis(outputs: int, window: int, stride: int) -> tuple[int, int, int] | None:
-    """Give (samples of a tile, results of a tile, tiles), so that the transforms take the least time."""
-    best, least = None, float("inf")
+def _least_work(outputs: Pair, window: Pair, stride: Pair, single: bool) -> Tiling | None:  # noqa: FBT001 -- cached
+    """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
+    cached = CACHED_POINTS if single else CACHED_POINTS // 2
+    call = RATES.strip / (RATES.fft_point if single else RATES.fft_point_double)
+
+    def work(tiling: Tiling) -> float:
+        points = tiling.points * log2(tiling.points + 1)
+        return tiling.tiles * (call + points * (1 if tiling.points <= cached else OUT_OF_CACHE))
+
+    vertical, horizontal = (_sides(*axis) for axis in zip(outputs, window, stride, strict=True))
+    tilings = (Tiling(*zip(v, h, strict=True)) for v in vertical for h in horizontal)
+    return min(tilings, key=work, default=None)
+
+
+def _sides(outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
+    """List the sides of tiles worth a thought along one axis: (samples of a tile, results of a tile, tiles)."""
     needed = (outputs - 1) * stride + window
-    for side in SIDES:
-        if side < window:
-            continue
+    whole = [side for side in SIDES if side >= needed][:1]
+    parts = [side for side in SIDES if window <= side < needed]
+    sides = []
+    for side in [*parts, *whole]:
         results = min((side - window) // stride + 1, outputs)
-        tiles = ceil(outputs / results)
-        # Sides of 512 and more no longer fit the cache: measured, by a quarter slower.
-        cost = tiles * side * (4 + log2(side)) * (1 if side < 512 else 1.15)
-        if cost < least:
-            best, least = (side, results, tiles), cost
-        if side >= needed:
-            break
-    return best
+        sides.append((side, results, ceil(outputs / results)))
+    return sorted(sides, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]

@@ -30,7 +30,13 @@ __all__ = [
     "warm",
 ]
 
-_FIXED_BYTES = 4 * 2**20
+_FIXED_BYTES = 32 * 2**20
+_PICTURE_BYTES = {"jpeg": 16, "webp": 26, "gif": 16, "bmp": 14, "tiff": 20, "avif": 28}
+"""Per pixel, at the most: planes, coefficients and canvases of the decoders, Pillow's four bytes, conversions.
+
+Measured in 2026 with Pillow 13 at 6 million pixels, in the worst form that was found (progressive CMYK, lossless with
+alpha, ...): 14, 21, 13, 12, 14, 18.
+"""
 
 
 def inspect(data: Buffer, limits: Limits) -> ImageInfo:
@@ -59,7 +65,16 @@ def decode(data: Buffer, info: ImageInfo, threads: int = 1) -> Decoded:
 
 
 def decode_bytes(info: ImageInfo) -> int:
-    raise NotImplementedError
+    """Bound the bytes that `decode` needs at its peak, its result included and the encoded data left out."""
+    pixels = info.width * info.height
+    pixel_bytes = info.channels * np.dtype(info.dtype).itemsize
+    match info.format:
+        case "png":  # twice for turning it, and what a row needs on its way
+            return 2 * pixels * pixel_bytes + max(info.width, info.height) * (4 * pixel_bytes + 24) + _FIXED_BYTES
+        case "npy":  # a copy, and where it is finite
+            return pixels * (pixel_bytes + info.channels) + _FIXED_BYTES
+        case picture:
+            return pixels * _PICTURE_BYTES[picture] + _FIXED_BYTES
 
 
 def encode_png(

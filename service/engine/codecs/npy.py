@@ -18,7 +18,8 @@ MAX_HEADER_TEXT = 1024
 """Without the blanks at its end; the header of an array that is read here has some 80 characters."""
 
 _MAGIC = b"\x93NUMPY"
-_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
+_LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
+"""By version: how long the field is that tells the length of the header."""
 _DTYPES: dict[str, Dtype] = {
     "|u1": "uint8",
     "<u2": "uint16",
@@ -73,8 +74,7 @@ def encode(image: NDArray[Any]) -> bytes:
 
 
 def _read_header(data: Buffer) -> _Header:
-    version = tuple(data[6:8])
-    size = _LENGTH_BYTES.get((version + (-1, -1))[:2])
+    size = _LENGTH_BYTES.get(bytes(data[6:8]))
     if size is None:
         raise InvalidImage("damaged NPY: its format version is none of 1.0, 2.0 and 3.0")
     start = 8 + size

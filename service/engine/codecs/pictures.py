@@ -60,6 +60,15 @@ _OTHER_MODELS = {"CMYK", "LAB"}
 """Whose profiles do not describe what they are converted to."""
 
 
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
+_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
+_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+_KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
+"""Tags of a TIFF, and values of photometric interpretation and sample format (TIFF 6.0, section 8)."""
+_MAX_TILE_PIXELS = 2**22
+"""Where the picture is smaller: a tile is read whole."""
+
+
 def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
     """Read the header. Raises `InvalidImage` and `ImageTooLarge`."""
     content = bytes(data)
@@ -81,7 +90,11 @@ def decode(data: Buffer, info: ImageInfo) -> Decoded:
         model, turned = _model(picture, info.format), _orientation(picture)
         profile = None if picture.mode in _OTHER_MODELS else picture.info.get("icc_profile")
         image = _pixels(picture, model)
-        if info.format == "tiff" and model is _DEEP and _tag(picture.tag_v2, _PHOTOMETRIC) == (_WHITE_IS_ZERO,):
+        if (
+            info.format == "tiff"
+            and model is _DEEP
+            and _tag(picture.tag_v2, _PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO
+        ):
             image = 65535 - image  # Pillow does this for 8 bits, and not for 16
         image = upright(image, turned)
         if image.shape != (info.height, info.width, info.channels) or image.dtype != info.dtype:
@@ -153,39 +166,42 @@ def _orientation(picture: Any) -> int:
     return 1 if picture.format == "TIFF" else orientation(picture.info.get("exif", b""))
 
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
-_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
-_WHITE_IS_ZERO, _UNSIGNED = 0, 1
-_KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
-
-
 def _check_tiff(content: bytes, limits: Limits) -> None:
-    """Refuse sizes beyond the bound, and samples of which Pillow would lose a part, by name (TIFF 6.0, section 8)."""
-    tags = TiffImagePlugin.ImageFileDirectory_v2(content[:16])
-    entries = content[tags.next : tags.next + 2]
-    if int.from_bytes(entries, "little" if tags.prefix == b"II" else "big") > headers.MAX_PARTS:
-        raise InvalidImage(f"the TIFF has more than {headers.MAX_PARTS:,} entries")
-    file = BytesIO(content)
-    file.seek(tags.next)
-    tags.load(file)
-    for sides in ((_WIDTH, _HEIGHT), (_TILE_WIDTH, _TILE_HEIGHT)):
-        width, height = (_tag(tags, side) for side in sides)
-        if len(width) == len(height) == 1:
-            check_pixels(width[0], height[0], limits)
-    bits, samples, formats = _tag(tags, _BITS) or (1,), (_tag(tags, _SAMPLES) or (1,))[0], _tag(tags, _SAMPLE_FORMAT)
-    channels = max(samples, len(bits))
-    kind = _KINDS.get(max(formats, default=_UNSIGNED), "")
-    whole = max(bits) <= 8 or (bits == (16,) and channels == 1)
-    if kind or not whole:
-        name = " ".join(filter(None, (f"{max(bits)}-bit", kind, "TIFF")))
+    """Refuse sizes beyond the bound, and samples of which Pillow would lose a part, by name."""
+    tags = _tiff_tags(content)
+    width, height = _tag(tags, _WIDTH, 0), _tag(tags, _HEIGHT, 0)
+    check_pixels(width, height, limits)
+    tile = _tag(tags, _TILE_WIDTH, 0) * _tag(tags, _TILE_HEIGHT, 0)
+    if tile > max(width * height, _MAX_TILE_PIXELS):
+        raise ImageTooLarge(f"the TIFF has tiles of {tile:,} pixels; at most {_MAX_TILE_PIXELS:,} are taken")
+    bits, channels = _tag(tags, _BITS, 1), _tag(tags, _SAMPLES, 1)
+    kind = _KINDS.get(_tag(tags, _SAMPLE_FORMAT, _UNSIGNED), "")
+    if kind or not (bits <= 8 or (bits == 16 and channels == 1)):
+        name = " ".join(filter(None, (f"{bits}-bit", kind, "TIFF")))
         raise InvalidImage(
-            f"a {name} of {channels} {'channel' if channels == 1 else 'channels'} cannot be read whole: read are up to 8"
-            " bits, and 16 bits of one channel. Send it as PNG of 16 bits, or as NPY"
+            f"a {name} of {channels} channel{'s' * (channels > 1)} cannot be read whole: read are up to 8 bits, and 16"
+            " bits of one channel; PNG takes 16 bits of up to four channels, NPY takes floats"
         )
 
 
-def _tag(tags: Any, number: int) -> tuple[int, ...]:
-    """Give the integers of a tag; none where it is missing or not of integers."""
-    value = tags.get(number, ())
-    values = value if isinstance(value, tuple) else (value,)
-    return values if all(type(one) is int for one in values) else ()
+def _tiff_tags(content: bytes) -> Any:
+    """Read the first directory."""
+    big = 43 in content[2:4]
+    tags = TiffImagePlugin.ImageFileDirectory_v2(content[: 16 if big else 8])
+    counter = content[tags.next : tags.next + (8 if big else 2)]
+    entries = int.from_bytes(counter, "little" if tags.prefix == b"II" else "big")
+    if entries > headers.MAX_PARTS:
+        raise InvalidImage(f"damaged TIFF: its directory has {entries:,} entries")
+    file = BytesIO(content)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
+
+
+def _tag(tags: Any, number: int, default: int) -> int:
+    """Give the integer of a tag, the largest where there are several."""
+    value = tags.get(number, default)
+    largest = max(value) if isinstance(value, tuple) else value
+    if not isinstance(largest, int):
+        raise InvalidImage(f"damaged TIFF: tag {number} is not of integers")
+    return largest

@@ -15,14 +15,14 @@ from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from service.engine.codecs import png_header as png
-from service.engine.codecs.base import Buffer, Decoded, ImageInfo, check_pixels
+from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
 from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
 from service.engine.codecs.png_header import damaged
 from service.engine.limits import Limits
 from service.engine.loops.png import unfilter_rows
 
 STRIP_BYTES = 256 * 1024
-"""Bytes of filtered rows that are inflated at once: they stay in the second-level cache."""
+"""Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
 
 _FEED_BYTES = 64 * 1024
 _WHOLE = ((0, 0, 1, 1),)
@@ -45,7 +45,7 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
     width, height = header.width, header.height
     if transposes(orientation(header.exif)):
         width, height = height, width
-    dtype = "uint16" if header.depth == 16 else "uint8"
+    dtype: Dtype = "uint16" if header.depth == 16 else "uint8"
     return ImageInfo("png", width, height, header.channels, dtype, alpha=header.channels in {2, 4})
 
 
@@ -57,11 +57,13 @@ def decode(data: Buffer, threads: int = 1) -> Decoded:
     image = np.empty(shape, np.uint16 if header.depth == 16 else np.uint8)
     source = _Inflater(view, header.pixels)
     strips = _strips(header, source, image)
+    above = np.empty(0, np.uint8)
     for strip in _ahead(strips) if threads > 1 and image.nbytes > STRIP_BYTES else strips:
-        above = np.zeros(strip.rows.shape[1] - 1, np.uint8) if strip.first else last
+        if strip.first:
+            above = np.zeros(strip.rows.shape[1] - 1, np.uint8)
         if not unfilter_rows(strip.rows, above, max(1, header.depth * header.samples // 8)):
             raise damaged("a row names a filter that does not exist")
-        last = strip.rows[-1, 1:]
+        above = strip.rows[-1, 1:]
         strip.target[:] = _colours(header, _samples(header, strip.rows[:, 1:], strip.target.shape[1]))
     source.finish()
     return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
@@ -98,7 +100,7 @@ class _Inflater:
             raise damaged("its pixels are cut off")
         try:
             return self._stream.decompress(piece, most)
-        except igzip_lib.IsalError:
+        except igzip_lib.IsalError:  # type: ignore[misc]  # isal's stub takes the class for an instance
             raise damaged("its compressed pixels do not make sense") from None
 
     @staticmethod
@@ -125,7 +127,7 @@ def _strips(header: png.Header, source: _Inflater, image: NDArray[Any]) -> Itera
         target = image[top::down, left::across]
         height, width = target.shape[:2]
         row_bytes = 1 + (width * header.depth * header.samples + 7) // 8
-        rows_each = max(1, STRIP_BYTES // row_bytes)
+        rows_each = max(1, STRIP_BYTES // max(row_bytes, width))
         for start in range(0, height if width else 0, rows_each):
             strip = target[start : start + rows_each]
             rows = np.empty((len(strip), row_bytes), np.uint8)
@@ -158,11 +160,12 @@ def _colours(header: png.Header, samples: NDArray[Any]) -> NDArray[Any]:
         palette = _palette(header)
         if samples.max() >= len(palette):
             raise damaged("a pixel is of a colour that its palette does not have")
-        return palette[samples[:, :, 0]]
+        colours: NDArray[Any] = palette[samples[:, :, 0]]
+        return colours
     levels = samples * np.uint8(255 // (2**header.depth - 1)) if header.depth < 8 else samples
     if header.transparency is None:
         return levels
-    clear = np.frombuffer(header.transparency, ">u2") % 2**header.depth
+    clear = np.frombuffer(header.transparency, ">u2") & (2**header.depth - 1)
     opaque = 2 ** max(8, header.depth) - 1
     alpha = np.where((samples == clear).all(axis=2, keepdims=True), 0, opaque).astype(levels.dtype)
     return np.concatenate([levels, alpha], axis=2)

@@ -97,7 +97,7 @@ def _no_row(row_bytes: int) -> NDArray[np.uint8]:
 
 def _deflate_fast(rows: NDArray[np.uint8]) -> list[bytes]:
     stream = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
-    return [stream.compress(rows), stream.flush(isal_zlib.Z_SYNC_FLUSH)]
+    return [stream.compress(rows.data), stream.flush(isal_zlib.Z_SYNC_FLUSH)]
 
 
 def _deflate_small(rows: NDArray[np.uint8]) -> list[bytes]:
@@ -107,8 +107,8 @@ def _deflate_small(rows: NDArray[np.uint8]) -> list[bytes]:
 
 
 def _deflate_with(rows: NDArray[np.uint8], strategy: int) -> list[bytes]:
-    stream = zlib.compressobj(6, zlib.DEFLATED, -15, 9, strategy)
-    return [stream.compress(rows), stream.flush(zlib.Z_SYNC_FLUSH)]
+    stream = zlib.compressobj(5, zlib.DEFLATED, -15, 9, strategy)
+    return [stream.compress(rows.data), stream.flush(zlib.Z_SYNC_FLUSH)]
 
 
 _DEFLATE: dict[Compression, Callable[[NDArray[np.uint8]], list[bytes]]] = {

@@ -1,0 +1,83 @@
+"""Puts the service together; nothing happens when this is imported."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from service import presets
+from service.dispatch import Dispatcher
+from service.dispatch.pool import WorkerPool
+from service.routes import catalogue, docs, filters, health, home, metrics, plans, problem_pages, problems
+from service.routes.cors import CrossOrigin
+from service.routes.dependencies import Services
+from service.routes.head import HeadAsGet
+from service.routes.logs import RequestLog, configure_logs
+from service.routes.measure import Measure, Metrics
+from service.routes.request_id import RequestId
+from service.routes.security import ApiKeys, SecureHeaders
+from service.settings import Settings
+
+_ROUTERS = (filters, plans, catalogue, health, metrics, home, docs, problem_pages)
+
+
+def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None = None) -> FastAPI:
+    """Make the application; raises BadSettings.
+
+    Without settings it is its own master, as under `uvicorn --factory`: it reads them and sets up the log.
+    """
+    if settings is None:
+        settings = Settings.load()
+        configure_logs(settings.log_level, settings.log_format)
+    known = presets.load(settings.presets, settings.limits())
+    dispatcher = dispatcher or dispatcher_of(settings)
+    counters = Metrics(dispatcher.status)
+    app = FastAPI(
+        title="convserve",
+        root_path=settings.root_path,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        middleware=[
+            Middleware(RequestId),
+            Middleware(RequestLog),
+            Middleware(Measure, metrics=counters),
+            Middleware(SecureHeaders),
+            Middleware(CrossOrigin, origins=settings.allow_origins),
+            Middleware(problems.Unforeseen),
+            Middleware(ApiKeys, keys=settings.api_keys),
+            Middleware(HeadAsGet),
+        ],
+    )
+    app.state.services = Services(settings, dispatcher, known, counters)
+    problems.install(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    return app
+
+
+def dispatcher_of(settings: Settings) -> Dispatcher:
+    """Choose who does the work: processes of this machine, or a cluster."""
+    return WorkerPool(
+        workers=settings.workers,
+        queue=settings.queue,
+        deadline=settings.deadline,
+        grace=settings.grace,
+        max_memory_bytes=settings.max_memory_bytes,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Begin to warm the workers; until they are, /readyz says so and what comes waits for them."""
+    dispatcher: Dispatcher = app.state.services.dispatcher
+    await dispatcher.start()
+    try:
+        yield
+    finally:
+        await dispatcher.stop()

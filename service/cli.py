@@ -1,0 +1,188 @@
+"""The command line: a server, and the same work without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+
+from service.settings import BadSettings, Settings
+
+# The engine, and what serves it, take a second to import; commands that need neither answer without it.
+# ruff: noqa: PLC0415
+
+WRONG_USAGE = 2
+HEALTH_SECONDS = 3.0
+STANDARD = Path("-")
+
+app = typer.Typer(
+    name="convserve",
+    help="Convolution as a service: a picture and a JSON spec in, a PNG and timings out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SpecFile = Annotated[Path | None, typer.Option("--spec", help="JSON file with the spec.", exists=True, dir_okay=False)]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (CONVSERVE_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (CONVSERVE_PORT, PORT).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
+) -> None:
+    """Serve over HTTP until a signal comes."""
+    given = {"host": host, "port": port, "workers": workers}
+    with good_settings():
+        from service.server import serve as serve_with
+
+        serve_with(Settings.load(**{name: value for name, value in given.items() if value is not None}))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"convserve {version_of('convserve')}")
+
+
+@app.command()
+def health(
+    url: Annotated[str | None, typer.Option(help="Address of the service; by default host and port as set.")] = None,
+) -> None:
+    """Ask a service whether it takes work; exit status 0 if it does, 1 if not."""
+    try:
+        answer = httpx.get(health_address(url), timeout=HEALTH_SECONDS, trust_env=False)
+        document = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        typer.echo(f"no answer: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not answer.is_success:
+        typer.echo(f"{answer.status_code} {document.get('detail', '')}".rstrip(), err=True)
+        raise typer.Exit(1)
+    typer.echo(str(document.get("status", "ready")))
+
+
+@app.command()
+def run(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Image or array; - for standard input.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="PNG, .npy or .json; - for standard output (PNG).")],
+    spec: SpecFile = None,
+    preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
+) -> None:
+    """Filter one image in this process, without a server."""
+    if (spec is None) == (preset is None):
+        raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
+    image = read(source)
+    with good_settings(), refusals():
+        from service.local import filter_image
+
+        result = filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), Settings.load())
+    write(target, result)
+
+
+@app.command()
+def plan(
+    spec: Annotated[Path, typer.Option(help="JSON file with the spec.", exists=True, dir_okay=False)],
+    image: Annotated[Path | None, typer.Option(help="Image whose shape is taken.", exists=True, dir_okay=False)] = None,
+    width: Annotated[int | None, typer.Option()] = None,
+    height: Annotated[int | None, typer.Option()] = None,
+    channels: Annotated[int | None, typer.Option(help="3 unless given.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="uint8 unless given; or uint16, float32, float64.")] = None,
+) -> None:
+    """Print what a spec would do and cost, as POST /v1/plan answers."""
+    fields = {"width": width, "height": height, "channels": channels, "dtype": dtype}
+    shape: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    if image and shape:
+        raise typer.BadParameter("give the shape or an image that has it, not both", param_hint="--image")
+    if not image and not {"width", "height"} <= shape.keys():
+        raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
+    with good_settings(), refusals():
+        from service.local import plan_filter
+
+        document = plan_filter(read(spec), read(image) if image else shape, Settings.load())
+    typer.echo(json.dumps(document, indent=2))
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting: name, value, where it comes from."""
+    with good_settings():
+        rows = Settings.load().rows()
+    names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
+    for row in rows:
+        typer.echo(f"{row.name:<{names}}  {row.value:<{values}}  {row.source}")
+
+
+def health_address(url: str | None) -> str:
+    """Give the address to ask: of the service whose address is given, or of the one that is set up here."""
+    if url is None:
+        with good_settings():
+            here = Settings.load()
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(here.host, here.host)  # noqa: S104
+        url = f"http://{f'[{host}]' if ':' in host else host}:{here.port}{here.root_path}"
+    probe = urlsplit(url).path.endswith(("/readyz", "/livez"))
+    return url if probe else f"{url.rstrip('/')}/readyz"
+
+
+def read(path: Path) -> bytes:
+    """Read a file, or standard input."""
+    try:
+        return sys.stdin.buffer.read() if path == STANDARD else path.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+
+
+def write(path: Path, data: bytes | bytearray | memoryview) -> None:
+    """Write a file, or standard output."""
+    if path == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+
+
+@contextmanager
+def good_settings() -> Iterator[None]:
+    """Name every faulty setting, and end as wrong usage ends."""
+    try:
+        yield
+    except BadSettings as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(WRONG_USAGE) from None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Print a refusal as the service would word it: code, detail, and the places at fault."""
+    from service.engine.errors import EngineError
+    from service.routes.errors import RouteError
+    from service.routes.problem_table import kind_of
+
+    # As in a worker: the engine shares out the cores itself. Read when NumPy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        yield
+    except (EngineError, RouteError) as error:
+        typer.echo(f"{kind_of(error).code}: {error.detail}", err=True)
+        for fault in error.faults:
+            typer.echo(f"  {fault.pointer or '/'}: {fault.detail}", err=True)
+        raise typer.Exit(1) from None

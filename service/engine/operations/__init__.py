@@ -1,0 +1,52 @@
+"""What a client may ask for: the union of the operations, told apart by `op`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.engine.operations.base import OperationBase
+from service.engine.operations.blur import Blur
+from service.engine.operations.conv import Conv
+from service.engine.operations.deconvolve import Deconvolve
+from service.engine.operations.depthwise import Depthwise
+from service.engine.operations.depthwise_separable import DepthwiseSeparable
+from service.engine.operations.gradient import Gradient
+from service.engine.operations.grayscale import Grayscale
+from service.engine.operations.pool import Pool
+from service.engine.operations.separable import Separable
+from service.engine.operations.sharpen import Sharpen
+from service.engine.operations.transposed import Transposed
+from service.engine.operations.upscale import Upscale
+
+Operation = Annotated[
+    Conv
+    | Separable
+    | Depthwise
+    | DepthwiseSeparable
+    | Transposed
+    | Upscale
+    | Blur
+    | Gradient
+    | Sharpen
+    | Grayscale
+    | Pool
+    | Deconvolve,
+    Field(discriminator="op"),
+]
+
+OPERATIONS: tuple[type[OperationBase], ...] = (
+    Conv,
+    Separable,
+    Depthwise,
+    DepthwiseSeparable,
+    Transposed,
+    Upscale,
+    Blur,
+    Gradient,
+    Sharpen,
+    Grayscale,
+    Pool,
+    Deconvolve,
+)

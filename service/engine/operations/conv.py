@@ -1,0 +1,87 @@
+"""The standard convolution, strided, dilated and grouped ones included."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from service.engine.errors import InvalidSpec
+from service.engine.geometry import Shape
+from service.engine.limits import Limits
+from service.engine.numbers import KernelField, Weight4d
+from service.engine.operations.base import Windowed, as_weight, one_of
+from service.engine.steps import Conv2d
+
+
+class Conv(Windowed):
+    summary: ClassVar = "Convolution with one kernel for every channel, or with a weight that mixes channels."
+    examples: ClassVar = (
+        {"op": "conv", "kernel": [[1, 2, 1], [2, 4, 2], [1, 2, 1]], "divisor": "sum", "padding": "same"},
+        {"op": "conv", "kernel": "emboss", "padding": 1, "padding_mode": "reflect", "bias": 16},
+        {
+            "op": "conv",
+            "kernel": {"name": "gaussian", "sigma": 1.5},
+            "dilation": 2,
+            "stride": [2, 2],
+            "padding": "same",
+        },
+        {
+            "op": "conv",
+            "weight": [
+                [[[0.393]], [[0.769]], [[0.189]]],
+                [[[0.349]], [[0.686]], [[0.168]]],
+                [[[0.272]], [[0.534]], [[0.131]]],
+            ],
+        },
+        {
+            "op": "conv",
+            "weight": [[[[-1, 0, 1]]], [[[1, 2, 1]]], [[[0, 1, 0]]]],
+            "groups": 3,
+            "padding": {"top": 0, "bottom": 0, "left": 1, "right": 1},
+            "padding_mode": "constant",
+            "padding_value": 128,
+        },
+    )
+
+    op: Literal["conv"]
+    kernel: KernelField | None = Field(
+        None, description="One 2-D kernel, applied to every channel by itself: rows of numbers, or a named kernel."
+    )
+    weight: Weight4d | None = Field(
+        None,
+        description="Instead of kernel: numbers (out, in / groups, kH, kW) that mix channels.",
+    )
+    groups: int = Field(
+        1, ge=1, description="With weight: into how many groups, each mixed by itself, the channels are split; from 1."
+    )
+
+    def check(self, limits: Limits) -> None:
+        super().check(limits)
+        if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
+            raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
+
+    def compose(self, shape: Shape) -> tuple[Conv2d]:
+        if self.kernel is not None:
+            weight, divisor = self.divided(as_weight(self.kernel.numbers), self.kernel.divisor)
+            return (self.conv2d(shape, weight, shape.channels, divisor=divisor, bias=self.biases(shape.channels)),)
+        assert self.weight is not None  # noqa: S101 -- check() has seen to it
+        outputs, inputs = self.weight.shape[:2]
+        if inputs * self.groups != shape.channels:
+            raise InvalidSpec(
+                f"weight reads {inputs} x {self.groups} groups = {inputs * self.groups} channels, and the image has "
+                f"{shape.channels} here"
+            ).at("/weight")
+        if outputs % self.groups:
+            raise InvalidSpec(f"groups {self.groups} does not divide the {outputs} output channels of weight").at(
+                "/groups"
+            )
+        weight, divisor = self.divided(self.weight)
+        return (self.conv2d(shape, weight, self.groups, divisor=divisor, bias=self.biases(outputs)),)
+
+    def resolution(self, shape: Shape) -> dict[str, object]:
+        (step,) = self.compose(shape)
+        if self.kernel is not None:
+            return self.window_resolution(shape, step, self.kernel.divisor)
+        assert self.weight is not None  # noqa: S101 -- check() has seen to it
+        return self.window_resolution(shape, step) | {"weight": self.divided(self.weight)[0]}

@@ -1,0 +1,97 @@
+"""True deconvolution: undoing a blur."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from service.engine.errors import InvalidSpec
+from service.engine.geometry import Shape
+from service.engine.limits import Limits
+from service.engine.numbers import KernelField, is_unknown
+from service.engine.operations.base import OperationBase, belongs
+from service.engine.operations.fields import RimMode
+from service.engine.steps import Restore
+
+NOISE_TO_SIGNAL = 0.01
+ITERATIONS = 20
+
+
+class Deconvolve(OperationBase):
+    summary: ClassVar = "Undo a blur that was a true convolution with a known psf. Not transposed."
+    examples: ClassVar = (
+        {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 1.5}, "method": "wiener", "noise_to_signal": 0.01},
+        {
+            "op": "deconvolve",
+            "psf": {"name": "motion", "length": 9, "angle": 30},
+            "method": "richardson_lucy",
+            "iterations": 10,
+        },
+        {
+            "op": "deconvolve",
+            "psf": [[0, 0.1, 0], [0.1, 0.6, 0.1], [0, 0.1, 0]],
+            "method": "inverse",
+            "padding_mode": "circular",
+        },
+    )
+
+    op: Literal["deconvolve"]
+    psf: KernelField = Field(
+        description=(
+            "The point spread function, centred, with odd sides: rows of numbers, or a named kernel. It is taken as it "
+            "stands, so numbers that sum to 1 keep the brightness."
+        )
+    )
+    method: Literal["wiener", "richardson_lucy", "inverse"] = Field(
+        "wiener",
+        description=(
+            "wiener: conj(P) Y / (|P|^2 + noise_to_signal); richardson_lucy: iterations from the picture on; "
+            "inverse: Y / P, which amplifies noise without a bound."
+        ),
+    )
+    noise_to_signal: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="Of wiener: power of the noise over that of the signal, above 0; 0.01 where left out.",
+    )
+    iterations: int | None = Field(None, ge=1, le=1000, description="Of richardson_lucy: 1 to 1000; 20 where left out.")
+    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are taken for.")
+
+    def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
+        belongs("noise_to_signal", self.noise_to_signal, "method", self.method, "wiener")
+        belongs("iterations", self.iterations, "method", self.method, "richardson_lucy")
+        numbers = self.psf.numbers
+        height, width = numbers.shape
+        if not (height % 2 and width % 2):
+            raise InvalidSpec(f"psf must have odd sides, so that it has a middle; was {width}x{height}").at("/psf")
+        if is_unknown(numbers):
+            return
+        if not np.any(numbers):
+            raise InvalidSpec("psf is 0 everywhere: nothing can be undone").at("/psf")
+        if self.method == "richardson_lucy" and numbers.min() < 0:
+            raise InvalidSpec(
+                f'psf must not be negative with method "richardson_lucy"; its smallest number is {numbers.min():g}'
+            ).at("/psf")
+
+    def compose(self, shape: Shape) -> tuple[Restore]:
+        return (
+            Restore(
+                channels=shape.channels,
+                psf=self.psf.values,
+                method=self.method,
+                noise_to_signal=NOISE_TO_SIGNAL if self.noise_to_signal is None else self.noise_to_signal,
+                iterations=ITERATIONS if self.iterations is None else self.iterations,
+                padding_mode=self.padding_mode,
+            ),
+        )
+
+    def resolution(self, shape: Shape) -> dict[str, object]:
+        (step,) = self.compose(shape)
+        return {
+            "noise_to_signal": step.noise_to_signal if self.method == "wiener" else None,
+            "iterations": step.iterations if self.method == "richardson_lucy" else None,
+        }

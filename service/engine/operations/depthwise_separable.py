@@ -1,0 +1,67 @@
+"""A depthwise convolution followed by a pointwise one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from service.engine.errors import InvalidSpec
+from service.engine.geometry import Shape
+from service.engine.numbers import KernelList, Matrix, is_unknown, unknown_numbers
+from service.engine.operations.base import Windowed, as_depthwise
+from service.engine.steps import Conv2d
+
+_BLUR = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+
+
+class DepthwiseSeparable(Windowed):
+    summary: ClassVar = "A kernel for each channel, then a 1x1 convolution that mixes channels."
+    examples: ClassVar = (
+        {
+            "op": "depthwise_separable",
+            "depthwise": [_BLUR, _BLUR, _BLUR],
+            "divisor": "sum",
+            "padding": "same",
+            "pointwise": [[0.8, 0.2, 0], [0.1, 0.8, 0.1], [0, 0.2, 0.8]],
+        },
+        {
+            "op": "depthwise_separable",
+            "depthwise": ["sobel_x", "sobel_x", "sobel_x"],
+            "padding": 1,
+            "padding_mode": "replicate",
+            "stride": 2,
+            "pointwise": [[0.299, 0.587, 0.114]],
+            "bias": 128,
+        },
+    )
+
+    op: Literal["depthwise_separable"]
+    depthwise: KernelList = Field(
+        description=(
+            "C x multiplier kernels of equal size, each as rows of numbers or as a named kernel. Stride, padding, "
+            "dilation, mode and divisor are those of this step; its outputs are in the order of depthwise."
+        )
+    )
+    pointwise: Matrix = Field(
+        description="Numbers (out, C x multiplier) by which each pixel's channels are mixed; bias is added after them."
+    )
+
+    def compose(self, shape: Shape) -> tuple[Conv2d, Conv2d]:
+        weight, divisor = self.divided(as_depthwise(self.depthwise, shape.channels, "depthwise"))
+        outputs, inputs = self.pointwise.shape
+        if inputs != len(weight):
+            raise InvalidSpec(f"pointwise has rows of {inputs} numbers, and depthwise gives {len(weight)} channels").at(
+                "/pointwise"
+            )
+        unknown = is_unknown(self.pointwise)
+        mixing = unknown_numbers(outputs, inputs, 1, 1) if unknown else self.pointwise[:, :, None, None]
+        return (
+            self.conv2d(shape, weight, shape.channels, divisor=divisor),
+            Conv2d(mixing, bias=self.biases(outputs)),
+        )
+
+    def resolution(self, shape: Shape) -> dict[str, object]:
+        depthwise, pointwise = self.compose(shape)
+        weight, _ = self.divided(as_depthwise(self.depthwise, shape.channels, "depthwise"))
+        return self.window_resolution(shape, depthwise) | {"depthwise": weight[:, 0], "bias": pointwise.bias}

@@ -1,0 +1,67 @@
+"""Enlarging by a whole factor, as a transposed convolution whose border does not darken."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from service.engine.geometry import Padding, Shape
+from service.engine.numbers import read_only
+from service.engine.operations.base import OperationBase
+from service.engine.steps import ConvTranspose2d, Weights
+from service.engine.taps import interpolation_taps, triangle
+
+SHARPNESS = -0.75
+"""The parameter a of cubic convolution (R. Keys, 1981) that torch and OpenCV use."""
+
+
+def cubic(distance: Weights) -> Weights:
+    """Weigh by cubic convolution: two polynomials, for distances below 1 and from 1 to 2."""
+    near = ((SHARPNESS + 2) * distance - (SHARPNESS + 3)) * distance**2 + 1
+    far = SHARPNESS * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance < 1, near, np.where(distance < 2, far, 0))
+
+
+class Upscale(OperationBase):
+    summary: ClassVar = "Enlarge by a whole factor; equals torch interpolate(align_corners=False), edges included."
+    examples: ClassVar = (
+        {"op": "upscale", "factor": 2, "method": "bilinear"},
+        {"op": "upscale", "factor": 3, "method": "bicubic"},
+        {"op": "upscale", "method": "nearest"},
+    )
+
+    op: Literal["upscale"]
+    factor: int = Field(2, ge=2, le=8, description="How many times wider and higher the image becomes: 2 to 8.")
+    method: Literal["nearest", "bilinear", "bicubic"] = Field(
+        "nearest",
+        description="Repeat samples, or interpolate between 2x2 (bilinear) or 4x4 (bicubic, a = -0.75) of them.",
+    )
+
+    def compose(self, shape: Shape) -> tuple[ConvTranspose2d]:
+        """Sample the interpolating function around one input sample; the rim is repeated as far as it reaches.
+
+        The taps are centred on the factor x factor outputs that belong to their sample, so they reach
+        (taps - factor) / 2 outputs beyond; this and the outputs of the repeated rim are cropped.
+        """
+        taps, reach = self._taps()
+        crop = (len(taps) - self.factor) // 2 + reach * self.factor
+        kernel = read_only(np.multiply.outer(taps, taps)[None, None])
+        return (
+            ConvTranspose2d(
+                weight=kernel,
+                groups=shape.channels,
+                stride=(self.factor, self.factor),
+                padding=Padding(crop, crop, crop, crop),
+                replicate=(reach, reach),
+            ),
+        )
+
+    def _taps(self) -> tuple[Weights, int]:
+        """Give the taps along one axis, and how many samples of the rim must be repeated."""
+        if self.method == "nearest":
+            return np.ones(self.factor), 0
+        if self.method == "bilinear":
+            return interpolation_taps(self.factor, triangle, reach=1), 1
+        return interpolation_taps(self.factor, cubic, reach=2), 2

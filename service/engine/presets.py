@@ -1,0 +1,130 @@
+"""Specs with a name, for a client that sends nothing but an image. All of them take gray images as well."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Preset(NamedTuple):
+    """`spec` is a document as a client would send it."""
+
+    summary: str
+    spec: dict[str, Any]
+
+
+_GRAY = {"op": "grayscale"}
+
+PRESETS: dict[str, Preset] = {
+    "sobel": Preset(
+        "Edges: how steep the gray image is, by the two separable Sobel kernels.",
+        {"steps": [_GRAY, {"op": "gradient", "operator": "sobel", "direction": "magnitude"}]},
+    ),
+    "sobel-x": Preset(
+        "The signed slope to the right, by the separable Sobel kernel; middle gray where the image is flat.",
+        {
+            "steps": [
+                _GRAY,
+                {
+                    "op": "separable",
+                    "column": [1, 2, 1],
+                    "row": [-1, 0, 1],
+                    "padding": 1,
+                    "padding_mode": "reflect",
+                    "bias": 128,
+                },
+            ],
+        },
+    ),
+    "edges": Preset(
+        "Edges of the blurred gray image, without the noise.",
+        {"steps": [_GRAY, {"op": "blur", "sigma": 1.4}, {"op": "gradient", "operator": "sobel", "norm": "l1"}]},
+    ),
+    "laplacian": Preset(
+        "The sum of the second differences, as absolute values.",
+        {
+            "steps": [_GRAY, {"op": "conv", "kernel": "laplacian", "padding": "same", "padding_mode": "reflect"}],
+            "output": {"range": "abs"},
+        },
+    ),
+    "outline": Preset(
+        "Light lines at edges, in colour.",
+        {"op": "conv", "kernel": "outline", "padding": "same", "padding_mode": "reflect"},
+    ),
+    "emboss": Preset(
+        "A relief, lit from the lower right.",
+        {"op": "conv", "kernel": "emboss", "padding": "same", "padding_mode": "replicate"},
+    ),
+    "gaussian-blur": Preset(
+        "A Gaussian blur of standard deviation 2.", {"op": "blur", "method": "gaussian", "sigma": 2}
+    ),
+    "box-blur": Preset("The mean of each 5x5 square.", {"op": "blur", "method": "box", "size": 5}),
+    "dilated-blur": Preset(
+        "A 3x3 blur whose taps are 2 samples apart: the field of view of a 5x5 kernel with 9 numbers.",
+        {
+            "op": "conv",
+            "kernel": [[1, 2, 1], [2, 4, 2], [1, 2, 1]],
+            "divisor": "sum",
+            "dilation": 2,
+            "padding": "same",
+            "padding_mode": "reflect",
+        },
+    ),
+    "motion-blur": Preset(
+        "The trace of a camera that moved 15 samples at 30 degrees.",
+        {
+            "op": "conv",
+            "kernel": {"name": "motion", "length": 15, "angle": 30},
+            "padding": "same",
+            "padding_mode": "replicate",
+        },
+    ),
+    "lens-blur": Preset(
+        "Out of focus: the mean of each disk of radius 5, in linear light.",
+        {
+            "steps": [
+                {"op": "conv", "kernel": {"name": "disk", "radius": 5}, "padding": "same", "padding_mode": "reflect"}
+            ],
+            "color_space": "linear",
+        },
+    ),
+    "sharpen": Preset(
+        "The 3x3 sharpening kernel.",
+        {"op": "conv", "kernel": "sharpen", "padding": "same", "padding_mode": "replicate"},
+    ),
+    "unsharp": Preset("An unsharp mask of standard deviation 2.", {"op": "sharpen", "sigma": 2, "amount": 1}),
+    "depthwise": Preset(
+        "A kernel of its own for each channel: red is blurred, green sharpened, blue left as it is.",
+        {
+            "op": "depthwise",
+            "kernels": [
+                [[0.0625, 0.125, 0.0625], [0.125, 0.25, 0.125], [0.0625, 0.125, 0.0625]],
+                [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+                [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+            ],
+            "padding": "same",
+            "padding_mode": "reflect",
+        },
+    ),
+    "grayscale": Preset("Luma by BT.601; a gray image stays as it is.", _GRAY),
+    "upscale-2x": Preset(
+        "Twice as wide and high: bilinear interpolation as a transposed convolution of stride 2.",
+        {"op": "upscale", "factor": 2, "method": "bilinear"},
+    ),
+    "downsample": Preset(
+        "Half as wide and high: a strided convolution with the binomial kernel 1 4 6 4 1.",
+        {
+            "op": "separable",
+            "column": [1, 4, 6, 4, 1],
+            "row": [1, 4, 6, 4, 1],
+            "divisor": "sum",
+            "stride": 2,
+            "padding": "same_lower",
+            "padding_mode": "reflect",
+        },
+    ),
+    "max-pool": Preset("The largest sample of each 2x2 square.", {"op": "pool", "method": "max", "size": 2}),
+    "deblur": Preset(
+        "Undo a Gaussian blur of standard deviation 1.5, by Wiener.",
+        {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 1.5}, "method": "wiener", "noise_to_signal": 0.01},
+    ),
+}

@@ -1,0 +1,63 @@
+"""Numbers along one axis: samples of Gaussians and of interpolating functions, and the factors of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+
+import numpy as np
+
+from service.engine.steps import Weights
+
+RANK_ONE = 1e-12
+"""Relative to the largest number: how far the outer product of two factors may be from their kernel."""
+
+
+def places(size: int) -> Weights:
+    """Number samples from their middle: ..., -1, 0, 1, ... or, where `size` is even, halves."""
+    return np.arange(size, dtype=np.float64) - (size - 1) / 2
+
+
+def gaussian_size(sigma: float) -> int:
+    """Cut a Gaussian where `scipy.ndimage.gaussian_filter` does: at a radius of int(4 sigma + 0.5) samples."""
+    return 2 * int(4 * sigma + 0.5) + 1
+
+
+def gaussian_taps(sigma: float, size: int) -> Weights:
+    """Sample a centred Gaussian at `size` places; the numbers sum to 1."""
+    exponents = -0.5 * (places(size) / sigma) ** 2
+    taps = np.exp(exponents - exponents.max())  # the largest is 1: no sum of zeros, however small sigma is
+    return np.asarray(taps / taps.sum())
+
+
+def interpolation_taps(factor: int, weight: Callable[[Weights], Weights], reach: int) -> Weights:
+    """Sample `weight`, a function of the distance that is 0 from `reach` on, at the outputs around one sample.
+
+    Pixel centres lie at half-integers, so output j is at (j + 1/2) / factor - 1/2 in samples of the input. There are
+    2 reach factor taps, less one that would be 0 where the factor is odd; they sum to `factor`.
+    """
+    size = 2 * reach * factor - factor % 2
+    return np.asarray(weight(np.abs(places(size) / factor)))
+
+
+def triangle(distance: Weights) -> Weights:
+    """Weigh by linear interpolation."""
+    return np.asarray(np.maximum(0, 1 - distance))
+
+
+def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
+    """Split a kernel (kH, kW) of rank one into (column, row), whose outer product it is; None for any other.
+
+    The factors of an integer kernel are integers.
+    """
+    peak = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
+    if kernel[peak] == 0:
+        return None
+    column = kernel[:, peak[1]]
+    if bool(np.all(np.rint(kernel) == kernel)):
+        column = column / gcd(*(int(number) for number in column))
+    if column[np.abs(column).argmax()] < 0 and bool(np.all(column <= 0)):
+        column = -column
+    row = kernel[peak[0]] / column[peak[0]]
+    error = np.abs(np.multiply.outer(column, row) - kernel).max()
+    return (column, row) if error <= RANK_ONE * abs(kernel[peak]) else None

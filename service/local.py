@@ -1,0 +1,46 @@
+"""The work of the service in this process, for the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from service import presets
+from service.cores import available_cores
+from service.engine import codecs
+from service.engine.jobs import Answer, Buffer, Job
+from service.engine.pipeline import perform
+from service.routes.errors import NotFound
+from service.routes.names import unknown
+from service.settings import Settings
+
+ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
+
+
+def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
+    """Filter an image by the text of a spec, or by the name of a preset; `suffix` of the target's name tells the form."""
+    limits = settings.limits()
+    if isinstance(spec, str):
+        known = presets.load(settings.presets, limits)
+        if spec not in known:
+            raise NotFound(unknown("preset", spec, known))
+        text = known[spec].text
+    else:
+        text = spec
+    answer = ANSWERS.get(suffix, "png")
+    job = Job("filter", image, limits, perf_counter(), "image", text, preset=isinstance(spec, str), answer=answer)
+    return perform(job, available_cores()).body
+
+
+def plan_filter(spec: bytes, image: bytes | Mapping[str, Any], settings: Settings) -> Any:
+    """Plan a spec, given as text, for an image or for the shape of one."""
+    limits = settings.limits()
+    shape = _shape(codecs.inspect(image, limits)) if isinstance(image, bytes) else image
+    document = b'{"spec": %b, "image": %b}' % (spec, json.dumps(shape).encode())
+    return json.loads(bytes(perform(Job("plan", document, limits, perf_counter()), 1).body))
+
+
+def _shape(info: codecs.ImageInfo) -> dict[str, Any]:
+    return {"width": info.width, "height": info.height, "channels": info.channels, "dtype": info.dtype}

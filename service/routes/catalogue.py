@@ -1,0 +1,89 @@
+"""GET /v1/operations, /v1/kernels, /v1/presets, /v1/limits: what there is, for people and programs to look up."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from service.engine.named_kernels import KERNELS
+from service.engine.spec import operation_schema
+from service.routes.dependencies import Needed
+from service.routes.errors import NotFound
+from service.routes.filters import preset_named
+from service.routes.names import unknown
+from service.routes.operations import BY_NAME
+from service.settings import Settings, variable
+
+_LIMITS = {
+    "max_body_bytes": ("bytes", "body_too_large"),
+    "max_image_pixels": ("pixels", "image_too_large"),
+    "max_output_pixels": ("pixels", "output_too_large"),
+    "max_channels": ("channels", "too_many_channels"),
+    "max_steps": ("steps", "work_too_large"),
+    "max_kernel_side": ("samples", "work_too_large"),
+    "max_macs": ("multiplications", "work_too_large"),
+    "max_memory_bytes": ("bytes", "memory_limit"),
+    "deadline": ("seconds", "deadline_exceeded"),
+    "queue": ("requests per worker", "queue_full"),
+    "workers": ("processes", "queue_full"),
+    "grace": ("seconds", "shutting_down"),
+}
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/v1/operations", summary="List the operations")
+async def operations() -> Response:
+    """Give each operation with its summary, its JSON Schema and examples that run as they stand."""
+    return JSONResponse([_operation(name) for name in BY_NAME])
+
+
+@router.get("/v1/operations/{op}", summary="Describe an operation")
+async def operation(op: str) -> Response:
+    """Give one operation with its summary, its JSON Schema and examples that run as they stand."""
+    if op not in BY_NAME:
+        raise NotFound(unknown("operation", op, BY_NAME))
+    return JSONResponse(_operation(op))
+
+
+@router.get("/v1/kernels", summary="List the named kernels")
+async def kernels() -> Response:
+    """Give each named kernel with its parameters and its numbers, or those of the default parameters."""
+    return JSONResponse(_kernels())
+
+
+@router.get("/v1/presets", summary="List the presets")
+async def presets(services: Needed) -> Response:
+    """Give each preset with its spec."""
+    return JSONResponse([preset.document() for preset in services.presets.values()])
+
+
+@router.get("/v1/presets/{preset}", summary="Describe a preset")
+async def one_preset(preset: str, services: Needed) -> Response:
+    """Give one preset with its spec."""
+    return JSONResponse(preset_named(preset, services).document())
+
+
+@router.get("/v1/limits", summary="List the limits in force")
+async def limits(services: Needed) -> Response:
+    """Give each limit with its unit, the setting that changes it, and the code of its refusal."""
+    return JSONResponse({name: _limit(name, services.settings) for name in _LIMITS})
+
+
+@cache
+def _operation(name: str) -> dict[str, Any]:
+    cls = BY_NAME[name]
+    return {"op": name, "summary": cls.summary, "schema": operation_schema(cls), "examples": list(cls.examples)}
+
+
+@cache
+def _kernels() -> list[dict[str, Any]]:
+    return [kernel.description() for kernel in KERNELS.values()]
+
+
+def _limit(name: str, settings: Settings) -> dict[str, Any]:
+    unit, code = _LIMITS[name]
+    return {"value": getattr(settings, name), "unit": unit, "setting": variable(name), "code": code}

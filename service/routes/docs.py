@@ -1,0 +1,62 @@
+"""GET /docs and /openapi.json: the API described, for people and programs, complete without any network."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from service.routes.dependencies import Needed
+from service.routes.errors import NotFound
+from service.routes.names import unknown
+from service.routes.openapi import document
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",  # Swagger UI sets style attributes
+        "img-src 'self' data: blob:",  # its icons, and the results that it shows
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_OWN = Path(str(files("service"))) / "static"
+_VENDORED = Path(str(files("fastapi_offline"))) / "static"
+_ASSETS = {
+    "swagger-ui-bundle.js": (_VENDORED, "text/javascript"),
+    "swagger-ui.css": (_VENDORED, "text/css"),
+    "favicon.png": (_VENDORED, "image/png"),
+    "start.js": (_OWN, "text/javascript"),
+}
+
+router = APIRouter(tags=["documentation"])
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> Response:
+    """Show the API in Swagger UI; its links are relative, so that a proxy's prefix does not matter."""
+    headers = {"Content-Security-Policy": _POLICY}
+    return FileResponse(_OWN / "docs.html", media_type="text/html", headers=headers)
+
+
+@router.get("/docs/{asset}", include_in_schema=False)
+async def asset(asset: str) -> Response:
+    if asset not in _ASSETS:
+        raise NotFound(unknown("file", asset, _ASSETS))
+    folder, media_type = _ASSETS[asset]
+    return FileResponse(folder / asset, media_type=media_type, headers={"Cache-Control": "public, max-age=3600"})
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request, services: Needed) -> Response:
+    root = str(request.scope.get("root_path", "")).rstrip("/")
+    app: FastAPI = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document(app.routes, services.presets)
+    return JSONResponse(app.openapi_schema | ({"servers": [{"url": root}]} if root else {}))

@@ -1,0 +1,46 @@
+"""GET /livez, /readyz, /version: whether the service lives, whether it takes work, and what it is."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from service.routes.dependencies import Needed
+from service.routes.errors import NotReady
+
+_PACKAGES = ("numpy", "scipy", "numba", "pillow", "fastapi", "uvicorn")
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/livez", summary="Liveness")
+async def livez() -> Response:
+    """Answer as long as the event loop turns."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/readyz", summary="Readiness")
+async def readyz(services: Needed) -> Response:
+    """Answer 200 while work is taken: workers warm, not draining, and room in the queue."""
+    status = services.dispatcher.status()
+    if not status.ready:
+        raise NotReady(f"the service takes no work: {status.reason}", {"Retry-After": "1"})
+    return JSONResponse({"status": "ready", "workers": status.workers})
+
+
+@router.get("/version", summary="Versions")
+async def versions() -> Response:
+    """Give the versions of the service and of what its results and speed depend on."""
+    return JSONResponse(_versions())
+
+
+@cache
+def _versions() -> dict[str, Any]:
+    packages = {name: version(name) for name in _PACKAGES}
+    python = platform.python_version()
+    return {"name": "convserve", "version": version("convserve"), "python": python, "packages": packages}

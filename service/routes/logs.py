@@ -1,0 +1,112 @@
+"""Log lines: one JSON object each, or coloured text; one line a request, the server's own in the same form."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.routes.exchange import exchange_of, method_of, route_of
+
+_UNLOGGED = frozenset({"/livez", "/readyz"})
+_OF_SEVERAL_LINES = frozenset({"exception", "report", "stack"})
+
+_log = structlog.stdlib.get_logger("service.requests")
+
+
+def configure_logs(level: str, form: Literal["console", "json"]) -> None:
+    """Send every line of the process through one handler; call once, before the server starts."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _without_colour_codes],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_written(form)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = name != "uvicorn.access"  # its lines have the raw path; ours tell more
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed body
+
+
+class RequestLog:
+    """Writes one line a request, but for the probes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            if route_of(scope) not in _UNLOGGED:
+                _log.info("request", **_line(scope, status))
+
+
+def _line(scope: Scope, status: int) -> Mapping[str, Any]:
+    exchange = exchange_of(scope)
+    line = {
+        "request_id": exchange.request_id,
+        "route": route_of(scope),
+        "method": method_of(scope),
+        "status": status,
+        "seconds": round(exchange.elapsed, 6),
+        "spans": {name: round(seconds, 6) for name, seconds in exchange.spans.items()},
+    }
+    return line | ({"code": exchange.code} if exchange.code else {})
+
+
+def _written(form: Literal["console", "json"]) -> list[Any]:
+    if form == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return [structlog.processors.format_exc_info, _printable, console]
+
+
+def _without_colour_codes(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
+    event.pop("color_message", None)  # uvicorn's second copy of its message
+    return event
+
+
+def _printable(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
+    """Take out control characters, with which a client could write lines or colours of its own; JSON escapes them."""
+    return {key: _clean(key, value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _clean(key: str, text: str) -> str:
+    spared = "\n\t" if key in _OF_SEVERAL_LINES else ""
+    return "".join(c if c.isprintable() or c in spared else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,95 @@
+"""Counts and times every request, for /metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.dispatch import Status
+from service.routes.exchange import Exchange, exchange_of, method_of, route_of
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_STEP = re.compile(r"step-\d+")
+
+
+class Metrics:
+    """What /metrics tells; `status` is asked at each reading."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Workers(status))
+        self._requests = Counter(
+            "convserve_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+        )
+        self._durations = Histogram(
+            "convserve_request_duration_seconds",
+            "From the request's first byte to the answer's last.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._spans = Histogram(
+            "convserve_span_duration_seconds",
+            "Parts of a filter request; all steps are one span.",
+            ("span",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=self.registry)
+
+    def count(self, route: str, method: str, status: int, exchange: Exchange) -> None:
+        self._requests.labels(route, method, str(status)).inc()
+        self._durations.labels(route).observe(exchange.elapsed)
+        for name, seconds in exchange.spans.items():
+            self._spans.labels(_STEP.sub("step", name)).observe(seconds)
+        if exchange.code is not None:
+            self._refusals.labels(exchange.code).inc()
+
+
+class _Workers(Collector):
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._status()
+        yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
+        yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
+        yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
+        restarts = CounterMetricFamily("convserve_worker_restarts", "Workers replaced.", labels=("reason",))
+        for reason, count in status.restarts.items():
+            restarts.add_metric((reason,), count)
+        yield restarts
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class Measure:
+    """An answer that was never begun counts as 500: the server gives it that status."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            self._metrics.count(route_of(scope), method_of(scope), status, exchange_of(scope))

@@ -1,0 +1,258 @@
+"""The OpenAPI 3.1 document: what the routes take and give, said once and beside them.
+
+The routes read their bodies themselves, because a model of the framework would parse them on the event loop; so the
+framework contributes addresses, summaries and descriptions, and the rest stands here and in `schemas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from service.routes import schemas
+from service.routes.operations import BY_NAME
+from service.routes.problem_table import KINDS
+from service.routes.problems import MEDIA_TYPE
+from service.routes.sample import SAMPLE_BASE64
+
+_DESCRIPTION = """Send a picture and say in JSON how it is to be convolved; get a PNG and the time that each part took.
+
+The vocabulary is PyTorch's. An image comes as a part of multipart/form-data, as the body itself, or as base64 in JSON.
+`GET /v1/operations` has the schema and examples of each operation."""
+_TAGS = {
+    "filter": "An image in, an image out.",
+    "plan": "Shapes, parameters and cost without an image.",
+    "catalogue": "What there is: operations, kernels, presets, limits.",
+    "service": "Health, versions and metrics of the service.",
+    "documentation": "Pages for people.",
+}
+_HEADERS_OF = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+_SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
+_WORK = (400, 401, 406, 413, 415, 422, 429, 500, 503, 504)
+
+
+def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str, Any]:
+    """Describe the service; `presets` are the names that /v1/filters takes."""
+    described = get_openapi(
+        title="convserve",
+        version=version("convserve"),
+        summary="Convolution as a service.",
+        description=_DESCRIPTION,
+        routes=routes,
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            _finish(operation, path, presets)
+    described["components"] = {
+        "schemas": schemas.components(),
+        "responses": {str(status): _problem(status) for status in sorted({kind.status for kind in KINDS.values()})},
+        "headers": _headers(),
+        "securitySchemes": {
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key, where the service asks for one.",
+            },
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        },
+    }
+    return described
+
+
+def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> None:
+    """Add to an operation of the framework what it cannot know."""
+    operation["responses"] = _responses(path)
+    if path.startswith("/v1") or path == "/metrics":
+        operation["security"] = _SECURITY
+    known = {"preset": presets, "op": BY_NAME, "code": KINDS}
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = {"type": "string", "enum": list(known[parameter["name"]])}
+    match path:
+        case "/v1/filter":
+            operation["parameters"] = [_query_spec()]
+            operation["requestBody"] = _filter_body()
+        case "/v1/filters/{preset}":
+            operation["requestBody"] = _preset_body()
+        case "/v1/plan":
+            operation["requestBody"] = _plan_body()
+
+
+def _responses(path: str) -> dict[str, Any]:
+    match path:
+        case "/v1/filter":
+            return {"200": _image()} | _problems(_WORK)
+        case "/v1/filters/{preset}":
+            return {"200": _image()} | _problems((*_WORK, 404))
+        case "/v1/plan":
+            return {"200": _json("What each step would do and cost.", "Plan")} | _problems(_WORK)
+        case "/metrics":
+            content = {"text/plain": {"schema": {"type": "string"}}}
+            return {"200": _success("Metrics in the format of Prometheus.", content)} | _problems((401, 500))
+        case "/problems" | "/problems/{code}":
+            content = {"text/html": {"schema": {"type": "string"}}}
+            return {"200": _success("A page.", content)} | _problems((404, 500) if "{" in path else (500,))
+        case "/readyz":
+            return {"200": _json("Work is taken.", "Ready")} | _problems((500, 503))
+        case "/":
+            content = {"application/json": {"schema": _ref("Home")}, "text/html": {"schema": {"type": "string"}}}
+            return {"200": _success("Version and links.", content)} | _problems((500,))
+        case _:
+            closed = (401,) if path.startswith("/v1") else ()
+            missing = (404,) if "{" in path else ()
+            return {"200": _json("As described.", schemas.OF_PATH[path])} | _problems((*closed, *missing, 500))
+
+
+def _problems(statuses: Iterable[int]) -> dict[str, Any]:
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    kinds = [kind for kind in KINDS.values() if kind.status == status]
+    headers = {"X-Request-ID": _header("X-Request-ID")}
+    if status in _HEADERS_OF:
+        headers[_HEADERS_OF[status]] = _header(_HEADERS_OF[status])
+    return {
+        "description": "\n".join(f"- `{kind.code}`: {kind.meaning}" for kind in kinds),
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": _ref("Problem")}},
+    }
+
+
+def _image() -> dict[str, Any]:
+    headers = ("Server-Timing", "Timing-Allow-Origin")
+    sizes = tuple(f"X-{of}-{side}" for of in ("Origin", "Result") for side in ("Width", "Height"))
+    content = {
+        "image/png": {"schema": schemas.BINARY},
+        "application/x-npy": {"schema": schemas.BINARY},
+        "application/json": {"schema": _ref("FilterAnswer")},
+    }
+    return _success(
+        "The image, in the form that `Accept` asks for; PNG if it asks for nothing.", content, *headers, *sizes
+    )
+
+
+def _json(text: str, name: str) -> dict[str, Any]:
+    return _success(text, {"application/json": {"schema": _ref(name)}})
+
+
+def _success(text: str, content: dict[str, Any], *headers: str) -> dict[str, Any]:
+    return {
+        "description": text,
+        "headers": {name: _header(name) for name in ("X-Request-ID", *headers)},
+        "content": content,
+    }
+
+
+def _query_spec() -> dict[str, Any]:
+    return {
+        "name": "spec",
+        "in": "query",
+        "description": "The spec, where the body is the image itself. The other forms have it in the body.",
+        "required": False,
+        "content": {"application/json": {"schema": _ref("Spec")}},
+    }
+
+
+def _filter_body() -> dict[str, Any]:
+    return _body(
+        {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": schemas.BINARY, "spec": {**_ref("Spec"), "examples": [_first_example()]}},
+                    "required": ["image", "spec"],
+                    "additionalProperties": False,
+                },
+                "encoding": {"spec": {"contentType": "application/json"}},
+            },
+            "application/json": {"schema": _ref("FilterRequest"), "examples": dict(_filter_examples())},
+            **_raw(),
+        }
+    )
+
+
+def _preset_body() -> dict[str, Any]:
+    return _body(
+        {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": schemas.BINARY},
+                    "required": ["image"],
+                    "additionalProperties": False,
+                },
+            },
+            "application/json": {
+                "schema": _ref("PresetRequest"),
+                "examples": {"sample": {"summary": "A small picture", "value": {"image": SAMPLE_BASE64}}},
+            },
+            **_raw(),
+        }
+    )
+
+
+def _plan_body() -> dict[str, Any]:
+    image = {"width": 640, "height": 480, "channels": 3, "dtype": "uint8"}
+    examples = {
+        name: {"summary": summary, "value": {"spec": spec, "image": image}}
+        for name, summary, spec in _operation_examples()
+    }
+    return _body({"application/json": {"schema": _ref("PlanRequest"), "examples": examples}})
+
+
+def _raw() -> dict[str, Any]:
+    return {name: {"schema": schemas.BINARY} for name in ("image/*", "application/octet-stream", "application/x-npy")}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": content}
+
+
+def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
+    for name, summary, spec in _operation_examples():
+        yield name, {"summary": summary, "value": {"image": SAMPLE_BASE64, "spec": spec}}
+
+
+def _operation_examples() -> Iterable[tuple[str, str, dict[str, Any]]]:
+    for op, cls in BY_NAME.items():
+        for number, spec in enumerate(cls.examples, 1):
+            yield f"{op}-{number}", cls.summary, spec
+
+
+def _first_example() -> dict[str, Any]:
+    return next(spec for _, _, spec in _operation_examples())
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _headers() -> dict[str, Any]:
+    texts = {
+        "X-Request-ID": "The request's own id if it has 1 to 128 of A-Z, a-z, 0-9, _ and -, otherwise a fresh one.",
+        "Server-Timing": "Milliseconds of each part: queue, decode, step-0, ..., encode, total.",
+        "Timing-Allow-Origin": "Lets scripts of other origins read the timings.",
+        "WWW-Authenticate": "How to send an API key.",
+        "Allow": "The methods of this address.",
+    }
+    numbers = {
+        "Retry-After": "Seconds after which to come again.",
+        "X-Origin-Width": "Width of the image sent, upright.",
+        "X-Origin-Height": "Height of the image sent, upright.",
+        "X-Result-Width": "Width of the result.",
+        "X-Result-Height": "Height of the result.",
+    }
+    strings = {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
+    return strings | {
+        name: {"description": text, "schema": {"type": "integer", "minimum": 1}} for name, text in numbers.items()
+    }
+
+
+def _ref(name: str) -> dict[str, str]:
+    return schemas.ref(name)

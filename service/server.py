@@ -1,0 +1,111 @@
+"""The one server process: when it is ready it says where, and when it is told to end it finishes what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import socket
+import sys
+from types import FrameType
+
+import structlog
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.connection import Connection
+from service.dispatch import Dispatcher
+from service.routes.logs import configure_logs
+from service.settings import Settings
+
+KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual balancers, which would otherwise meet closed connections
+LAST_ANSWERS_SECONDS = 5
+GLANCE_SECONDS = 0.05
+
+log = structlog.get_logger("service.server")
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal comes; raises BadSettings before anything is started."""
+    configure_logs(settings.log_level, settings.log_format)
+    _hide_console_script()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+    )
+    Server(config, app, settings).run()
+
+
+class Server(uvicorn.Server):
+    """Drains before it closes: what comes meanwhile is answered 503. A second signal ends it at once."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+        self._dispatcher: Dispatcher = app.state.services.dispatcher
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._begin(self._announce())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._draining or not self.started or self._loop is None:
+            self.should_exit = self.force_exit = True
+            return
+        self._draining = True
+        self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
+
+    def addresses(self) -> dict[str, str]:
+        """Name the pages that a visitor looks for, under the address that is really listened on."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        root = f"http://{reachable(host)}:{port}{self._settings.root_path}"
+        return {"root": f"{root}/", "docs": f"{root}/docs", "health": f"{root}/readyz"}
+
+    async def _announce(self) -> None:
+        while not self._dispatcher.status().ready and not self._draining:
+            await asyncio.sleep(GLANCE_SECONDS)
+        if self._draining:
+            return
+        if self._settings.log_format == "json":
+            log.info("ready", **self.addresses())
+        else:
+            typer.echo("convserve is ready")
+            for name, address in self.addresses().items():
+                typer.echo(f"  {name:<7}{address}")
+            sys.stdout.flush()
+
+    async def _drain(self) -> None:
+        log.info("draining", grace=self._settings.grace)
+        await self._dispatcher.stop()
+        self.should_exit = True
+
+    def _begin(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def reachable(host: str) -> str:
+    """Turn the address that is listened on into one that can be called."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
+
+
+def _hide_console_script() -> None:
+    """Have the main module look as under `python -m service`, which worker processes do not import again."""
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("service.__main__")

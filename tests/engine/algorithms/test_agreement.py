@@ -1,0 +1,248 @@
+"""The contract of algorithms: whatever accepts a task gives the oracle's answer."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Literal, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms.base import Sample, Task
+from service.engine.errors import InvalidSpec
+from service.engine.geometry import Padding, PaddingMode, Pair, Shape
+from service.engine.planner import BY_NAME
+from service.engine.precision import Arithmetic
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests import oracle
+
+SIDES = st.integers(1, 14)
+SMALL = st.integers(0, 3)
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+PADDINGS = st.builds(Padding, *[st.integers(0, 5)] * 4)
+MODES = st.sampled_from(get_args(PaddingMode))
+SHAPES = st.builds(Shape, SIDES, SIDES, st.just(1))
+
+
+def weights(draw: st.DrawFn, shape: tuple[int, ...], *, integers: bool) -> oracle.Numbers:
+    random = np.random.default_rng(draw(st.integers(0, 999)))
+    return random.integers(-9, 10, shape).astype(np.float64) if integers else random.normal(size=shape)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Conv2d:
+    integers, kind = draw(st.booleans()), draw(st.sampled_from(["shared", "depthwise", "mixing"]))
+    groups = draw(st.integers(1, 5 if kind != "mixing" else 2))
+    outputs = 1 if kind == "shared" else groups * draw(st.integers(1, 3))
+    per_group = draw(st.integers(2, 3)) if kind == "mixing" else 1
+    kernel = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    factors = None
+    weight = weights(draw, (outputs, per_group, *kernel), integers=integers)
+    if kind == "shared" and draw(st.booleans()):
+        factors = weight[0, 0, :, 0].copy(), weight[0, 0, 0].copy()
+        weight = np.multiply.outer(*factors)[None, None]
+    step = Conv2d(
+        weight,
+        groups=groups,
+        stride=draw(PAIRS),
+        dilation=draw(PAIRS),
+        padding=draw(PADDINGS),
+        padding_mode=draw(MODES),
+        padding_value=draw(st.sampled_from([0.0, 100.0])),
+        divisor=draw(st.sampled_from([1.0, 16.0, -7.0] if integers else [1.0, 0.37])),
+        factors=factors,
+    )
+    if draw(st.booleans()):
+        bias = weights(draw, (step.out_channels,), integers=integers)
+        step = Conv2d(**{**vars(step), "bias": bias})
+    return step
+
+
+@st.composite
+def transposed(draw: st.DrawFn) -> ConvTranspose2d:
+    integers, groups = draw(st.booleans()), draw(st.integers(1, 3))
+    shared = draw(st.booleans())
+    inputs, outputs = (1, 1) if shared else (groups * draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    kernel = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    stride, dilation = draw(PAIRS), draw(PAIRS)
+    output_padding: Pair = (
+        draw(st.integers(0, max(stride[0], dilation[0]) - 1)),
+        draw(st.integers(0, max(stride[1], dilation[1]) - 1)),
+    )
+    return ConvTranspose2d(
+        weights(draw, (inputs, outputs, *kernel), integers=integers),
+        groups=groups,
+        stride=stride,
+        dilation=dilation,
+        padding=draw(PADDINGS),
+        output_padding=output_padding,
+        bias=weights(draw, (groups * outputs,), integers=integers) if draw(st.booleans()) else None,
+        replicate=draw(st.tuples(SMALL, SMALL)),
+    )
+
+
+@st.composite
+def gradients(draw: st.DrawFn) -> GradientMagnitude:
+    smooth, slope = draw(st.sampled_from([([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]), ([3.0, 10.0, 3.0], [-1.0, 0.0, 1.0])]))
+    channels, mode = draw(st.integers(1, 4)), draw(MODES)
+
+    def derivative(column: list[float], row: list[float]) -> Conv2d:
+        factors = np.array(column), np.array(row)
+        weight = np.multiply.outer(*factors)[None, None]
+        return Conv2d(weight, channels, padding=Padding(1, 1, 1, 1), padding_mode=mode, factors=factors)
+
+    return GradientMagnitude(derivative(smooth, slope), derivative(slope, smooth), draw(st.sampled_from(["l2", "l1"])))
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Pool:
+    size, padded = draw(st.tuples(st.integers(1, 6), st.integers(1, 6))), draw(st.booleans())
+    padding = [draw(st.integers(0, side // 2)) for side in (size[0], size[0], size[1], size[1])]
+    method: Literal["max", "average"] = draw(st.sampled_from(["max", "average"]))
+    return Pool(
+        draw(st.sampled_from([1, 3, 9])),
+        method,
+        size,
+        draw(PAIRS),
+        Padding(*padding) if padded else Padding(),
+        # With both, a window may see nothing but padding, of which the largest is not defined for integers.
+        draw(PAIRS) if method == "max" and not padded else (1, 1),
+    )
+
+
+@st.composite
+def restorations(draw: st.DrawFn) -> Restore:
+    sides = st.sampled_from([1, 3, 5])
+    psf = np.random.default_rng(draw(st.integers(0, 999))).uniform(0, 1, draw(st.tuples(sides, sides)))
+    psf[psf.shape[0] // 2, psf.shape[1] // 2] = psf.size  # far from a zero of the transfer function
+    return Restore(
+        draw(st.integers(1, 3)),
+        psf / psf.sum(),
+        draw(st.sampled_from(["wiener", "inverse", "richardson_lucy"])),
+        iterations=draw(st.integers(0, 4)),
+        padding_mode=draw(MODES),
+    )
+
+
+STEPS = st.one_of(convolutions(), transposed(), gradients(), pools(), restorations())
+NUMBERS: st.SearchStrategy[tuple[Sample, Sample, Arithmetic]] = st.sampled_from(
+    [
+        ("uint8", "uint8", "float32"),
+        ("uint8", "float32", "float32"),
+        ("uint8", "uint8", "float64"),
+        ("uint16", "uint16", "float64"),
+        ("uint16", "uint8", "float32"),
+        ("float32", "float32", "float32"),
+        ("float32", "uint8", "float32"),
+        ("float64", "float64", "float64"),
+    ]
+)
+
+
+def picture(shape: Shape, source: Sample, seed: int = 0) -> np.ndarray[tuple[int, int, int], np.dtype[np.generic]]:
+    random = np.random.default_rng(seed)
+    if source in {"uint8", "uint16"}:
+        return random.integers(0, np.iinfo(source).max, shape, endpoint=True).astype(source)
+    return random.uniform(-50, 300, shape).astype(source)
+
+
+def tolerance(task: Task) -> float:
+    """Bound the error of a result: that of a sum of so many products of such a size, and of its last rounding."""
+    reach = task.step.reach
+    largest = max({"uint8": 255.0, "uint16": 65535.0}.get(task.source, 300.0), reach.rim)
+    if isinstance(task.step, Restore):
+        return largest * (1e-6 if task.target == "float32" else 1e-9)
+    roundoff = 2.0**-24 if task.arithmetic == "float32" else 2.0**-53
+    stored = 2.0**-24 if task.target == "float32" else 2.0**-53
+    return (reach.gain * largest + reach.offset) * (4 * (sqrt(reach.terms) + 4) * roundoff + stored)
+
+
+def check(name: str, task: Task, threads: int = 1) -> None:
+    """Compare one algorithm with the oracle: exactly where integers are, else to what the numbers allow."""
+    image = picture(task.shape, task.source)
+    exact = oracle.apply(task.step, image)
+    result = BY_NAME[name].apply(task, image, threads)
+    assert result.shape == exact.shape
+    assert result.dtype == task.target
+    assert result.flags.c_contiguous
+    if task.exact and task.target == "uint8":
+        np.testing.assert_array_equal(result, oracle.stored(exact, task.target), err_msg=name)
+        return
+    allowed = tolerance(task)
+    if task.target in {"uint8", "uint16"}:
+        limits = np.iinfo(task.target)
+        exact, allowed = np.clip(exact, limits.min, limits.max), allowed + 0.5
+    finite = np.isfinite(exact)
+    np.testing.assert_array_equal(result[~finite], exact[~finite])
+    assert np.abs(result[finite].astype(np.float64) - exact[finite]).max(initial=0) <= allowed, name
+
+
+def accepting(task: Task) -> list[str]:
+    return [algorithm.name for algorithm in ALGORITHMS if algorithm.accepts(task)]
+
+
+def is_exact(step: Step, source: Sample, arithmetic: Arithmetic) -> bool:
+    """Say whether the planner would call the task exact: integers throughout, and sums that fit."""
+    reach = step.reach
+    size = max(255.0 if source == "uint8" else 65535.0, reach.rim) * reach.gain * abs(reach.divisor)
+    return source in {"uint8", "uint16"} and reach.integral and (arithmetic == "float64" or size < 2**24)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, SHAPES, NUMBERS, st.integers(1, 3))
+def test_every_algorithm_that_accepts_gives_the_oracles_answer(
+    step: Step, shape: Shape, numbers: tuple[Sample, Sample, Arithmetic], threads: int
+) -> None:
+    shape = Shape(shape.height, shape.width, step.in_channels)
+    source, target, arithmetic = numbers
+    try:
+        step.output(shape)
+    except InvalidSpec:
+        return
+    task = Task(step, shape, source, target, arithmetic, is_exact(step, source, arithmetic))
+    names = accepting(task)
+    assert names, "nothing can compute this"
+    for name in names:
+        check(name, task, threads)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 31), (31, 1), (2, 3), (7, 7), (13, 17), (64, 65), (97, 101)])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (1, 4), (7, 7), (8, 3), (13, 17), (23, 29)])
+def test_sizes_that_hurt(shape: Pair, kernel: Pair) -> None:
+    weight = np.random.default_rng(1).integers(0, 4, (1, 1, *kernel)).astype(np.float64)
+    padding = Padding(kernel[0] // 2, (kernel[0] - 1) // 2, kernel[1] // 2, (kernel[1] - 1) // 2)
+    step = Conv2d(weight, 3, padding=padding, padding_mode="reflect", divisor=weight.sum() or 1)
+    targets: tuple[Sample, ...] = ("uint8", "float32")
+    for target in targets:
+        task = Task(step, Shape(*shape, 3), "uint8", target, "float32", exact=True)
+        for name in accepting(task):
+            check(name, task)
+
+
+@pytest.mark.parametrize("name", [algorithm.name for algorithm in ALGORITHMS])
+def test_threads_do_not_change_the_result(name: str) -> None:
+    shape = Shape(150, 131, 4)
+    kernel = np.random.default_rng(2).normal(size=(9, 9))
+    column, row = kernel[0].copy(), kernel[1].copy()
+    separable = Conv2d(np.multiply.outer(column, row)[None, None], 4, factors=(column, row))
+    candidates: list[Step] = [
+        Conv2d(kernel[None, None], 4),
+        separable,
+        Conv2d(np.stack([kernel] * 8).reshape(2, 4, 9, 9)),
+        ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
+        GradientMagnitude(separable, separable),
+        Pool(4, "average", (3, 3), (2, 2)),
+        Restore(4, np.abs(kernel), "wiener"),
+    ]
+    image = picture(shape, "uint8")
+    for step in candidates:
+        task = Task(step, shape, "uint8", "float32", "float32")
+        if BY_NAME[name].accepts(task):
+            results = [BY_NAME[name].apply(task, image, threads) for threads in (1, 2, 3)]
+            np.testing.assert_array_equal(results[0], results[1])
+            np.testing.assert_array_equal(results[0], results[2])
+            return
+    pytest.fail(f"{name} accepted none of these")

@@ -1,0 +1,87 @@
+"""A real server process with real workers, for tests over the network.
+
+Import the fixture `live` where it is needed (`from tests.live import live`), or use `serving` for a server with
+settings of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 120.0  # the first start compiles the loops
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server: its address, its process, and where its log goes."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[Live]:
+    """Run `convserve serve` on a free port with the given settings (`grace=1`), ready; ends it afterwards."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CONVSERVE_") and name != "PORT"}
+    given = {f"CONVSERVE_{name.upper()}": str(value) for name, value in settings.items()}
+    log = folder / "server.log"
+    with log.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve", "--port", "0", *arguments],
+            cwd=ROOT,
+            env={**clean, **given},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        url = _root(process, log)
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        yield Live(url, process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Give the one server that tests share."""
+    with serving(tmp_path_factory.mktemp("live"), workers=2) as server:
+        yield server
+
+
+def _root(process: subprocess.Popen[str], log: Path) -> str:
+    """Wait for the address that the server prints when it is ready."""
+    assert process.stdout
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_pass_on, args=(process.stdout, lines), daemon=True).start()
+    while line := lines.get(timeout=PATIENCE):
+        name, _, address = line.strip().partition(" ")
+        if name == "root":
+            return address.strip().rstrip("/")
+    raise AssertionError(f"the server ended before it was ready:\n{log.read_text(encoding='utf-8')}")
+
+
+def _pass_on(stream: IO[str], lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put("")
