@@ -17,6 +17,7 @@ from service.routes.dependencies import Services
 from service.routes.head import HeadAsGet
 from service.routes.logs import RequestLog, configure_logs
 from service.routes.measure import Measure, Metrics
+from service.routes.prefix import Prefix
 from service.routes.request_id import RequestId
 from service.routes.security import ApiKeys, SecureHeaders
 from service.settings import Settings
@@ -37,13 +38,13 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
     counters = Metrics(dispatcher.status)
     app = FastAPI(
         title="convserve",
-        root_path=settings.root_path,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
         middleware=[
+            Middleware(Prefix, prefix=settings.root_path),
             Middleware(RequestId),
             Middleware(RequestLog),
             Middleware(Measure, metrics=counters),

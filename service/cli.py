@@ -49,9 +49,10 @@ def serve(
     """Serve over HTTP until a signal comes."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
-        from service.server import serve as serve_with
+        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        from service import server
 
-        serve_with(Settings.load(**{name: value for name, value in given.items() if value is not None}))
+        server.serve(chosen)
 
 
 @app.command()
@@ -89,9 +90,10 @@ def run(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     image = read(source)
     with good_settings(), refusals():
-        from service.local import filter_image
+        chosen = Settings.load()
+        from service import local
 
-        result = filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), Settings.load())
+        result = local.filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), chosen)
     write(target, result)
 
 
@@ -112,9 +114,10 @@ def plan(
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
-        from service.local import plan_filter
+        chosen = Settings.load()
+        from service import local
 
-        document = plan_filter(read(spec), read(image) if image else shape, Settings.load())
+        document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
     typer.echo(json.dumps(document, indent=2))
 
 

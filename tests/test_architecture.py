@@ -29,8 +29,8 @@ MAY_NOT_IMPORT = {
 ONLY_IN = {
     "numba": "service/engine/loops",
     "PIL": "service/engine/codecs/pictures.py",
-    "pebble": "service/dispatch/pool.py",
-    "isal": "service/engine/codecs/png.py",
+    "pebble": "service/dispatch/process.py",
+    "isal": "service/engine/codecs",
 }
 
 

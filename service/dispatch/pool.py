@@ -15,7 +15,7 @@ import structlog
 from service.cores import available_cores
 from service.dispatch import Status
 from service.dispatch.admission import Admission, fail
-from service.dispatch.errors import DeadlineExceeded, DispatchError, JobFailed, ShuttingDown, WorkerCrashed
+from service.dispatch.errors import DeadlineExceeded, JobFailed, ShuttingDown, WorkerCrashed
 from service.dispatch.process import WorkerProcess
 from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine, work
 from service.engine.errors import EngineError
@@ -27,7 +27,7 @@ LONGEST_PAUSE = 2.0
 log = structlog.get_logger(__name__)
 
 
-class NeverBegun(DispatchError):
+class NeverBegun(WorkerCrashed):
     """The worker had died before it saw the job."""
 
 

@@ -55,7 +55,7 @@ def _filter(job: Job, threads: int, started: float) -> Result:
 
 def _plan(job: Job) -> Result:
     info, document = plan_document(job.body, job.limits)
-    plan = _prepare(info, parse_at(document, job.limits, shapes=True), job.limits, job.answer)
+    plan = _prepare(info, parse_at(document, job.limits, shapes=True), job.limits, None)
     return Result(json.dumps(describe(plan)).encode(), "application/json")
 
 
@@ -95,7 +95,7 @@ def parse_at(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
         raise error.at("/spec") from None
 
 
-def _prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer) -> Plan:
+def _prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
     try:
         return prepare(info, spec, limits, "png" if answer == "json" else answer)
     except EngineError as error:

@@ -6,7 +6,9 @@ All bounds are checked here, in Python integers, before anything is decoded or a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
 
 from service.engine import codecs, montage, planner
 from service.engine.algorithms.base import Sample, Task
@@ -32,6 +34,7 @@ from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Poo
 GREATEST = 1e38
 """No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
 
+MOST_PNG_CHANNELS = 4
 BYTES = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
 
 
@@ -87,10 +90,11 @@ class Plan:
         return self.spec.output or Output()
 
 
-def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer) -> Plan:
+def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
     """Plan `spec` for an image of which only the header is known.
 
-    Raises InvalidSpec and the limits' refusals, with pointers relative to the spec.
+    Without `answer` the result is to be a PNG if that can hold it. Raises InvalidSpec and the limits' refusals, with
+    pointers relative to the spec.
     """
     _check_image(info, spec, limits)
     picture = info.format != "npy"
@@ -98,43 +102,45 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer) -> Plan
     unit = 257 if picture and info.dtype == "uint16" else 1
     shape = Shape(info.height, info.width, info.channels - alpha)
     operations = _resolve(shape, spec, limits)
-    steps = [step.scaled(unit) for _, _, steps in operations for step in steps]
+    if answer is None:
+        channels = operations[-1].steps[-1].out_channels + alpha
+        answer = "npy" if channels > MOST_PNG_CHANNELS and spec.output is None else "png"
+    steps = [step.scaled(unit) for operation in operations for step in operation.steps]
     numbers = _numbers(info, spec, steps, unit)
     dtype = _result_type(info, spec, answer)
     source: Sample = numbers.arithmetic if spec.color_space == "linear" else info.dtype
     target: Sample = dtype if _stores_directly(info, spec, answer, dtype) else numbers.arithmetic
 
-    planned, position = [], 0
-    for operation, before, own in operations:
-        choices, at = [], before
-        for _ in own:
-            last = position == len(steps) - 1
-            choices.append(
-                planner.choose(
-                    Task(
-                        step=steps[position],
-                        shape=at,
-                        source=source if position == 0 else numbers.arithmetic,
-                        target=target if last else numbers.arithmetic,
-                        arithmetic=numbers.arithmetic,
-                        exact=numbers.exact[position],
-                    )
-                )
-            )
-            at = choices[-1].task.output
-            position += 1
-        planned.append(PlannedOperation(operation, own, tuple(choices), before, at))
-
-    plan = Plan(info, spec, answer, tuple(planned), alpha, unit, numbers.arithmetic, dtype, 0)
-    peak = _peak_bytes(plan)
-    _check_result(plan, peak, limits)
-    return Plan(info, spec, answer, tuple(planned), alpha, unit, numbers.arithmetic, dtype, peak)
+    tasks = _tasks(operations, steps, numbers, source, target)
+    choices = iter([planner.choose(task) for task in tasks])
+    planned = tuple(
+        PlannedOperation(operation, own, ways := tuple(islice(choices, len(own))), before, ways[-1].task.output)
+        for operation, own, before in operations
+    )
+    plan = Plan(info, spec, answer, planned, alpha, unit, numbers.arithmetic, dtype, peak_bytes=0)
+    plan = replace(plan, peak_bytes=_peak_bytes(plan))
+    _check_result(plan, limits)
+    return plan
 
 
 @dataclass(frozen=True)
 class _Numbers:
     arithmetic: Arithmetic
     exact: tuple[bool, ...]
+
+
+def _tasks(
+    operations: Sequence[_Resolved], steps: Sequence[Step], numbers: _Numbers, source: Sample, target: Sample
+) -> list[Task]:
+    """Chain the steps: the first takes samples of `source`, the last gives `target`, between them they stay float."""
+    tasks: list[Task] = []
+    shape = operations[0].input
+    for step, exact in zip(steps, numbers.exact, strict=True):
+        tasks.append(Task(step, shape, numbers.arithmetic, numbers.arithmetic, numbers.arithmetic, exact))
+        shape = tasks[-1].output
+    tasks[0] = replace(tasks[0], source=source)
+    tasks[-1] = replace(tasks[-1], target=target)
+    return tasks
 
 
 def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _Numbers:
@@ -152,7 +158,13 @@ def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _
     return _Numbers("float64" if info.dtype == "float64" else "float32", exact)
 
 
-def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[tuple[Operation, Shape, tuple[Step, ...]]]:
+class _Resolved(NamedTuple):
+    operation: Operation
+    steps: tuple[Step, ...]
+    input: Shape
+
+
+def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
     """Turn each operation into its steps, checking every shape and the work on the way."""
     resolved, macs = [], 0
     for index, operation in enumerate(spec.steps):
@@ -167,7 +179,7 @@ def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[tuple[Operation, 
                 raise WorkTooLarge(f"{macs:,} multiplications; at most {limits.max_macs:,} (max_macs) are done")
         except EngineError as error:
             raise error.at(spec.pointer(index)) from None
-        resolved.append((operation, before, steps))
+        resolved.append(_Resolved(operation, steps, before))
     return resolved
 
 
@@ -238,13 +250,13 @@ def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample)
     return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units
 
 
-def _check_result(plan: Plan, peak: int, limits: Limits) -> None:
+def _check_result(plan: Plan, limits: Limits) -> None:
     output, settings = plan.output, plan.settings
     if plan.answer == "npy" and plan.spec.output is not None:
         raise InvalidSpec('an answer of application/x-npy is the unclipped result: "output" must be left out').at(
             "/output"
         )
-    if plan.answer != "npy" and settings.layout == "auto" and output.channels > 4:
+    if plan.answer != "npy" and settings.layout == "auto" and output.channels > MOST_PNG_CHANNELS:
         raise InvalidSpec(
             f"the result has {output.channels} channels and a PNG has 1 to 4: ask for "
             '"output": {"layout": "montage"}, or for the raw array with "Accept: application/x-npy"'
@@ -256,9 +268,10 @@ def _check_result(plan: Plan, peak: int, limits: Limits) -> None:
                 f"the montage would have {sheet.width}x{sheet.height} = {sheet.pixels:,} pixels; "
                 f"at most {limits.max_output_pixels:,} (max_output_pixels) are made"
             ).at("/output/layout")
-    if peak > limits.max_memory_bytes:
+    if plan.peak_bytes > limits.max_memory_bytes:
         raise MemoryLimit(
-            f"the job would need {peak:,} bytes; at most {limits.max_memory_bytes:,} (max_memory_bytes) are given"
+            f"the job would need {plan.peak_bytes:,} bytes; "
+            f"at most {limits.max_memory_bytes:,} (max_memory_bytes) are given"
         )
 
 

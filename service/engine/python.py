@@ -48,4 +48,4 @@ def plan_filter(
     """Tell what `spec` would do to an image of that shape: the document of POST /v1/plan."""
     bounds = limits or Limits()
     info = image_info({"width": width, "height": height, "channels": channels, "dtype": dtype}, bounds)
-    return describe(prepare(info, parse(spec, bounds, shapes=True), bounds, "png"))
+    return describe(prepare(info, parse(spec, bounds, shapes=True), bounds, None))

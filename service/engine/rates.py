@@ -15,8 +15,10 @@ class Rates:
 
     call: float
     """Of one `apply`: its set-up, whatever the size."""
+
+    # The compiled loops.
     strip: float
-    """Of one strip or tile: the Python between two runs of a loop."""
+    """Of one strip: the Python between two runs of a loop."""
     widen_sample: float
     """To bring one sample into a padded row of the numbers that are summed."""
     store_sample: float
@@ -24,35 +26,54 @@ class Rates:
     root_sample: float
     """To make one magnitude of two gradients."""
     direct_tap: float
-    """Of one product added to a sum, float32, in the compiled loops."""
+    """Of one product added to a sum."""
     direct_tap_double: float
-    """The same in float64."""
     direct_tap_short: float
-    """The same in sums of 16-bit integers."""
+    """In sums of 16-bit integers."""
     direct_tap_integer: float
-    """The same in sums of 32-bit integers."""
+    """In sums of 32-bit integers."""
     separable_tap: float
     """Of one product in one of the two passes."""
     separable_tap_double: float
     polyphase_tap: float
     """Of one product of a transposed convolution."""
     polyphase_tap_double: float
+
+    # Spectra and matrices.
+    plane_sample: float
+    """To bring one sample into a plane of floats."""
+    fft_tile: float
+    """The Python of one tile."""
     fft_point: float
     """Of one point of a tile and each of its log2(points), there and back."""
     fft_point_double: float
     fft_product: float
-    """Of one complex product of two spectra."""
+    """Of one complex product of two spectra, for each point of the tile."""
     fft_product_double: float
+    fft_store: float
+    """To round and store one sample of the result."""
+    gemm_tile: float
+    """The Python of one tile."""
     gemm_copy: float
     """To lay one sample beside the others of its window."""
     gemm_copy_double: float
     gemm_mac: float
     """Of one multiplication and addition within a product of matrices."""
     gemm_mac_double: float
-    pool_sample: float
-    """To look at one sample of a window, uint8."""
-    pool_sample_wide: float
-    """The same in wider samples."""
+    gemm_store: float
+    """To round and store one sample of the result, where it is an integer; a float falls into its place."""
+
+    # Pooling.
+    pool_strip: float
+    """The Python of one strip."""
+    pool_byte: float
+    """To look at one sample of 8 bits that stands beside the one before."""
+    pool_number: float
+    """The same for a wider one."""
+    pool_apart: float
+    """To look at one sample that stands apart."""
+    pool_store: float
+    """To divide, round and store one mean."""
 
 
 MACHINE = "AMD EPYC (Zen 4), 2 cores, AVX-512"
@@ -72,14 +93,22 @@ RATES = Rates(
     separable_tap_double=5.0e-11,
     polyphase_tap=5.0e-11,
     polyphase_tap_double=1.0e-10,
-    fft_point=6.0e-10,
-    fft_point_double=1.2e-09,
-    fft_product=1.0e-09,
-    fft_product_double=2.0e-09,
-    gemm_copy=5.0e-10,
-    gemm_copy_double=1.0e-09,
-    gemm_mac=1.5e-11,
-    gemm_mac_double=3.0e-11,
-    pool_sample=5.0e-11,
-    pool_sample_wide=2.0e-10,
+    plane_sample=6.0e-10,
+    fft_tile=1.0e-04,
+    fft_point=3.0e-10,
+    fft_point_double=4.5e-10,
+    fft_product=4.0e-10,
+    fft_product_double=8.0e-10,
+    fft_store=1.0e-09,
+    gemm_tile=5.0e-05,
+    gemm_copy=1.5e-10,
+    gemm_copy_double=3.0e-10,
+    gemm_mac=2.2e-11,
+    gemm_mac_double=4.4e-11,
+    gemm_store=2.0e-09,
+    pool_strip=5.0e-05,
+    pool_byte=5.0e-11,
+    pool_number=2.0e-10,
+    pool_apart=1.0e-09,
+    pool_store=5.0e-10,
 )

@@ -14,7 +14,7 @@ RANK_ONE = 1e-12
 
 
 def places(size: int) -> Weights:
-    """Number samples from their middle: ..., -1, 0, 1, ... or, where `size` is even, halves."""
+    """Count samples from their middle: -1, 0, 1, or halves where `size` is even."""
     return np.arange(size, dtype=np.float64) - (size - 1) / 2
 
 

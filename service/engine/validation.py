@@ -106,13 +106,13 @@ def _sentence(item: ErrorDetails, path: list[int | str]) -> str:
         case "literal_error":
             return _choice(bounds["expected"], item["input"], path)
         case "greater_than_equal":
-            return f"must be at least {shown(bounds['ge'])}, {was}"
+            return f"must be at least {bounds['ge']:.12g}, {was}"
         case "greater_than":
-            return f"must be greater than {shown(bounds['gt'])}, {was}"
+            return f"must be greater than {bounds['gt']:.12g}, {was}"
         case "less_than_equal":
-            return f"must be at most {shown(bounds['le'])}, {was}"
+            return f"must be at most {bounds['le']:.12g}, {was}"
         case "less_than":
-            return f"must be less than {shown(bounds['lt'])}, {was}"
+            return f"must be less than {bounds['lt']:.12g}, {was}"
         case "int_type" | "int_from_float" | "int_parsing_size":
             return f"must be an integer, {was}"
         case "float_type" | "finite_number":

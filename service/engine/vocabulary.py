@@ -256,7 +256,7 @@ def unknown_field(owner: str, name: str, known: Iterable[str]) -> InvalidSpec:
     """Refuse a field that `owner` does not have, naming the one that is meant; the sentence lacks the subject."""
     names = tuple(known)
     if len(name) > LONGEST_KEY:
-        return InvalidSpec(f"has a field with a name of {len(name)} characters, which is not known")
+        return InvalidSpec(f"has a field with a name of {len(name)} characters, which is not known").at("")
     meant = next((field for field in FIELDS.get(name.lower(), ()) if field in names), None) or nearest(name, names)
     hint = f"did you mean {meant}?" if meant else f"it has {listed(names, 'and')}" if names else "it has none"
     return InvalidSpec(f"is not a field of {owner}; {hint}").at(pointer([name]))

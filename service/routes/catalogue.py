@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from service.engine.named_kernels import KERNELS
-from service.engine.spec import operation_schema
 from service.routes.dependencies import Needed
 from service.routes.errors import NotFound
 from service.routes.filters import preset_named
@@ -76,7 +75,7 @@ async def limits(services: Needed) -> Response:
 @cache
 def _operation(name: str) -> dict[str, Any]:
     cls = BY_NAME[name]
-    return {"op": name, "summary": cls.summary, "schema": operation_schema(cls), "examples": list(cls.examples)}
+    return {"op": name, "summary": cls.summary, "schema": cls.model_json_schema(), "examples": list(cls.examples)}
 
 
 @cache

@@ -52,7 +52,11 @@ class NotAcceptable(RouteError):
 
 
 class BodyTooLarge(RouteError):
-    pass
+    """`rest` is how much more of the body may be taken in while the answer is on its way."""
+
+    def __init__(self, detail: str, rest: int) -> None:
+        super().__init__(detail)
+        self.rest = rest
 
 
 class UnsupportedMediaType(RouteError):

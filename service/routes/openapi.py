@@ -26,6 +26,7 @@ The vocabulary is PyTorch's. An image comes as a part of multipart/form-data, as
 _TAGS = {
     "filter": "An image in, an image out.",
     "plan": "Shapes, parameters and cost without an image.",
+    "figure": "The arithmetic of a convolution as a drawing.",
     "catalogue": "What there is: operations, kernels, presets, limits.",
     "service": "Health, versions and metrics of the service.",
     "documentation": "Pages for people.",
@@ -67,12 +68,13 @@ def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str,
 
 def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> None:
     """Add to an operation of the framework what it cannot know."""
-    operation["responses"] = _responses(path)
+    operation["responses"] = _responses(path) or operation["responses"]
     if path.startswith("/v1") or path == "/metrics":
         operation["security"] = _SECURITY
     known = {"preset": presets, "op": BY_NAME, "code": KINDS}
     for parameter in operation.get("parameters", ()):
-        parameter["schema"] = {"type": "string", "enum": list(known[parameter["name"]])}
+        if parameter["name"] in known:
+            parameter["schema"] = {"type": "string", "enum": list(known[parameter["name"]])}
     match path:
         case "/v1/filter":
             operation["parameters"] = [_query_spec()]
@@ -81,6 +83,9 @@ def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> N
             operation["requestBody"] = _preset_body()
         case "/v1/plan":
             operation["requestBody"] = _plan_body()
+        case "/v1/figure":
+            operation["parameters"] = _figure_parameters()
+            operation["requestBody"] = _figure_body()
 
 
 def _responses(path: str) -> dict[str, Any]:
@@ -102,10 +107,15 @@ def _responses(path: str) -> dict[str, Any]:
         case "/":
             content = {"application/json": {"schema": _ref("Home")}, "text/html": {"schema": {"type": "string"}}}
             return {"200": _success("Version and links.", content)} | _problems((500,))
-        case _:
+        case "/v1/figure":
+            content = {"image/svg+xml": {"schema": {"type": "string"}}}
+            return {"200": _success("The drawing.", content)} | _problems(_WORK)
+        case _ if path in schemas.OF_PATH:
             closed = (401,) if path.startswith("/v1") else ()
             missing = (404,) if "{" in path else ()
             return {"200": _json("As described.", schemas.OF_PATH[path])} | _problems((*closed, *missing, 500))
+        case _:
+            return {}
 
 
 def _problems(statuses: Iterable[int]) -> dict[str, Any]:
@@ -204,6 +214,25 @@ def _plan_body() -> dict[str, Any]:
         for name, summary, spec in _operation_examples()
     }
     return _body({"application/json": {"schema": _ref("PlanRequest"), "examples": examples}})
+
+
+def _figure_parameters() -> list[dict[str, Any]]:
+    values: dict[str, tuple[str, dict[str, Any]]] = {
+        "animate": ("Draw every position in turn, or one.", {"enum": ["true", "false"], "default": "true"}),
+        "position": ("Of a still: the position of the window, from 0.", {"type": "integer", "minimum": 0}),
+        "reading": ("Of a transposed convolution: what moves.", {"enum": ["gather", "scatter"]}),
+    }
+    return [
+        {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
+        for name, (text, schema) in values.items()
+    ]
+
+
+def _figure_body() -> dict[str, Any]:
+    spec = {"op": "conv", "kernel": {"shape": [3, 3]}, "stride": 2, "padding": 1}
+    value = {"spec": spec, "image": {"width": 5, "height": 5}}
+    examples = {"strided": {"summary": "A strided convolution of a padded image", "value": value}}
+    return _body({"application/json": {"schema": _ref("FigureRequest"), "examples": examples}})
 
 
 def _raw() -> dict[str, Any]:

@@ -35,7 +35,12 @@ _log = structlog.stdlib.get_logger("service.problems")
 def problem(scope: Scope, error: Exception) -> Response:
     """Answer an error by the table; what the table does not know is a defect and says nothing of itself."""
     kind = kind_of(error)
-    return _response(scope, kind, _detail(error), _faults(error), _headers(error))
+    exchange_of(scope).code = kind.code
+    body = _document(scope, kind, _detail(error), _faults(error))
+    headers = _headers(error)
+    if isinstance(error, errors.BodyTooLarge):
+        return LastAnswer(body, kind.status, headers, MEDIA_TYPE, rest=error.rest)
+    return Response(body, kind.status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -142,9 +147,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
             return {}
 
 
-def _response(scope: Scope, kind: Kind, detail: str, faults: Iterable[Fault], headers: Mapping[str, str]) -> Response:
-    exchange = exchange_of(scope)
-    exchange.code = kind.code
+def _document(scope: Scope, kind: Kind, detail: str, faults: Iterable[Fault]) -> bytes:
     root = str(scope.get("root_path", "")).rstrip("/")
     document: dict[str, Any] = {
         "type": f"{root}/problems/{kind.code}",
@@ -153,17 +156,12 @@ def _response(scope: Scope, kind: Kind, detail: str, faults: Iterable[Fault], he
         "detail": detail,
         "instance": quote(str(scope["path"]), safe="/:@!$&'()*+,;=~-._", errors="replace"),
         "code": kind.code,
-        "request_id": exchange.request_id,
+        "request_id": exchange_of(scope).request_id,
     }
     listed = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
     if listed:
         document["errors"] = listed
-    answer = LastAnswer if kind.status == 413 else Response
-    return answer(_text(document), kind.status, headers, MEDIA_TYPE)
-
-
-def _text(document: dict[str, Any]) -> bytes:
-    """Write JSON as UTF-8; a client's lone surrogates, which have none, become question marks."""
+    # a lone surrogate of the client's has no UTF-8 and becomes a question mark
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

@@ -15,7 +15,7 @@ _FORM = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class RequestId:
-    """The outermost layer: it begins the record of the request."""
+    """Begins the record of the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

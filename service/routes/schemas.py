@@ -37,6 +37,7 @@ def components() -> dict[str, Any]:
         "FilterRequest": _object({"image": _image_text(), "spec": ref("Spec")}, "image", "spec"),
         "PresetRequest": _object({"image": _image_text()}, "image"),
         "PlanRequest": _object({"spec": _planned_spec(), "image": ref("ImageShape")}, "spec", "image"),
+        "FigureRequest": _figure_request(),
         "ImageShape": _image_shape(),
         "FilterAnswer": _filter_answer(),
         "Plan": _plan(),
@@ -103,6 +104,12 @@ def _image_shape() -> dict[str, Any]:
         "width",
         "height",
     )
+
+
+def _figure_request() -> dict[str, Any]:
+    sides = _object({"width": _SIZE, "height": _SIZE}, "width", "height")
+    values = _list(_list({"type": "number"})) | {"description": "The numbers of the image, row by row."}
+    return _object({"spec": _planned_spec(), "image": sides, "values": values}, "spec", "image")
 
 
 def _filter_answer() -> dict[str, Any]:

@@ -115,10 +115,11 @@ async def _read_multipart(
         raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
     try:
         parts = Parts(boundary, ("image", "spec"))
-        await _read(request, max_bytes, parts.write)
+        size = await _read(request, max_bytes, parts.write)
     except FormParserError:
         raise MalformedMultipart("the body does not follow the multipart format of its boundary") from None
-    parts.close()
+    if size:
+        parts.close()
     return parts.found.get("image"), parts.found.get("spec")
 
 
@@ -128,11 +129,11 @@ async def _read_whole(request: Request, max_bytes: int) -> bytearray:
     return body
 
 
-async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object]) -> None:
-    """Take the body as it comes; stop as soon as it is, or says that it will be, larger than may be."""
+async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object]) -> int:
+    """Take the body as it comes and count its bytes; stop once it is, or says that it will be, larger than may be."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
-        raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}")
+        raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}", rest=max_bytes)
     size = 0
     while True:
         message = await request.receive()
@@ -141,7 +142,7 @@ async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:
-            raise BodyTooLarge(f"the body has more than {max_bytes:,} bytes, which is the most")
+            raise BodyTooLarge(f"the body has more than {max_bytes:,} bytes, which is the most", rest=max_bytes)
         take(chunk)
         if not message.get("more_body", False):
-            return
+            return size

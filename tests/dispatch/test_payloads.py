@@ -124,7 +124,7 @@ async def test_no_descriptor_is_left_behind(pools: Pools, tmp_path: Path) -> Non
         assert descriptors() == idle
         await asyncio.gather(*(pool.run(order(b"echo")) for _ in range(10)), return_exceptions=True)
         jobs = [asyncio.create_task(pool.run(order(b"spin %s" % bytes(tmp_path / "pid")))) for _ in range(3)]
-        await until(lambda: (tmp_path / "pid").exists())
+        await until((tmp_path / "pid").exists)
         jobs[0].cancel()
         for job in jobs[1:]:
             with pytest.raises(DeadlineExceeded):

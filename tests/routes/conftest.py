@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 import pytest
+import structlog
+from starlette.responses import StreamingResponse
 
 from service.app import create_app
 from service.dispatch import Status
@@ -62,14 +66,34 @@ def dispatcher() -> InProcess:
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the settings of the machine out: neither its variables nor a `.env` beside the project."""
-    import os
-
     for name in list(os.environ):
         if name.upper().startswith("CONVSERVE_") or name.upper() == "PORT":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _plain_log() -> Iterator[None]:
+    """Log plainly: a structlog that nobody configured draws tracebacks with all their variables, for seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
+
+
+async def broken() -> None:
+    raise RuntimeError("/secret/path at 0x7f0000000000")
+
+
+async def half() -> StreamingResponse:
+    """Break in the middle of an answer."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("secret")
+
+    return StreamingResponse(body())
 
 
 @pytest.fixture
@@ -79,6 +103,8 @@ def serve(dispatcher: InProcess) -> Serve:
     @asynccontextmanager
     async def served(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(Settings.load(**settings), dispatcher)
+        app.add_api_route("/broken", broken, include_in_schema=False)
+        app.add_api_route("/half", half, include_in_schema=False)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -87,6 +113,6 @@ def serve(dispatcher: InProcess) -> Serve:
     return served
 
 
-@pytest.fixture(scope="session", autouse=True)
-def anyio_backend() -> Iterator[str]:
-    yield "asyncio"
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -127,7 +127,7 @@ def _shared(image: NDArray[Any], spec: Spec, kernel: Numbers) -> Answer:
     window = stretched(applied, geometry.dilation)
     top, _, left, _ = geometry.padding
     if geometry.keeps_size(window.shape):
-        words = {"top": top, "left": left, "mode": geometry.mode}
+        words: dict[str, Any] = {"top": top, "left": left, "mode": geometry.mode}
         correlated = tools.ndimage_correlate(samples(image), window, value=geometry.value, **words)
         answer.by_tool["scipy.ndimage"] = finish(strided(correlated, geometry), spec, kernel)
         if geometry.mode in tools.OPENCV:
@@ -222,11 +222,13 @@ def transposed(image: NDArray[Any], spec: Spec) -> Answer:
 
 
 def upscale(image: NDArray[Any], spec: Spec) -> Answer:
-    factor, method = spec.get("factor", 2), spec.get("method", "nearest")
+    x, factor, method = samples(image), spec.get("factor", 2), spec.get("method", "nearest")
     terms, gain = {"nearest": (1, 1.0), "bilinear": (4, 1.0), "bicubic": (16, 2.0)}[method]
-    return Answer(
-        {"torch": tools.torch_upscale(samples(image), factor, method)}, terms, gain, integral=method == "nearest"
-    )
+    by_tool = {
+        "torch": tools.torch_upscale(x, factor, method),
+        "opencv resize": tools.opencv_upscale(x, factor, method),
+    }
+    return Answer(by_tool, terms, gain, integral=method == "nearest")
 
 
 def blur(image: NDArray[Any], spec: Spec) -> Answer:
@@ -262,9 +264,9 @@ def gradient(image: NDArray[Any], spec: Spec) -> Answer:
     if direction != "magnitude":
         return slopes[direction]
     length: Callable[[Numbers, Numbers], Numbers] = np.hypot if norm == "l2" else lambda x, y: np.abs(x) + np.abs(y)
-    x, y = slopes["x"], slopes["y"]
-    both = {name: length(x.by_tool[name], y.by_tool[name]) for name in x.by_tool}
-    return Answer(both, x.terms + y.terms, x.gain + y.gain, integral=norm == "l1")
+    across, down = slopes["x"], slopes["y"]
+    both = {name: length(slope, down.by_tool[name]) for name, slope in across.by_tool.items()}
+    return Answer(both, across.terms + down.terms, across.gain + down.gain, integral=norm == "l1")
 
 
 def sharpen(image: NDArray[Any], spec: Spec) -> Answer:
@@ -333,7 +335,7 @@ ASK: dict[str, Callable[[NDArray[Any], Spec], Answer]] = {
 # The fields of a spec
 
 
-def named(kernel: Any) -> Numbers:  # noqa: ANN401 -- as it stands in JSON
+def named(kernel: Any) -> Numbers:
     """Give the numbers of a kernel."""
     if isinstance(kernel, str):
         return np.array(NAMED[kernel], np.float64)
@@ -347,7 +349,7 @@ def named(kernel: Any) -> Numbers:  # noqa: ANN401 -- as it stands in JSON
                 return np.outer(taps, taps)
             case "bilinear":
                 assert kernel["factor"] == 2
-                return np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16 * 4
+                return np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16
     return np.array(kernel, np.float64)
 
 
@@ -375,18 +377,18 @@ def around(word: str, size: int, view: int, stride: int) -> Pair:
     return (more, less) if word == "same_lower" else (less, more)
 
 
-def pair(value: Any) -> Pair:  # noqa: ANN401
+def pair(value: Any) -> Pair:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
-def sides(value: Any) -> Sides:  # noqa: ANN401
+def sides(value: Any) -> Sides:
     if isinstance(value, dict):
         return value["top"], value["bottom"], value["left"], value["right"]
     vertical, horizontal = pair(value)
     return vertical, vertical, horizontal, horizontal
 
 
-def divide_by(spec: Spec, kernel: Numbers) -> Any:  # noqa: ANN401
+def divide_by(spec: Spec, kernel: Numbers) -> Any:
     """Give one divisor, or for a weight that of each output channel."""
     axes = tuple(range(kernel.ndim))[-3:]
     match spec.get("divisor"):
@@ -403,7 +405,7 @@ def divide_by(spec: Spec, kernel: Numbers) -> Any:  # noqa: ANN401
 def finish(sums: Numbers, spec: Spec, kernel: Numbers) -> Numbers:
     """Divide and add the bias."""
     bias = spec.get("bias")
-    quotients = sums / divide_by(spec, kernel)
+    quotients: Numbers = sums / divide_by(spec, kernel)
     return quotients if bias is None else quotients + np.array(bias, np.float64)
 
 
@@ -423,10 +425,10 @@ def samples(image: NDArray[Any]) -> Numbers:
     return np.asarray(image, dtype=np.float64)
 
 
-def whole(numbers: Any) -> bool:  # noqa: ANN401
+def whole(numbers: Any) -> bool:
     array = np.array(0 if numbers is None else numbers, np.float64)
     return bool((np.rint(array) == array).all())
 
 
-def largest(bias: Any) -> float:  # noqa: ANN401
+def largest(bias: Any) -> float:
     return 0.0 if bias is None else float(np.abs(bias).max())

@@ -1,27 +1,34 @@
-"""The table of fixed vectors as it is stored: `cases.json` and, for the numbers, `expected.npz`."""
+"""The table of fixed vectors as it is stored: the cases in `cases.json`, their numbers in `expected.npz`.
+
+The archive has the pictures by name and, one after another in the order of the cases, the numbers expected: "whole"
+(int32) where all of a case are integers, "double" where a picture of integers gives others, and "single" for pictures
+of floats, whose results are float32 in any case.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 FOLDER = Path(__file__).parent
 CASES, ARRAYS = FOLDER / "cases.json", FOLDER / "expected.npz"
+STORES: dict[str, DTypeLike] = {"whole": np.int32, "single": np.float32, "double": np.float64}
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """One picture, one spec, and what other people's tools make of them.
 
-    `tools` agreed on `expected`, (H', W', C'); the numbers stored are those of the first. Every one of them comes of at
-    most `terms` products, whose absolute values add up to at most `magnitude`. `exact` says that these are products of
-    integers, so that nothing may be lost but in the division at the end.
+    `tools` agreed on `expected`, (H', W', C'); the numbers are those of the first. Every one of them comes of at most
+    `terms` products, whose absolute values add up to at most `magnitude`. `exact` says that these are products of
+    integers, so that nothing may be lost before the division by a divisor and the bias.
     """
 
     name: str
@@ -34,50 +41,49 @@ class Case:
     exact: bool
     expected: NDArray[np.float64]
 
+    @property
+    def store(self) -> Literal["whole", "single", "double"]:
+        if bool(np.all(np.rint(self.expected) == self.expected)) and np.abs(self.expected).max() < 2**31:
+            return "whole"
+        return "single" if self.image.dtype.kind == "f" else "double"
+
 
 def load() -> list[Case]:
     document = json.loads(CASES.read_text())
-    with np.load(ARRAYS) as arrays:
-        images = {name: arrays[f"image/{name}"] for name in {entry["image"] for entry in document["cases"]}}
-        return [
-            Case(
-                name=entry["name"],
-                image_name=entry["image"],
-                image=images[entry["image"]],
-                spec=entry["spec"],
-                tools=tuple(entry["tools"]),
-                terms=entry["terms"],
-                magnitude=entry["magnitude"],
-                exact=entry["exact"],
-                expected=arrays[f"expected/{entry['name']}"].astype(np.float64),
-            )
-            for entry in document["cases"]
-        ]
+    taken = dict.fromkeys(STORES, 0)
+    cases = []
+    with np.load(ARRAYS) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    for entry in document["cases"]:
+        store, shape = entry.pop("store"), entry.pop("shape")
+        start, taken[store] = taken[store], taken[store] + prod(shape)
+        expected = arrays[store][start : taken[store]].reshape(shape).astype(np.float64)
+        image = arrays[entry["image_name"]]
+        cases.append(Case(**entry | {"image": image, "tools": tuple(entry["tools"]), "expected": expected}))
+    return cases
 
 
 def save(cases: Iterable[Case], versions: dict[str, str]) -> None:
     """Write the table, a case a line; the same cases give the same bytes."""
-    arrays: dict[str, NDArray[Any]] = {}
+    images: dict[str, NDArray[Any]] = {}
+    numbers: dict[str, list[NDArray[Any]]] = {store: [] for store in STORES}
     lines = []
     for case in cases:
-        arrays[f"image/{case.image_name}"] = case.image
-        arrays[f"expected/{case.name}"] = _compact(case.expected)
+        images[case.image_name] = case.image
+        numbers[case.store].append(case.expected.ravel().astype(STORES[case.store]))
         entry = {
             "name": case.name,
-            "image": case.image_name,
+            "image_name": case.image_name,
             "spec": case.spec,
             "tools": case.tools,
             "terms": case.terms,
             "magnitude": case.magnitude,
             "exact": case.exact,
+            "store": case.store,
+            "shape": case.expected.shape,
         }
         lines.append(json.dumps(entry))
     body = ",\n".join(lines)
     CASES.write_text(f'{{"versions": {json.dumps(versions)},\n"cases": [\n{body}\n]}}\n')
-    np.savez_compressed(ARRAYS, allow_pickle=False, **arrays)
-
-
-def _compact(numbers: NDArray[np.float64]) -> NDArray[Any]:
-    """Give integers that fit as int32; they compress better."""
-    integers = numbers.astype(np.int32) if np.abs(numbers).max() < 2**31 else numbers
-    return integers if np.array_equal(integers, numbers) else numbers
+    expected = {store: np.concatenate(arrays) for store, arrays in numbers.items()}
+    np.savez_compressed(ARRAYS, allow_pickle=False, **images, **expected)

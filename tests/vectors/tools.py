@@ -25,14 +25,21 @@ Sides = tuple[int, int, int, int]
 
 NUMPY_PAD = {"zeros": "constant", "constant": "constant", "replicate": "edge", "circular": "wrap"}
 TORCH_PAD = {"zeros": "constant", "constant": "constant"}
-NDIMAGE = {"zeros": "constant", "replicate": "nearest", "reflect": "mirror", "symmetric": "reflect", "circular": "wrap"}
+NDIMAGE: dict[str, Any] = {
+    "zeros": "constant",
+    "replicate": "nearest",
+    "reflect": "mirror",
+    "symmetric": "reflect",
+    "circular": "wrap",
+}
 OPENCV = {
     "zeros": cv2.BORDER_CONSTANT,
     "replicate": cv2.BORDER_REPLICATE,
     "reflect": cv2.BORDER_REFLECT_101,
     "symmetric": cv2.BORDER_REFLECT,
 }
-SINGLE_PRECISION = {"onnxruntime", "opencv cvtColor"}
+INTERPOLATION = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+SINGLE_PRECISION = {"onnxruntime", "opencv cvtColor", "opencv resize"}
 
 torch.set_num_threads(1)
 
@@ -61,11 +68,12 @@ def pad(image: Numbers, sides: Sides, mode: str, value: float = 0.0) -> Numbers:
 # PyTorch
 
 
-def to_torch(image: Numbers) -> Any:  # noqa: ANN401 -- a torch.Tensor (1, C, H, W)
+def to_torch(image: Numbers) -> Any:
+    """Give a torch.Tensor (1, C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
 
 
-def to_numpy(tensor: Any) -> Numbers:  # noqa: ANN401
+def to_numpy(tensor: Any) -> Numbers:
     array: Numbers = tensor[0].numpy().transpose(1, 2, 0)
     return np.ascontiguousarray(array)
 
@@ -111,7 +119,7 @@ def torch_upscale(image: Numbers, factor: int, method: str) -> Numbers:
     return to_numpy(F.interpolate(to_torch(image), scale_factor=factor, mode=method, **corners))
 
 
-def _tensor(array: Numbers) -> Any:  # noqa: ANN401
+def _tensor(array: Numbers) -> Any:
     return torch.from_numpy(np.array(array, dtype=np.float64))
 
 
@@ -149,15 +157,16 @@ def onnx_pads(sides: Sides) -> list[int]:
 
 def ndimage_correlate(image: Numbers, kernel: Numbers, *, top: int, left: int, mode: str, value: float) -> Numbers:
     """Correlate and keep the size: `top` and `left` rows and columns of the kernel lie outside at the first sample."""
-    origin = (top - kernel.shape[0] // 2, left - kernel.shape[1] // 2)
+    origin: Any = (top - kernel.shape[0] // 2, left - kernel.shape[1] // 2)
     border = NDIMAGE.get(mode, mode)
     cval = value if mode == "constant" else 0.0
     return _by_plane(
-        image, lambda plane: scipy.ndimage.correlate(plane, kernel, np.float64, border, cval, origin)  # noqa: E501
+        image,
+        lambda plane: scipy.ndimage.correlate(plane, kernel, np.float64, border, cval, origin),
     )
 
 
-def signal_convolve(image: Numbers, kernel: Numbers, size: str, *, true_convolution: bool) -> Numbers:
+def signal_convolve(image: Numbers, kernel: Numbers, size: Any, *, true_convolution: bool) -> Numbers:
     """Convolve or correlate with zeros outside; `size` is "full", "valid" or "same"."""
     function = scipy.signal.convolve2d if true_convolution else scipy.signal.correlate2d
     return _by_plane(image, lambda plane: function(plane, kernel, size))
@@ -169,14 +178,21 @@ def ndimage_gaussian(image: Numbers, sigma: float, mode: str) -> Numbers:
 
 
 def gaussian_taps(sigma: float, size: int | None = None) -> Numbers:
-    """Give the numbers that SciPy, or for a given size OpenCV, uses."""
-    if size is not None:
-        return np.asarray(cv2.getGaussianKernel(size, sigma, cv2.CV_64F)[:, 0], dtype=np.float64)
-    radius = int(4 * sigma + 0.5)
-    impulse = np.zeros(2 * radius + 1)
-    impulse[radius] = 1
-    taps: Numbers = scipy.ndimage.gaussian_filter1d(impulse, sigma, mode="constant", truncate=4.0)
-    return taps
+    """Give the numbers of `scipy.ndimage.gaussian_filter`, or of a window of `size`; they sum to 1.
+
+    OpenCV's kernels of even size are no Gaussians: it puts both middle samples at distance 0.
+    """
+    if size is None:
+        radius = int(4 * sigma + 0.5)
+        impulse = np.zeros(2 * radius + 1)
+        impulse[radius] = 1
+        taps: Numbers = scipy.ndimage.gaussian_filter1d(impulse, sigma, mode="constant", truncate=4.0)
+        return taps
+    window: Numbers = np.array(scipy.signal.windows.gaussian(size, sigma))
+    window /= window.sum()
+    if size % 2:
+        np.testing.assert_allclose(window, cv2.getGaussianKernel(size, sigma, cv2.CV_64F)[:, 0], 1e-12)
+    return window
 
 
 def ndimage_gradient(image: Numbers, operator: str, axis: int, mode: str) -> Numbers:
@@ -206,6 +222,12 @@ def opencv_gradient(image: NDArray[Any], operator: str, x: int, y: int, mode: st
 def opencv_box(image: Numbers, size: Pair, *, top: int, left: int, mode: str) -> Numbers:
     words: dict[str, Any] = {"anchor": (left, top), "borderType": OPENCV[mode]}
     return _by_plane(image, lambda plane: cv2.blur(plane, size[::-1], **words))
+
+
+def opencv_upscale(image: Numbers, factor: int, method: str) -> Numbers:
+    """Resize; the weights are float32."""
+    words = {"fx": factor, "fy": factor, "interpolation": INTERPOLATION[method]}
+    return _by_plane(image, lambda plane: cv2.resize(plane, None, **words))
 
 
 def opencv_gray(image: Numbers) -> Numbers:
@@ -256,5 +278,5 @@ def richardson_lucy(image: Numbers, psf: Numbers, iterations: int) -> Numbers:
     return _by_plane(image, restore)
 
 
-def _by_plane(image: NDArray[Any], function: Any) -> Numbers:  # noqa: ANN401
+def _by_plane(image: NDArray[Any], function: Any) -> Numbers:
     return np.stack([function(np.ascontiguousarray(image[:, :, c])) for c in range(image.shape[2])], axis=2)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from service.engine.algorithms.base import Algorithm
+from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gemm import Gemm
+from service.engine.algorithms.gradient import Gradient
+from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.pooling import Pooling
 from service.engine.algorithms.restoration import Restoration
+from service.engine.algorithms.separable import Separable
 
-ALGORITHMS: tuple[Algorithm, ...] = (Fft(), Gemm(), Pooling(), Restoration())
+ALGORITHMS: tuple[Algorithm, ...] = (
+    Direct(),
+    Separable(),
+    Gradient(),
+    Polyphase(),
+    Fft(),
+    Gemm(),
+    Pooling(),
+    Restoration(),
+)

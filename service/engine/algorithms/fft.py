@@ -18,6 +18,7 @@ from scipy import fft
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.direct import Direct
 from service.engine.borders import indices
 from service.engine.geometry import Pair
 from service.engine.loops.planes import gather, store_integers
@@ -85,12 +86,12 @@ class Fft:
         points = tiling.tiles * tiling.points
         return (
             RATES.call
-            + RATES.strip * tiling.tiles * ceil(step.groups / BATCH)
+            + RATES.fft_tile * tiling.tiles * ceil(step.groups / BATCH)
             + points * (step.in_channels + step.out_channels) * point
             + points * step.out_channels * per_group * spectral
             + outputs * per_group * tiling.points * point
-            + points * step.in_channels * RATES.widen_sample
-            + task.output.samples * RATES.store_sample
+            + points * step.in_channels * RATES.plane_sample
+            + task.output.samples * RATES.fft_store
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -103,9 +104,12 @@ class Fft:
         own = batch * (2 * tiling.points * number + (outputs + 4) * spectrum)
         spectra = _spectra_bytes(task, step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
-        return spectra + threads * own + positions + (1 << 16)
+        need = spectra + threads * own + positions + (1 << 16)
+        return max(need, Direct().workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        if image.dtype.kind == "f" and not _is_finite(image):
+            return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
         step, tiling, single = _known(task)
         number = np.dtype(np.float32 if single else np.float64)
         mode, value = step.padding_mode, step.padding_value if step.padding_mode == "constant" else 0.0
@@ -176,6 +180,12 @@ def _spectra(step: Conv2d, side: Pair, number: np.dtype[Any]) -> NDArray[Any]:
     return spectra.reshape(groups, outputs // groups, *spectra.shape[1:])
 
 
+def _is_finite(image: NDArray[Any]) -> bool:
+    """Say whether all samples are numbers; a sum tells without a mask as large as the image."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(image.sum(dtype=np.float64)))
+
+
 def _single(task: Task, step: Conv2d) -> bool:
     """Say whether float32 will do.
 
@@ -228,7 +238,7 @@ def _tiling(task: Task, step: Conv2d) -> Tiling | None:
 def _least_work(outputs: Pair, window: Pair, stride: Pair, single: bool) -> Tiling | None:  # noqa: FBT001 -- cached
     """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
     cached = CACHED_POINTS if single else CACHED_POINTS // 2
-    call = RATES.strip / (RATES.fft_point if single else RATES.fft_point_double)
+    call = RATES.fft_tile / (RATES.fft_point if single else RATES.fft_point_double)
 
     def work(tiling: Tiling) -> float:
         points = tiling.points * log2(tiling.points + 1)

@@ -56,11 +56,11 @@ class Gemm:
         tiles = tiling.grid[0] * tiling.grid[1]
         return (
             RATES.call
-            + tiles * step.groups * RATES.strip
-            + tiles * tiling.lines * _span(step, tiling.columns) * step.in_channels * RATES.widen_sample
+            + tiles * step.groups * RATES.gemm_tile
+            + tiles * tiling.lines * _span(step, tiling.columns) * step.in_channels * RATES.plane_sample
             + pixels * length * step.groups * (RATES.gemm_copy_double if double else RATES.gemm_copy)
             + pixels * length * blocked * (RATES.gemm_mac_double if double else RATES.gemm_mac)
-            + pixels * outputs * RATES.store_sample
+            + (0 if task.target == task.arithmetic and step.groups == 1 else pixels * outputs * RATES.gemm_store)
         )
 
     def workspace(self, task: Task, threads: int) -> int:

@@ -12,6 +12,7 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding
+from service.engine.loops.planes import store_integers
 from service.engine.rates import RATES
 from service.engine.steps import Pool
 from service.engine.windows import Padded
@@ -30,12 +31,17 @@ class Pooling:
 
     def seconds(self, task: Task) -> float:
         step, rows = _known(task)
-        sample = RATES.pool_sample if task.source == "uint8" and step.method == "max" else RATES.pool_sample_wide
+        sample = RATES.pool_byte if task.source == "uint8" and step.method == "max" else RATES.pool_number
         width = _span(step, 1, task.output.width)
         down = task.output.height * width * step.channels * step.size[0]
-        across = task.output.samples * step.size[1] * (1 if step.stride[1] == 1 else 4)
-        strips = ceil(task.output.height / rows)
-        return RATES.call + RATES.strip * strips + (down + across) * sample + task.output.samples * RATES.store_sample
+        across = task.output.samples * step.size[1]
+        return (
+            RATES.call
+            + ceil(task.output.height / rows) * RATES.pool_strip
+            + down * sample
+            + across * (sample if step.stride[1] == 1 else RATES.pool_apart)
+            + (task.output.samples * RATES.pool_store if step.method == "average" else 0)
+        )
 
     def workspace(self, task: Task, threads: int) -> int:
         step, rows = _known(task)
@@ -64,9 +70,7 @@ class Pooling:
                 largest = _largest(strip, step, place.shape)
                 place[...] = largest if place.dtype == image.dtype else stored(largest, task.target)
             else:
-                sums = _sums(strip, step, place.shape, np.dtype(task.arithmetic))
-                sums /= sums.dtype.type(step.size[0] * step.size[1])
-                stored(sums, task.target, place)
+                _divide(_sums(strip, step, place.shape, _sum_type(task, step)), step, task, place)
 
         parallel.each(pool_strip, range(0, result.shape[0], rows), threads)
         return result
@@ -96,6 +100,23 @@ def _sums(strip: NDArray[Any], step: Pool, shape: tuple[int, ...], number: np.dt
         for channels in _together(step):
             sums[..., channels] += tall[:, _taps(tap, step, 1, shape[1]), channels]
     return sums
+
+
+def _sum_type(task: Task, step: Pool) -> np.dtype[Any]:
+    """Choose 16-bit integers where they hold the sum of a whole window; twice as many of them fit a register."""
+    window = step.size[0] * step.size[1]
+    return np.dtype("uint16" if task.source == "uint8" and window * 255 <= 65535 else task.arithmetic)
+
+
+def _divide(sums: NDArray[Any], step: Pool, task: Task, place: NDArray[Any]) -> None:
+    """Put the means into `place` (h, w, C)."""
+    number = np.dtype(task.arithmetic)
+    window = number.type(step.size[0] * step.size[1])
+    if place.dtype.kind == "u":
+        flat = sums.astype(number, copy=False).reshape(len(sums), -1)
+        store_integers(flat, window, number.type(0), number.type(np.iinfo(place.dtype).max), place.reshape(flat.shape))
+    else:
+        np.divide(sums, window, out=place, dtype=number, casting="same_kind")
 
 
 def _taps(tap: int, step: Pool, axis: int, outputs: int) -> slice:

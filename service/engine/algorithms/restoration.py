@@ -51,12 +51,12 @@ class Restoration:
         transform = points * log2(points + 1) * RATES.fft_point_double / 2
         products = points * RATES.fft_product_double * transforms
         planes = step.channels * (transforms * transform + products) + transform
-        return RATES.call + planes + task.output.samples * (RATES.widen_sample + RATES.store_sample)
+        return RATES.call + planes + task.output.samples * (RATES.plane_sample + RATES.fft_store)
 
     def workspace(self, task: Task, threads: int) -> int:
-        """Count eight planes: those of the picture, its estimate, their ratio, and the spectra, each twice."""
+        """Count nine planes: the picture, its estimate, their ratio; the psf, the plane of the moment, both ways."""
         height, width = _size(task)
-        return 8 * 8 * height * (width + 2) + threads * (1 << 20)
+        return 9 * 8 * height * (width + 2) + threads * (1 << 20)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step = _known(task)
@@ -94,14 +94,15 @@ def _richardson_lucy(picture: Plane, transfer: Spectrum, iterations: int, thread
     floor = DARKEST * np.abs(picture).max()
     if floor == 0:
         return picture
-    picture = np.maximum(picture, floor)
+    np.maximum(picture, floor, out=picture)
     backwards = transfer.conj()
     estimate = picture
     for _ in range(iterations):
         blurred = _multiplied(estimate, transfer, threads)
         np.maximum(blurred, floor, out=blurred)
         ratio = np.divide(picture, blurred, out=blurred)
-        estimate = estimate * _multiplied(ratio, backwards, threads)
+        correction = _multiplied(ratio, backwards, threads)
+        estimate = np.multiply(estimate, correction, out=correction)
     return estimate
 
 

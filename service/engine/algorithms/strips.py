@@ -5,33 +5,39 @@ A strip stays in the second-level cache between being filled and being read, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, gcd
+from itertools import pairwise
+from math import ceil, frexp, gcd, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine import parallel
-from service.engine.algorithms.base import Sample, Task
+from service.engine.algorithms.base import Task
 from service.engine.borders import indices
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.loops.convolution import BESIDE, TOGETHER, Finish, widen
-from service.engine.precision import Arithmetic
+from service.engine.geometry import Padding, PaddingMode
+from service.engine.loops.convolution import BESIDE, KINDS, TOGETHER, Finish, Taps, correlate, widen
 
 Positions = NDArray[np.int32]
 
 STRIP_BYTES = 3 << 18
 """Of a strip, about: three quarters of a second-level cache."""
+LINE = 16
+"""Floats of a cache line."""
 FEWEST_ROWS = 16
 """Of the output in a strip, however long its rows are."""
 ACCUMULATORS = 1024
 """Floats of one row in a block of columns; with several planes, of all of them together as far as SHORTEST allows."""
 SHORTEST = 256
 """Columns of a block: the cost of a call weighs more on shorter ones."""
+TAP_BYTES = 256
+"""Of the tables of taps and, while these are made, of lists; more than it takes."""
+POSITION_BYTES = 32
+"""Of the indices of a padded row or column, while these are made."""
 SLACK = 1 << 16
-"""Bytes for tables of taps and small arrays; more than they take."""
+"""Bytes of small arrays."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Layout:
 
     @property
     def length(self) -> int:
-        """Count the floats of one plane of a row."""
-        return ceil(self.width / self.phases)
+        """Count the floats of one plane of a row: an odd number of cache lines, lest rows stand in each other's way."""
+        return (ceil(self.width / self.phases / LINE) | 1) * LINE
 
     @property
     def pitch(self) -> int:
@@ -60,10 +66,10 @@ class Layout:
 
 
 class Piece(NamedTuple):
-    """Some of the rows that are cut: `count` from `first` on."""
+    """Some of the rows that are cut: `rows` from `first` on."""
 
     first: int
-    count: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -95,14 +101,15 @@ class Cut:
 
     def pieces(self) -> list[Piece]:
         edges = [self.rows * index // self.count for index in range(self.count + 1)]
-        return [Piece(begin, end - begin) for begin, end in zip(edges, edges[1:], strict=False)]
+        return [Piece(begin, end - begin) for begin, end in pairwise(edges)]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An image (H, W * channels) and, for each padded row and column, the one that stands there, or -1 for `value`."""
+    """An image, (H, bytes), and, for each padded row and column, the one that stands there, or -1 for `value`."""
 
-    image: NDArray[Any]
+    image: NDArray[np.uint8]
+    kind: int
     rows: Positions
     columns: Positions
     first: int
@@ -111,11 +118,10 @@ class Source:
 
     def widened(self, piece: Piece, cut: Cut, layout: Layout, strip: NDArray[Any]) -> None:
         begin = piece.first * cut.step
-        rows = self.rows[begin : begin + (piece.count - 1) * cut.step + cut.view]
+        rows = self.rows[begin : begin + (piece.rows - 1) * cut.step + cut.view]
         value = strip.dtype.type(self.value)
-        widen(
-            self.image, rows, self.columns, self.first, layout.channels, layout.phases, value, strip[: len(rows)]
-        )
+        target = strip[: len(rows)]
+        widen(self.image, self.kind, rows, self.columns, self.first, layout.channels, layout.phases, value, target)
 
 
 def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: float, *, interleaved: bool) -> Source:
@@ -128,7 +134,8 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
         columns = np.where(columns[:, None] < 0, -1, samples).reshape(-1)
         first *= channels
     return Source(
-        image.reshape(height, width * channels),
+        rows_of_bytes(image),
+        KINDS[image.dtype.name],
         indices(height, padding.vertical, mode).astype(np.int32),
         columns.astype(np.int32),
         first,
@@ -136,71 +143,91 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
     )
 
 
+def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """View (H, W, C), contiguous, as (H, bytes of a row)."""
+    return image.reshape(len(image), -1).view(np.uint8)
+
+
 def block(planes: int) -> int:
     return max(SHORTEST, ACCUMULATORS // planes)
-
-
-def accumulators(planes: int, arithmetic: Arithmetic) -> NDArray[Any]:
-    return np.empty((planes, TOGETHER, block(planes) + BESIDE), arithmetic)
 
 
 def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) -> Finish:
     """Say what becomes of the sums of the planes of one pixel."""
     number = np.dtype(task.arithmetic).type
     exact = [_is_power_of_two(divisor) for divisor in divisors]
-    whole = np.dtype(task.target).kind == "u"
     return Finish(
-        np.array([1 / d if power else 1.0 for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array([1.0 if power else d for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
+        np.array([1 / d if power else 1.0 for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array(bias, task.arithmetic),
-        number(0),
-        number(np.iinfo(task.target).max if whole else 0),
-        whole,
+        number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 0),
         norm,
     )
 
 
 def _is_power_of_two(divisor: float) -> bool:
-    return abs(np.frexp(divisor)[0]) == 0.5
+    return abs(frexp(divisor)[0]) == 0.5
 
 
-class Workshop(NamedTuple):
-    """What one thread works with: a strip, and arrays that are nobody else's."""
+class Sums(NamedTuple):
+    """What is computed from every strip: rows `first`, `first` + `stride`, ... of the output, `rows` in all.
 
-    strip: NDArray[Any]
-    scratch: tuple[NDArray[Any], ...]
+    A row is `columns` times one sample of each of `planes` planes. The taps of `along`, if any, are for the rows that
+    come of `down`.
+    """
+
+    down: Taps
+    along: Taps
+    finish: Finish
+    planes: int
+    columns: int
+    rows: int
+    first: int = 0
+    stride: int = 1
 
 
-def each_strip(
-    source: Source,
-    cut: Cut,
-    layout: Layout,
-    arithmetic: Arithmetic,
-    scratch: Callable[[], tuple[NDArray[Any], ...]],
-    work: Callable[[Piece, Workshop], None],
-    threads: int,
+def compute(
+    source: Source, cut: Cut, layout: Layout, all_sums: Sequence[Sums], result: NDArray[Any], threads: int
 ) -> None:
-    """Fill a strip for each piece of the output and let `work` read it. The pieces do not depend on `threads`."""
-    idle: list[Workshop] = []
+    """Fill `result` (H', W', C') strip by strip. Where the strips end does not depend on `threads`."""
+    out, kind = rows_of_bytes(result), KINDS[result.dtype.name]
+    arithmetic = all_sums[0].down.weights.dtype
+    planes = all_sums[0].planes
+    between = TOGETHER if any(len(sums.along.offsets) for sums in all_sums) else 0
+    pitch, apart = cut.step * layout.pitch, max(1, cut.apart)
+    idle: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
-    def process(piece: Piece) -> None:
+    def fill(piece: Piece) -> None:
         try:
-            own = idle.pop()
+            strip, scratch, rows = idle.pop()
         except IndexError:
-            own = Workshop(np.empty((cut.highest, layout.pitch), arithmetic), scratch())
-        source.widened(piece, cut, layout, own.strip)
-        work(piece, own)
-        idle.append(own)
+            strip = aligned((cut.highest, layout.pitch), arithmetic)
+            scratch = aligned((planes, TOGETHER, block(planes) + BESIDE), arithmetic)
+            rows = aligned((between, layout.pitch), arithmetic)
+        source.widened(piece, cut, layout, strip)
+        for sums in all_sums:
+            first, count = sums.first + piece.first * sums.stride, min(piece.rows, sums.rows - piece.first)
+            correlate(
+                strip.reshape(-1), pitch, apart, sums.down, sums.along, sums.finish, out, kind,
+                first, sums.stride, count, sums.columns, scratch, rows,
+            )  # fmt: skip
+        idle.append((strip, scratch, rows))
 
-    parallel.each(process, cut.pieces(), threads)
+    parallel.each(fill, cut.pieces(), threads)
 
 
-def workspace(task: Task, cut: Cut, layout: Layout, planes: int, threads: int, between: int = 0) -> int:
-    """Bound the bytes of the strips, the accumulators and `between` floats more for each thread, and of positions."""
+def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
+    """Make an array of zeros that begins with a cache line."""
+    size = prod(shape)
+    memory = np.zeros(size + LINE, number)
+    skipped = -memory.ctypes.data % 64 // number.itemsize
+    return memory[skipped : skipped + size].reshape(shape)
+
+
+def workspace(task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, taps: int, twice: bool) -> int:
+    """Bound the bytes of strips, accumulators and rows in between for each thread, of positions, and of `taps` taps."""
     number = np.dtype(task.arithmetic).itemsize
-    own = cut.highest * layout.pitch + planes * TOGETHER * (block(planes) + BESIDE) + between
-    positions = 24 * (layout.width + cut.rows * cut.step + cut.view)
-    return min(threads, cut.count) * number * own + positions + SLACK
-
-
-__all__ = ["Cut", "Layout", "Pair", "Piece", "Sample", "Shape", "Source", "Workshop", "each_strip"]
+    rows = cut.highest + (TOGETHER if twice else 0)
+    own = rows * layout.pitch + planes * TOGETHER * (block(planes) + BESIDE)
+    positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
+    return min(threads, cut.count) * number * own + positions + taps * TAP_BYTES + SLACK

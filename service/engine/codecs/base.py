@@ -28,7 +28,10 @@ class ImageInfo:
 
 
 class Decoded(NamedTuple):
-    """`image` (H, W, C), C-contiguous, in native byte order; `icc` where a profile describes these very channels."""
+    """`image` (H, W, C), C-contiguous, in native byte order, perhaps read-only.
+
+    `icc` is the profile of the file where it describes these very channels.
+    """
 
     image: NDArray[Any]
     icc: bytes | None

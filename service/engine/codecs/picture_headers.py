@@ -15,42 +15,41 @@ MAX_SCANS = 100
 """Of a JPEG: each scan of a progressive one walks over the whole picture."""
 MAX_FRAMES = 10_000
 MAX_PARTS = 10_000
-"""Segments of a JPEG, blocks of a GIF, entries of a TIFF's directory: Pillow reads each in Python."""
+"""Segments of a JPEG and bytes between them, blocks of a GIF, entries of a TIFF: Pillow reads each in Python."""
 
-_SOI_EOI_SOS = 0xD8, 0xD9, 0xDA
+_END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-"""In a scan: stuffed zeros and restart markers belong to it."""
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""In a scan: stuffed zeros and restart markers belong to it. Trap: to match a run of FF here takes quadratic time."""
 
 
 def check_jpeg(data: bytes) -> None:
     """Refuse more than 8 bits (T.81 has 12 and more) and too many scans or segments."""
-    _, end_of_image, start_of_scan = _SOI_EOI_SOS
     uncertain = data.count(b"\xff\xda") > MAX_SCANS  # cheap, and never less than the scans
-    scans = 0
-    for parts, (marker, content) in enumerate(_segments(data)):
-        if parts >= MAX_PARTS:
-            raise InvalidImage(f"the JPEG has more than {MAX_PARTS:,} segments")
+    scans = parts = 0
+    for marker, content, gap in _segments(data):
+        parts += 1 if scans else 1 + gap
+        if parts > MAX_PARTS:
+            raise InvalidImage(f"the JPEG has more than {MAX_PARTS:,} segments and bytes between them")
         if marker in _START_OF_FRAME and data[content : content + 1] not in {b"\x08", b""}:
             raise InvalidImage(f"the JPEG has {data[content]} bits per sample; only those of 8 bits can be read whole")
-        if marker == start_of_scan:
+        if marker == _START_OF_SCAN:
             scans += 1
             if not uncertain:
                 return
         if scans > MAX_SCANS:
             raise ImageTooLarge(f"the JPEG has more than {MAX_SCANS} scans; at most {MAX_SCANS} are read")
-        if marker == end_of_image:
+        if marker == _END_OF_IMAGE:
             return
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """List the markers of the first picture, each with the place of its content (T.81, annex B)."""
-    found = _NEXT_MARKER.search(data, 2)
-    while found:
-        marker, content = data[found.end() - 1], found.end() + 2
-        yield marker, content
-        length = int.from_bytes(data[found.end() : content], "big")
-        found = _NEXT_MARKER.search(data, found.end() + length)
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """List the markers, each with the place of its content and the bytes passed over before it (T.81, annex B)."""
+    position = 2
+    while found := _NEXT_MARKER.search(data, position):
+        content = found.end() + 2
+        yield data[found.end() - 1], content, found.start() - position
+        position = found.end() + int.from_bytes(data[found.end() : content], "big")
 
 
 def check_webp(data: bytes, limits: Limits) -> None:
@@ -77,9 +76,6 @@ def check_gif(data: bytes) -> None:
     for _ in range(MAX_PARTS):
         match data[position : position + 1]:
             case b",":
-                check = position + 10 <= len(data)
-                if not check:
-                    break
                 return
             case b"!":
                 position = _after_blocks(data, position + 2)

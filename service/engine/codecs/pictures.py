@@ -5,15 +5,16 @@ Its formats are named one by one, it never sees a file of another kind, and none
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, _imaging
 
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.base import Buffer, Decoded, Dtype, Format, ImageInfo, check_pixels
@@ -23,6 +24,8 @@ from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, Memo
 from service.engine.limits import Limits
 
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the service's own bound
+with suppress(AttributeError):  # libtiff writes its complaints to standard error, where only log lines belong
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 class _Model(NamedTuple):
@@ -65,6 +68,8 @@ _TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 _KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
 """Tags of a TIFF, and values of photometric interpretation and sample format (TIFF 6.0, section 8)."""
+_MAX_SAMPLES = 6
+"""Of which up to 4 are channels of the picture: Pillow drops the others where the file says that they mean nothing."""
 _MAX_TILE_PIXELS = 2**22
 """Where the picture is smaller: a tile is read whole."""
 
@@ -175,6 +180,8 @@ def _check_tiff(content: bytes, limits: Limits) -> None:
     if tile > max(width * height, _MAX_TILE_PIXELS):
         raise ImageTooLarge(f"the TIFF has tiles of {tile:,} pixels; at most {_MAX_TILE_PIXELS:,} are taken")
     bits, channels = _tag(tags, _BITS, 1), _tag(tags, _SAMPLES, 1)
+    if channels > _MAX_SAMPLES:
+        raise InvalidImage(f"a TIFF of {channels} samples per pixel is not read; at most {_MAX_SAMPLES} are")
     kind = _KINDS.get(_tag(tags, _SAMPLE_FORMAT, _UNSIGNED), "")
     if kind or not (bits <= 8 or (bits == 16 and channels == 1)):
         name = " ".join(filter(None, (f"{bits}-bit", kind, "TIFF")))
@@ -188,10 +195,11 @@ def _tiff_tags(content: bytes) -> Any:
     """Read the first directory."""
     big = 43 in content[2:4]
     tags = TiffImagePlugin.ImageFileDirectory_v2(content[: 16 if big else 8])
-    counter = content[tags.next : tags.next + (8 if big else 2)]
-    entries = int.from_bytes(counter, "little" if tags.prefix == b"II" else "big")
-    if entries > headers.MAX_PARTS:
-        raise InvalidImage(f"damaged TIFF: its directory has {entries:,} entries")
+    counter_bytes, entry_bytes = (8, 20) if big else (2, 12)
+    start = tags.next + counter_bytes
+    entries = int.from_bytes(content[tags.next : start], "little" if tags.prefix == b"II" else "big")
+    if entries > headers.MAX_PARTS or start + entries * entry_bytes > len(content):
+        raise InvalidImage(f"damaged TIFF: its directory of {entries:,} entries is too long")
     file = BytesIO(content)
     file.seek(tags.next)
     tags.load(file)

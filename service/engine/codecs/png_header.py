@@ -106,7 +106,7 @@ def _chunks(view: memoryview) -> Iterator[Chunk]:
             raise damaged("it ends before IEND")
         length, kind = struct.unpack_from(">I4s", view, position)
         stop = position + 8 + length
-        if not (kind.isalpha() and kind.isascii()):
+        if not kind.isalpha():
             raise damaged("a chunk has no proper name")
         if stop + 4 > len(view):
             raise damaged(f"it ends within a chunk ({kind.decode('ascii')})")

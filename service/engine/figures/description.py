@@ -88,4 +88,4 @@ class Figure:
 def bounded(what: str, height: int, width: int, most: int) -> None:
     """Refuse a grid that is too large to be drawn."""
     if max(height, width) > most:
-        raise InvalidSpec(f"{what} would be {width}x{height}; a figure has at most {most}x{most} there")
+        raise InvalidSpec(f"{what} would be {width}x{height}; a figure has at most {most}x{most} there").at("/spec")

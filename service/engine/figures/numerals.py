@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 LONGEST_LINE = 44
-MOST_LINES = 6
+MOST_LINES = 5
 
 Term = tuple[float, float]
 """A sample and the number of the kernel that it is multiplied by."""
 
 
 def numeral(number: float) -> str:
-    """Write a number with four digits at most, or as an integer of five."""
+    """Write a number with four digits, integers with up to five."""
     if number == 0:
         return "0"
     whole = abs(number) < 1e5 and (abs(number) >= 1000 or float(number).is_integer())
@@ -21,19 +20,12 @@ def numeral(number: float) -> str:
     return (digits + (f"e{int(exponent)}" if exponent else "")).replace("-", "−")
 
 
-def matrix(rows: Sequence[Sequence[float]]) -> str:
-    """Write rows of numbers in one line."""
-    return " / ".join(" ".join(map(numeral, row)) for row in rows)
-
-
-def sum_lines(rows: Sequence[Sequence[Term]], divisor: float, bias: float, *, detailed: bool) -> tuple[str, ...]:
-    """Write a sum out, a line for each row of the kernel, or else its result alone."""
-    terms = list(chain.from_iterable(rows))
-    total = sum(sample * tap for sample, tap in terms)
-    written = [" + ".join(f"{numeral(sample)}·{_factor(tap)}" for sample, tap in row) for row in rows]
-    if not detailed or len(written) >= MOST_LINES or max(map(len, written)) > LONGEST_LINE - 2:
-        written = ["sum of the products" if len(terms) > 1 else "product"]
-    lines = [written[0], *(f"+ {line}" for line in written[1:])]
+def sum_lines(rows: Sequence[Sequence[Term]], terms: int, total: float, divisor: float, bias: float) -> tuple[str, ...]:
+    """Write a sum out, a line for each row of the kernel; its result alone where the rows are none or too long."""
+    lines = [" + ".join(f"{numeral(sample)}·{_factor(tap)}" for sample, tap in row) for row in rows]
+    lines[1:] = [f"+ {line}" for line in lines[1:]]
+    if not 1 <= len(lines) <= MOST_LINES or max(map(len, lines)) > LONGEST_LINE:
+        lines = [f"sum of {terms} products"]
     result = f" = {numeral(total)}"
     if len(lines[-1]) + len(result) > LONGEST_LINE:
         lines.append(result.lstrip())

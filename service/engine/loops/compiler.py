@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar, cast, overload
 
 from numba import njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]
+
+
+class _Filled(InTreeCacheLocator):
+    """The folder beside the source, filled by an image build and read-only since: numba would not look into it."""
+
+    def ensure_cache_path(self) -> None:
+        if not any(Path(self.get_cache_path()).glob("*.nbi")):  # type: ignore[no-untyped-call]
+            raise FileNotFoundError
+
+
+class _Places(CompileResultCacheImpl):
+    """Numba's own places, and before the user's folder the filled one."""
+
+    _locator_classes = [  # noqa: RUF012 (numba's own attribute)
+        *CompileResultCacheImpl._locator_classes[:2],
+        _Filled,
+        *CompileResultCacheImpl._locator_classes[2:],
+    ]
+
+
+class _Cache(FunctionCache):
+    """Numba's cache, for which it is no error that something cannot be kept."""
+
+    _impl_class = _Places
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
 @overload
@@ -27,12 +58,9 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        def compile_with(*, cache: bool) -> Callable[..., Any]:
-            return njit(cache=cache, nogil=True, fastmath=fastmath, error_model="numpy")(function)
-
-        try:
-            return compile_with(cache=True)
-        except RuntimeError:  # numba found no folder that it may write to
-            return compile_with(cache=False)
+        dispatcher: Any = njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+        with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # cache=True does it with numba's own
+        return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)

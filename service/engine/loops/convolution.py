@@ -1,12 +1,12 @@
 """Sums of taps over strips of rows: the loops beneath direct, separable, gradient and polyphase.
 
 A strip holds some rows of an image in float numbers, border included. A row consists of `channels * phases` planes
-after one another: column x of channel c stands in plane (x % phases) * channels + c, at x // phases. So the columns that
-a strided window meets at one tap are neighbours, and every tap is a shift: an offset into the flat strip.
+after one another: column x of channel c stands in plane (x % phases) * channels + c, at x // phases. So the columns
+that a strided window meets at one tap are neighbours, and every tap is a shift: an offset into the flat strip.
 
 What makes these loops fast, and is easily lost:
 
-- Slices of known length, indexed by the loop alone: an index that might be negative costs a check for each sample.
+- Slices of known length, indexed by the loop alone: an index that may be negative costs a check for each sample.
 - Four output rows at once. A vector load that crosses a cache line costs two cycles, a multiplication one; runs of taps
   that stand below one another let four rows share their loads.
 - Blocks of columns short enough that the rows in use stay in the first-level cache; accumulators whose distance is not
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ Array = NDArray[Any]
 TOGETHER = 4
 """Output rows that are summed at once."""
 BESIDE = 80
-"""Floats by which a row of accumulators is longer than a block: keeps their distance off the multiples of 4096 bytes."""
+"""Floats by which a row of accumulators is longer than a block, so that rows are not multiples of 4096 bytes apart."""
 CONTRACT = {"contract"}
 
 
@@ -49,45 +49,67 @@ class Taps(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """What becomes of the sums of each plane: sum * scale / divisor + bias, rounded and clipped if so said.
+    """What becomes of the sums of each plane: sum / divisor * scale + bias, then clipped to 0..high if rounded.
 
     `scale` is the inverse of a divisor that is a power of two; any other must remain a divisor, since ties have to come
-    out exactly. `norm` 1 or 2 says to store |x| + |y| or sqrt(x x + y y) of two planes.
+    out exactly. `norm` 1 or 2 says to store |x| + |y| or sqrt(x x + y y) of each two planes.
     """
 
-    scale: Array
     divisor: Array
+    scale: Array
     bias: Array
-    low: Any
     high: Any
-    rounded: bool
     norm: int
+
+
+UINT8, UINT16, FLOAT32, FLOAT64 = range(4)
+KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
+"""Of samples. Images come and go as bytes: a loop that knows all kinds is compiled once, which takes long enough."""
 
 
 @compiled
 def widen(
-    source: Array, rows: Array, columns: Array, first: int, channels: int, phases: int, value: Any, strip: Array
+    source: Array,
+    kind: int,
+    rows: Array,
+    columns: Array,
+    first: int,
+    channels: int,
+    phases: int,
+    value: Any,
+    strip: Array,
 ) -> None:
-    """Fill `strip` (rows, planes of one length) from `source` (H, W * channels).
+    """Fill `strip` (rows, planes of one length) from `source` (H, bytes of W * channels samples of `kind`).
 
     `rows` and `columns` give the source index of each padded position, or -1 for `value`; the whole image stands in
     `columns` from `first` on.
     """
-    planes = channels * phases
-    length = strip.shape[1] // planes
-    width = source.shape[1] // channels
-    lead = min(-first % phases, width)
-    groups = (width - lead) // phases
     for r in range(len(rows)):
-        target = strip[r]
         if rows[r] < 0:
-            target[:] = value
+            strip[r, :] = value
             continue
         line = source[rows[r]]
-        _split(line[lead * channels :], target, (first + lead) // phases, groups, planes, length)
-        _gather(line, target, columns, 0, first + lead, channels, phases, length, value)
-        rest = first + lead + groups * phases
-        _gather(line, target, columns, rest, len(columns), channels, phases, length, value)
+        if kind == UINT8:
+            _widen_row(line, columns, first, channels, phases, value, strip[r])
+        elif kind == UINT16:
+            _widen_row(line.view(np.uint16), columns, first, channels, phases, value, strip[r])
+        elif kind == FLOAT32:
+            _widen_row(line.view(np.float32), columns, first, channels, phases, value, strip[r])
+        else:
+            _widen_row(line.view(np.float64), columns, first, channels, phases, value, strip[r])
+
+
+@compiled
+def _widen_row(line: Array, columns: Array, first: int, channels: int, phases: int, value: Any, target: Array) -> None:
+    planes = channels * phases
+    length = len(target) // planes
+    width = len(line) // channels
+    lead = min(-first % phases, width)
+    groups = (width - lead) // phases
+    _split(line[lead * channels :], target, (first + lead) // phases, groups, planes, length)
+    _gather(line, target, columns, 0, first + lead, channels, phases, length, value)
+    rest = first + lead + groups * phases
+    _gather(line, target, columns, rest, len(columns), channels, phases, length, value)
 
 
 @compiled
@@ -158,39 +180,40 @@ def _split(line: Array, target: Array, at: int, n: int, planes: int, length: int
 
 
 @compiled
-def _weave(sums: Array, row: int, line: Array, n: int, planes: int) -> None:
-    """Put sample i of `sums` (planes, rows, columns) to `line[i * planes + p]`: the opposite of `_split`."""
-    o = line[: n * planes]
-    t0 = sums[0, row][:n]
-    if planes == 1:
-        for i in range(n):
-            o[i] = t0[i]
-        return
-    t1 = sums[1, row][:n]
+def _weave(sums: Array, row: int, line: Array, first: int, n: int, planes: int) -> None:
+    """Put sample i of `sums` (planes, rows, columns) to `line[(first + i) * planes + p]`: the opposite of `_split`.
+
+    Of the last column some planes may stand beyond the end of `line`.
+    """
+    o = line[first * planes :]
+    whole = min(n, len(o) // planes)
+    for p in range(len(o) - whole * planes if whole < n else 0):
+        o[whole * planes + p] = sums[p, row, whole]
+    o = o[: whole * planes]
+    t0, t1 = sums[0, row][:whole], sums[1, row][:whole]
     if planes == 2:
-        for i in range(n):
+        for i in range(whole):
             o[2 * i] = t0[i]
             o[2 * i + 1] = t1[i]
         return
-    t2 = sums[2, row][:n]
+    t2 = sums[2, row][:whole]
     if planes == 3:
-        for i in range(n):
+        for i in range(whole):
             o[3 * i] = t0[i]
             o[3 * i + 1] = t1[i]
             o[3 * i + 2] = t2[i]
         return
-    t3 = sums[3, row][:n]
+    t3 = sums[3, row][:whole]
     if planes == 4:
-        for i in range(n):
+        for i in range(whole):
             o[4 * i] = t0[i]
             o[4 * i + 1] = t1[i]
             o[4 * i + 2] = t2[i]
             o[4 * i + 3] = t3[i]
         return
     if planes == 6:
-        t4 = sums[4, row][:n]
-        t5 = sums[5, row][:n]
-        for i in range(n):
+        t4, t5 = sums[4, row][:whole], sums[5, row][:whole]
+        for i in range(whole):
             o[6 * i] = t0[i]
             o[6 * i + 1] = t1[i]
             o[6 * i + 2] = t2[i]
@@ -198,16 +221,11 @@ def _weave(sums: Array, row: int, line: Array, n: int, planes: int) -> None:
             o[6 * i + 4] = t4[i]
             o[6 * i + 5] = t5[i]
         return
-    _scatter(sums, row, line, n, planes, planes)
-
-
-@compiled
-def _scatter(sums: Array, row: int, line: Array, n: int, planes: int, some: int) -> None:
-    for p in range(some):
-        t = sums[p, row][:n]
+    for p in range(planes):
+        t = sums[p, row][:whole]
         j = np.uint64(p)
-        for i in range(n):
-            line[j] = t[i]
+        for i in range(whole):
+            o[j] = t[i]
             j += np.uint64(planes)
 
 
@@ -318,50 +336,6 @@ def _row_one(a: Array, x: Array, weight: Any, b: int, n: int) -> None:
 
 
 @compiled(fastmath=CONTRACT)
-def _sum_four(
-    a0: Array, a1: Array, a2: Array, a3: Array, x: Array, taps: Taps, p: int, base: int, jump: int, n: int
-) -> None:
-    """Sum the taps of plane `p` for four rows, `jump` apart in the strip, from `base` on."""
-    bounds = taps.bounds[p]
-    five, three, single, end, k = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4]
-    w, offsets = taps.weights, taps.offsets
-    a0[:] = 0
-    a1[:] = 0
-    a2[:] = 0
-    a3[:] = 0
-    for t in range(five, three):
-        _five(a0, a1, a2, a3, x, w, k, base + offsets[t], jump, n)
-        k += 5
-    t = three
-    while t + 3 <= single:
-        b, c, d = base + offsets[t], base + offsets[t + 1], base + offsets[t + 2]
-        _three_threes(a0, a1, a2, a3, x, w, k, b, c, d, jump, n)
-        t += 3
-        k += 9
-    while t < single:
-        _three(a0, a1, a2, a3, x, w, k, base + offsets[t], jump, n)
-        t += 1
-        k += 3
-    _add_singles(a0, x, w, k, offsets, t, end, base, n)
-    _add_singles(a1, x, w, k, offsets, t, end, base + jump, n)
-    _add_singles(a2, x, w, k, offsets, t, end, base + 2 * jump, n)
-    _add_singles(a3, x, w, k, offsets, t, end, base + 3 * jump, n)
-
-
-@compiled(fastmath=CONTRACT)
-def _sum_one(a: Array, x: Array, taps: Taps, p: int, base: int, jump: int, n: int) -> None:
-    """Sum the taps of plane `p` for one row, in the order of `_sum_four`."""
-    bounds = taps.bounds[p]
-    five, three, single, end, k = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4]
-    a[:] = 0
-    for t in range(five, single):
-        for tap in range(5 if t < three else 3):
-            _row_one(a, x, taps.weights[k], base + taps.offsets[t] + tap * jump, n)
-            k += 1
-    _add_singles(a, x, taps.weights, k, taps.offsets, single, end, base, n)
-
-
-@compiled(fastmath=CONTRACT)
 def _add_singles(a: Array, x: Array, w: Array, k: int, offsets: Array, t: int, end: int, base: int, n: int) -> None:
     while t + 8 <= end:
         _row_eight(a, x, w, k, offsets, t, base, n)
@@ -377,58 +351,126 @@ def _add_singles(a: Array, x: Array, w: Array, k: int, offsets: Array, t: int, e
         k += 1
 
 
+@compiled(fastmath=CONTRACT)
+def _sum_four(a: Array, c: int, x: Array, taps: Taps, p: int, base: int, jump: int, n: int) -> None:
+    """Sum the taps of plane `p` to `a[0..3, c : c + n]`, for rows that are `jump` apart in `x`, from `base` on."""
+    bounds = taps.bounds[p]
+    five, three, single, end, k = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4]
+    w, offsets = taps.weights, taps.offsets
+    a0, a1, a2, a3 = a[0][c : c + n], a[1][c : c + n], a[2][c : c + n], a[3][c : c + n]
+    a0[:] = 0
+    a1[:] = 0
+    a2[:] = 0
+    a3[:] = 0
+    for t in range(five, three):
+        _five(a0, a1, a2, a3, x, w, k, base + offsets[t], jump, n)
+        k += 5
+    t = three
+    while t + 3 <= single:
+        d0, d1, d2 = base + offsets[t], base + offsets[t + 1], base + offsets[t + 2]
+        _three_threes(a0, a1, a2, a3, x, w, k, d0, d1, d2, jump, n)
+        t += 3
+        k += 9
+    while t < single:
+        _three(a0, a1, a2, a3, x, w, k, base + offsets[t], jump, n)
+        t += 1
+        k += 3
+    if t < end:
+        for m in range(TOGETHER):
+            _add_singles(a[m][c : c + n], x, w, k, offsets, t, end, base + m * jump, n)
+
+
+@compiled(fastmath=CONTRACT)
+def _sum_one(a: Array, x: Array, taps: Taps, p: int, base: int, jump: int, n: int) -> None:
+    """Sum the taps of plane `p` for one row, in the order of `_sum_four`."""
+    bounds = taps.bounds[p]
+    five, three, single, end, k = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4]
+    a[:] = 0
+    for t in range(five, single):
+        for tap in range(5 if t < three else 3):
+            _row_one(a, x, taps.weights[k], base + taps.offsets[t] + tap * jump, n)
+            k += 1
+    _add_singles(a, x, taps.weights, k, taps.offsets, single, end, base, n)
+
+
 @compiled
-def _settle(a: Array, p: int, finish: Finish) -> None:
-    scale, divisor, bias = finish.scale[p], finish.divisor[p], finish.bias[p]
-    if divisor != 1:
-        for i in range(len(a)):
-            a[i] = a[i] / divisor + bias
-    elif scale != 1 or bias != 0:
+def _divide(a: Array, divisor: Any) -> None:
+    for i in range(len(a)):
+        a[i] /= divisor
+
+
+@compiled
+def _adjust(a: Array, p: int, finish: Finish) -> None:
+    scale, bias = finish.scale[p], finish.bias[p]
+    if finish.divisor[p] != 1:
+        _divide(a, finish.divisor[p])
+    if scale != 1 or bias != 0:
         for i in range(len(a)):
             a[i] = a[i] * scale + bias
 
 
-@compiled
-def _round(a: Array, low: Any, high: Any) -> None:
-    for i in range(len(a)):
-        # Conditions, not min and max: these have a rule for NaN. Here it becomes `low`.
-        number = a[i] if a[i] > low else low  # noqa: FURB136
-        number = number if number < high else high  # noqa: FURB136
-        a[i] = np.rint(number)
-
-
 @compiled(fastmath=CONTRACT)
-def _combine(x: Array, y: Array, norm: int) -> None:
+def _combine(x: Array, y: Array, target: Array, norm: int) -> None:
     if norm == 1:
         for i in range(len(x)):
-            x[i] = abs(x[i]) + abs(y[i])
+            target[i] = abs(x[i]) + abs(y[i])
     else:
         for i in range(len(x)):
-            x[i] = np.sqrt(x[i] * x[i] + y[i] * y[i])
+            target[i] = np.sqrt(x[i] * x[i] + y[i] * y[i])
 
 
 @compiled
-def _store(sums: Array, row: int, line: Array, first: int, n: int, finish: Finish) -> None:
-    """Finish row `row` of `sums` (planes, rows, columns), `n` columns of which start at column `first` of the output.
+def _round(a: Array, target: Array, high: Any) -> None:
+    low = high - high
+    for i in range(len(target)):
+        # Conditions, not min and max: these have a rule for NaN, which takes time. Here it becomes 0.
+        number = a[i] if a[i] > low else low  # noqa: FURB136
+        number = number if number < high else high  # noqa: FURB136
+        target[i] = np.rint(number)
 
-    Of the last column some planes may stand beyond the end of `line`.
+
+@compiled
+def _cast(a: Array, target: Array) -> None:
+    for i in range(len(target)):
+        target[i] = a[i]
+
+
+@compiled
+def _store(sums: Array, row: int, line: Array, kind: int, first: int, n: int, finish: Finish) -> None:
+    """Finish row `row` of `sums` (planes, rows, columns): `n` columns, the first of which is column `first` of `line`.
+
+    `line` is the bytes of a row of the output, of samples of `kind`.
     """
     planes = len(sums)
     for p in range(planes):
-        _settle(sums[p, row][:n], p, finish)
+        _adjust(sums[p, row][:n], p, finish)
     if finish.norm > 0:
-        _combine(sums[0, row][:n], sums[1, row][:n], finish.norm)
-        planes = 1
-    if finish.rounded:
+        planes //= 2
         for p in range(planes):
-            _round(sums[p, row][:n], finish.low, finish.high)
-    begin = first * planes
-    whole = min(n, (len(line) - begin) // planes)
-    _weave(sums, row, line[begin:], whole, planes)
-    if whole < n:
-        begin += whole * planes
-        for p in range(len(line) - begin):
-            line[begin + p] = sums[p, row, whole]
+            _combine(sums[2 * p, row][:n], sums[2 * p + 1, row][:n], sums[p, row][:n], finish.norm)
+    if planes == 1:
+        a = sums[0, row][:n]
+        if kind == UINT8:
+            _round(a, line[first : first + n], finish.high)
+        elif kind == UINT16:
+            _round(a, line.view(np.uint16)[first : first + n], finish.high)
+        elif kind == FLOAT32:
+            _cast(a, line.view(np.float32)[first : first + n])
+        else:
+            _cast(a, line.view(np.float64)[first : first + n])
+        return
+    if kind <= UINT16:
+        for p in range(planes):
+            a = sums[p, row][:n]
+            _round(a, a, finish.high)
+    if kind == UINT8:
+        _weave(sums, row, line, first, n, planes)
+    elif kind == UINT16:
+        _weave(sums, row, line.view(np.uint16), first, n, planes)
+    elif kind == FLOAT32:
+        _weave(sums, row, line.view(np.float32), first, n, planes)
+    else:
+        _weave(sums, row, line.view(np.float64), first, n, planes)
 
 
 @compiled(fastmath=CONTRACT)
@@ -436,82 +478,52 @@ def correlate(
     strip: Array,
     step: int,
     apart: int,
-    taps: Taps,
+    down: Taps,
+    along: Taps,
     finish: Finish,
     out: Array,
+    kind: int,
     first: int,
     stride: int,
     rows: int,
     columns: int,
     sums: Array,
-) -> None:
-    """Compute `rows` rows of `out` (H', samples), every `stride`-th from row `first` on, from the flat `strip`.
-
-    A row of the output is `columns` times one sample of each plane. The strip moves by `step` from one of these rows to
-    the next; rows and taps of one run are `apart` rows apart. `sums` (planes, 4, columns of a block) is scratch.
-    """
-    planes, _, width = sums.shape
-    block = width - BESIDE
-    jump = apart * step
-    for c in range(0, columns, block):
-        n = min(block, columns - c)
-        done = 0
-        while rows >= TOGETHER * apart and done < rows:
-            begin = min(done, rows - TOGETHER * apart)
-            for i in range(begin, begin + apart):
-                for p in range(planes):
-                    s = sums[p]
-                    _sum_four(s[0][:n], s[1][:n], s[2][:n], s[3][:n], strip, taps, p, i * step + c, jump, n)
-                for m in range(TOGETHER):
-                    _store(sums, m, out[first + (i + m * apart) * stride], c, n, finish)
-            done += TOGETHER * apart
-        for i in range(done, rows):
-            for p in range(planes):
-                _sum_one(sums[p, 0][:n], strip, taps, p, i * step + c, jump, n)
-            _store(sums, 0, out[first + i * stride], c, n, finish)
-
-
-@compiled(fastmath=CONTRACT)
-def correlate_twice(
-    strip: Array,
-    step: int,
-    apart: int,
-    column: Taps,
-    row: Taps,
-    finish: Finish,
-    out: Array,
-    first: int,
-    rows: int,
-    columns: int,
-    sums: Array,
     between: Array,
 ) -> None:
-    """Compute `rows` rows of `out` from row `first` on: the taps of `column` down the strip, then those of `row` along.
+    """Compute `rows` rows of `out` (H', bytes of samples of `kind`), every `stride`-th from row `first` on.
 
-    `between` (4, floats of a strip row) takes what comes of the first pass. The rest is as in `correlate`.
+    A row of the output is `columns` times one sample of each plane. The flat `strip` moves by `step` from one of these
+    rows to the next; rows and taps of one run are `apart` rows apart. Where `along` has taps, those of `down` make rows
+    of `between` (4, floats of a row of the strip) of all planes, and those of `along` are offsets into such a row.
+    `sums` (planes, 4, columns of a block) is scratch.
     """
-    width = sums.shape[2]
-    block = width - BESIDE
     planes = len(sums)
+    block = sums.shape[2] - BESIDE
     jump = apart * step
+    twice = len(along.offsets) > 0
     length = between.shape[1]
     flat = between.reshape(-1)
     done = 0
     while done < rows:
-        together = rows >= TOGETHER * apart
-        begin = min(done, rows - TOGETHER * apart) if together else done
-        for i in range(begin, begin + (apart if together else 1)):
-            for c in range(0, length, block):
-                n = min(block, length - c)
-                if together:
-                    b = between[:, c : c + n]
-                    _sum_four(b[0], b[1], b[2], b[3], strip, column, 0, i * step + c, jump, n)
-                else:
-                    _sum_one(between[0, c : c + n], strip, column, 0, i * step + c, jump, n)
-            for c in range(0, columns, block):
+        together = TOGETHER if rows >= TOGETHER * apart else 1
+        begin = min(done, rows - TOGETHER * apart) if together > 1 else done
+        for i in range(begin, begin + (apart if together > 1 else 1)):
+            for c in range(0, length if twice else columns, block):
+                n = min(block, (length if twice else columns) - c)
+                for p in range(1 if twice else planes):
+                    a = between if twice else sums[p]
+                    at = c if twice else 0
+                    if together > 1:
+                        _sum_four(a, at, strip, down, p, i * step + c, jump, n)
+                    else:
+                        _sum_one(a[0][at : at + n], strip, down, p, i * step + c, jump, n)
+                if not twice:
+                    for m in range(together):
+                        _store(sums, m, out[first + (i + m * apart) * stride], kind, c, n, finish)
+            for c in range(0, columns if twice else 0, block):
                 n = min(block, columns - c)
-                for m in range(TOGETHER if together else 1):
+                for m in range(together):
                     for p in range(planes):
-                        _sum_one(sums[p, m][:n], flat, row, p, m * length + c, 0, n)
-                    _store(sums, m, out[first + i + m * apart], c, n, finish)
-        done += TOGETHER * apart if together else 1
+                        _sum_one(sums[p][m][:n], flat, along, p, m * length + c, 0, n)
+                    _store(sums, m, out[first + (i + m * apart) * stride], kind, c, n, finish)
+        done += TOGETHER * apart if together > 1 else 1

@@ -52,7 +52,7 @@ class Separable(Windowed):
             for name, taps in (("column", self.column), ("row", self.row)):
                 if taps is None:
                     raise InvalidSpec(f"{name} is missing: column and row are needed together, or a named kernel").at(
-                        ""
+                        f"/{name}"
                     )
         elif self.column is not None or self.row is not None:
             raise InvalidSpec("column and row, or kernel, are needed, and not both")

@@ -23,7 +23,8 @@ def image_of(height: int, width: int, channels: int, dtype: Any = np.uint8, seed
     noise = np.random.default_rng(seed).integers(0, 9, (height, width, channels))
     rows, columns, planes = np.ogrid[:height, :width, :channels]
     levels = (3 * rows + 5 * columns + 40 * planes + noise) % 256
-    return (levels * (257 if dtype == np.uint16 else 1) + (noise if dtype == np.uint16 else 0)).astype(dtype)
+    samples: NDArray[Any] = (levels * 257 + noise if dtype == np.uint16 else levels).astype(dtype)
+    return samples
 
 
 def chunk(kind: bytes, content: bytes = b"") -> bytes:

@@ -16,6 +16,11 @@ LIMITS = Limits(max_image_pixels=1_000_000)
 FILES = one_of_each()
 
 
+def check_words(refusal: EngineError) -> None:
+    """No path, no address, nothing that a library said."""
+    assert not any(word in refusal.detail for word in ("/", "0x", "PIL", "<", "Error", "buffer", "object"))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_cut_file_is_refused_or_has_lost_nothing_of_its_picture(name: str) -> None:
     data = FILES[name]
@@ -24,7 +29,8 @@ def test_a_cut_file_is_refused_or_has_lost_nothing_of_its_picture(name: str) -> 
         try:
             cut = data[:length]
             image = decode(cut, inspect(cut, LIMITS)).image
-        except EngineError:
+        except EngineError as refusal:
+            check_words(refusal)
             continue
         np.testing.assert_array_equal(image, whole, err_msg=f"cut to {length} of {len(data)} bytes")
 

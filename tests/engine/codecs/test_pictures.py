@@ -5,7 +5,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from service.engine.codecs import Decoded, ImageInfo, decode, inspect
-from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
+from service.engine.errors import ImageTooLarge, InvalidImage, MemoryLimit
 from service.engine.limits import Limits
 from tests.engine.codecs.samples import exif, image_of, one_of_each, png, profile, saved
 
@@ -63,9 +63,9 @@ def test_header_and_pixels_agree(name: str) -> None:
         ("BMP", "L", "L"),
         ("BMP", "P", "RGB"),
         ("BMP", "RGB", "RGB"),
-        ("BMP", "RGBA", "RGBA"),
+        ("BMP", "RGBA", "RGB"),
         ("GIF", "1", "L"),
-        ("GIF", "L", "L"),
+        ("GIF", "L", "RGB"),
         ("GIF", "P", "RGB"),
         ("WEBP", "RGB", "RGB"),
         ("WEBP", "RGBA", "RGBA"),
@@ -119,27 +119,39 @@ def test_an_inverted_cmyk_jpeg_comes_out_right() -> None:
 
 
 def test_a_ycck_jpeg_comes_out_right() -> None:
-    """Mark the inks as YCCK: then (Y, Cb, Cr) of the stored, inverted inks is that of the picture itself."""
+    """Write planes as CMYK and mark them as YCCK, in which the inks of C, M and Y stand in the places of R, G and B."""
     planes = np.empty((16, 16, 4), np.uint8)
-    planes[...] = 76, 85, 255, 255  # red in YCbCr; stored K is inverted: no black
-    picture = Image.frombytes("CMYK", (16, 16), (255 - planes).tobytes())
-    data = bytearray(saved(picture, "JPEG", quality=95))
-    place = data.index(b"Adobe")
-    data[place + 11] = 2  # the transform: YCCK
+    planes[...] = 179, 171, 1, 255  # inks 0, 255, 255: red; black is stored inverted
+    data = bytearray(saved(Image.frombytes("CMYK", (16, 16), (255 - planes).tobytes()), "JPEG", quality=95))
+    transform = data.index(b"Adobe") + 11
+    assert data[transform] == 0
+    data[transform] = 2
     assert np.abs(read(bytes(data)).astype(int) - [255, 0, 0]).max() <= 4
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("white_is_zero", [False, True])
-def test_16_bit_gray_tiff_stays_whole(order: str, white_is_zero: bool) -> None:
+def test_the_alpha_of_a_bmp_is_read_where_its_header_has_a_mask_for_it() -> None:
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, 40, -24, 1, 32, 3, RGBA.size, 0, 0, 0, 0) + masks + bytes(52)
+    body = RGBA[:, :, [2, 1, 0, 3]].tobytes()
+    data = struct.pack("<2sIII", b"BM", 14 + len(header) + len(body), 0, 14 + len(header)) + header + body
+    np.testing.assert_array_equal(read(data), RGBA)
+
+
+def test_a_gif_of_all_levels_of_gray_is_gray() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    np.testing.assert_array_equal(read(saved(levels, "GIF")), levels[:, :, None])
+
+
+@pytest.mark.parametrize(("order", "white_is_zero"), [("<", False), ("<", True), (">", False)])
+def test_16_bit_gray_tiff_stays_whole(order: Literal["<", ">"], white_is_zero: bool) -> None:
     image = image_of(5, 7, 1, np.uint16)
-    if order == ">" and white_is_zero:
-        pytest.xfail("Pillow does not know this form; it is refused")
     data = tiff(image, order, 16, photometric=0 if white_is_zero else 1)
     np.testing.assert_array_equal(read(data), 65535 - image if white_is_zero else image)
 
 
-def tiff(image: NDArray[Any], order: str, bits: int, photometric: int, sample_format: int = 1, tile: int = 0) -> bytes:
+def tiff(
+    image: NDArray[Any], order: Literal["<", ">"], bits: int, photometric: int, sample_format: int = 1, tile: int = 0
+) -> bytes:
     """Write a plain TIFF of one strip; with `tile` also the size of tiles that are not there."""
     height, width, samples = image.shape
     body = image.astype(image.dtype.newbyteorder(order)).tobytes()
@@ -161,13 +173,22 @@ def tiff(image: NDArray[Any], order: str, bits: int, photometric: int, sample_fo
         (tiff(np.ones((2, 2, 1), np.uint32), "<", 32, 1, 1), "32-bit TIFF of 1 channel "),
         (tiff(np.ones((2, 2, 1), np.int16), "<", 16, 1, 2), "16-bit signed TIFF"),
         (tiff(np.ones((2, 2, 1), np.uint16), "<", 12, 1), "12-bit TIFF"),
-        (tiff(image_of(2, 2, 9), "<", 8, 1), "damaged TIFF"),
-        (tiff(image_of(2, 2, 1), "<", 8, 1)[:-4], "damaged TIFF"),
+        (tiff(image_of(2, 2, 9), "<", 8, 1), "9 samples"),
+        (tiff(image_of(2, 2, 6), "<", 8, 1), "damaged TIFF"),
+        (tiff(image_of(2, 2, 1), "<", 8, 1)[:-9], "damaged TIFF"),
     ],
 )
 def test_a_tiff_that_cannot_be_read_whole_is_refused_by_name(data: bytes, words: str) -> None:
     with pytest.raises(InvalidImage, match=words):
         read(data)
+
+
+def test_libtiff_does_not_write_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(saved(RGB, "TIFF", compression="tiff_adobe_deflate"))
+    data[20:60] = bytes(40)
+    with pytest.raises(InvalidImage):
+        read(bytes(data))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_avif_of_10_bits_is_refused_by_name() -> None:
@@ -259,6 +280,16 @@ def test_too_many_scans_are_refused() -> None:
         inspect(many, LIMITS)
 
 
+def test_long_runs_of_fill_bytes_are_refused_and_cost_nothing() -> None:
+    data = saved(RGB, "JPEG")
+    assert read(data[:2] + b"\xff" * 100 + data[2:]).shape == RGB.shape
+    fill = b"\xff" * 3_000_000
+    with pytest.raises(InvalidImage, match="more than 10,000"):
+        inspect(data[:2] + fill + data[2:], LIMITS)
+    with pytest.raises(ImageTooLarge, match="scans"):
+        inspect(data[:-2] + fill + b"\0" + b"\xff\xda\0\2" * 200, LIMITS)
+
+
 def test_scans_of_thumbnails_do_not_count() -> None:
     data = saved(RGB, "JPEG")
     thumbnails = b"\xff\xed\x01\x00" + (b"\xff\xda" * 127)
@@ -267,7 +298,7 @@ def test_scans_of_thumbnails_do_not_count() -> None:
 
 def test_too_many_segments_and_blocks_are_refused() -> None:
     jpeg, gif = saved(RGB, "JPEG"), saved(GRAY, "GIF")
-    start = gif.index(b",")
+    start = 13 + (6 << (gif[10] & 7))
     for data in (
         jpeg[:2] + b"\xff\xfe\0\2" * 20_000 + jpeg[2:],
         gif[:start] + b"!\xfe\0" * 20_000 + gif[start:],
@@ -337,12 +368,3 @@ def test_decoding_stays_within_its_bound(tmp_path: Path) -> None:
     for name, line in zip(files, done.stdout.splitlines(), strict=True):
         needed, bound = map(int, line.split())
         assert needed <= bound, name
-
-
-def test_no_refusal_carries_a_path_or_an_address() -> None:
-    for data in one_of_each().values():
-        for cut in (13, len(data) // 2, len(data) - 1):
-            try:
-                inspect(data[:cut], LIMITS)
-            except EngineError as refusal:
-                assert not any(word in refusal.detail for word in ("/", "0x", "PIL", "<", "Error"))

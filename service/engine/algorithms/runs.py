@@ -10,13 +10,9 @@ import numpy as np
 
 from service.engine.loops.convolution import Taps
 from service.engine.precision import Arithmetic
-from service.engine.steps import Weights
 
 COSTS = {5: 6.5, 3: 4.0, 1: 2.2}
 """Cycles that a run of so many taps takes for 16 samples of one row, measured with four rows together."""
-
-TAP_BYTES = 256
-"""Of the tables and, while they are made, of the lists, for each tap; more than it takes."""
 
 
 class Column(NamedTuple):
@@ -58,6 +54,10 @@ def table(planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: 
     )
 
 
+def no_taps(arithmetic: Arithmetic) -> Taps:
+    return table([], arithmetic, 0, skip_zeros=False)
+
+
 def split(weights: tuple[float, ...], *, together: bool = True, skip_zeros: bool = False) -> list[tuple[int, int]]:
     """Cut a column of taps into (start, size) of runs of 5, 3 and 1, at the least cost in all."""
     if not together:
@@ -79,8 +79,3 @@ def _cheapest(free: tuple[bool, ...]) -> tuple[tuple[int, int], ...]:
             ways.append(best[start + 1])
         best[start] = min(ways)
     return best[0][1]
-
-
-def column(kernel: Weights) -> tuple[float, ...]:
-    numbers: list[float] = kernel.tolist()
-    return tuple(numbers)

@@ -1,0 +1,85 @@
+"""How an ordinary convolution is laid out in strips; direct, separable and gradient differ in the taps alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lcm
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.runs import Column
+from service.engine.algorithms.strips import Cut, Layout, Source, finish, source
+from service.engine.loops.convolution import Finish
+from service.engine.rates import RATES
+from service.engine.steps import Conv2d, Weights
+
+
+class Form(NamedTuple):
+    """Interleaved, a row with all its channels counts as one plane, and a tap shifts it by whole pixels.
+
+    Otherwise each channel of the output is a plane of its own, summed from planes of the input.
+    """
+
+    step: Conv2d
+    interleaved: bool
+    layout: Layout
+    cut: Cut
+    planes: int
+    columns: int
+
+    @classmethod
+    def of(cls, step: Conv2d, task: Task) -> Form:
+        interleaved = step.shared and step.stride[1] == 1 and (step.bias is None or bool(np.ptp(step.bias) == 0))
+        (height, width, outputs), channels = task.output, task.shape.channels
+        padded = task.shape.width + sum(step.padding.horizontal)
+        layout = Layout(1, 1, padded * channels) if interleaved else Layout(channels, step.stride[1], padded)
+        spacing = lcm(step.stride[0], step.dilation[0])
+        row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
+        cut = Cut.of(height, step.stride[0], step.field_of_view[0], spacing, row_bytes)
+        planes = 1 if interleaved else outputs
+        return cls(step, interleaved, layout, cut, planes, width * outputs // planes)
+
+    @property
+    def distance(self) -> int:
+        """Count the floats between the taps of one run; 0 where there are no runs."""
+        return self.cut.apart * self.cut.step * self.layout.pitch
+
+    def source(self, image: NDArray[Any]) -> Source:
+        step = self.step
+        return source(image, step.padding, step.padding_mode, step.padding_value, interleaved=self.interleaved)
+
+    def finish(self, task: Task) -> Finish:
+        bias = [0.0] * self.planes if self.step.bias is None else self.step.bias[: self.planes].tolist()
+        return finish(task, [self.step.divisor] * self.planes, bias)
+
+    def along(self, tap: int, channel: int = 0) -> int:
+        """Give the offset within a row of the horizontal tap `tap`."""
+        x = tap * self.step.dilation[1]
+        return x * self.step.groups if self.interleaved else self.layout.offset(x, channel)
+
+    def columns_of(self, kernel: Weights, channel: int = 0) -> Iterator[Column]:
+        """Cut a kernel (kH, kW) for one channel of the input into the columns of taps that grouped rows share."""
+        dilation = self.step.dilation[0]
+        every = lcm(self.step.stride[0], dilation) // dilation
+        for across in range(kernel.shape[1]):
+            for down in range(min(every, len(kernel))):
+                offset = down * dilation * self.layout.pitch + self.along(across, channel)
+                yield Column(offset, tuple(kernel[down::every, across].tolist()))
+
+    def seconds(self, task: Task) -> float:
+        """Predict the time of everything but the taps."""
+        widened = self.cut.count * self.cut.highest * self.layout.pitch
+        return (
+            RATES.call
+            + self.cut.count * RATES.strip
+            + widened * RATES.widen_sample
+            + task.output.samples * RATES.store_sample
+        )
+
+
+def finite(task: Task) -> bool:
+    """Say whether no sample can be infinite or NaN, so that a product with 0 may be left out."""
+    return task.source in {"uint8", "uint16"}

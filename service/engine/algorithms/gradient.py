@@ -1,0 +1,69 @@
+"""The steepness of an image: both derivatives from one reading of each strip, combined before they are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.forms import Form, finite
+from service.engine.algorithms.runs import no_taps, table
+from service.engine.algorithms.strips import Sums, compute, finish, workspace
+from service.engine.rates import RATES
+from service.engine.steps import Conv2d, GradientMagnitude
+
+NORMS = {"l1": 1, "l2": 2}
+
+
+@dataclass(frozen=True)
+class Gradient:
+    name: str = "gradient"
+
+    def accepts(self, task: Task) -> bool:
+        step = task.step
+        return isinstance(step, GradientMagnitude) and _geometry(step.x) == _geometry(step.y)
+
+    def seconds(self, task: Task) -> float:
+        step, form = _known(task)
+        products = 2 * task.output.samples * prod(step.x.kernel_size)
+        tap = RATES.direct_tap if task.arithmetic == "float32" else RATES.direct_tap_double
+        return form.seconds(task) + products * tap + task.output.samples * RATES.root_sample
+
+    def workspace(self, task: Task, threads: int) -> int:
+        step, form = _known(task)
+        taps = form.planes * (step.x.weight.size + step.y.weight.size)
+        return workspace(task, form.cut, form.layout, 2 * form.planes, threads, taps=taps, twice=False)
+
+    def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        step, form = _known(task)
+        both = (step.x, step.y)
+        planes = [list(form.columns_of(one.weight[0, 0], channel)) for channel in range(form.planes) for one in both]
+        bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
+        result = np.empty(task.output, task.target)
+        sums = Sums(
+            table(planes, task.arithmetic, form.distance, skip_zeros=finite(task)),
+            no_taps(task.arithmetic),
+            finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
+            2 * form.planes,
+            form.columns,
+            len(result),
+        )
+        compute(form.source(image), form.cut, form.layout, [sums], result, threads)
+        return result
+
+
+def _geometry(step: Conv2d) -> tuple[object, ...]:
+    window = (step.weight.shape[2:], step.groups, step.shared, step.stride, step.dilation)
+    return *window, step.padding, step.padding_mode, step.padding_value
+
+
+def _known(task: Task) -> tuple[GradientMagnitude, Form]:
+    step = task.step
+    if not isinstance(step, GradientMagnitude):
+        raise TypeError(f"no gradient in a {type(step).__name__}")
+    x, y = Form.of(step.x, task), Form.of(step.y, task)
+    return step, x if y.interleaved else y

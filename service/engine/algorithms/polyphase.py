@@ -1,0 +1,194 @@
+"""Transposed convolution, gathered: stride x stride ordinary convolutions, each of which makes one phase of the output.
+
+Output u of the full result gets sample v times tap k wherever u = v s + k d. With u = s a + r these are the taps with
+k d = s q + r for some q, and v = a - q: so for each remainder r a few taps are correlated with the samples, in reverse.
+Nothing is stretched with zeros. After P. P. Vaidyanathan, "Multirate Systems and Filter Banks", section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, gcd
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.forms import finite
+from service.engine.algorithms.runs import Column, no_taps, table
+from service.engine.algorithms.strips import Cut, Layout, Source, Sums, compute, finish, rows_of_bytes, workspace
+from service.engine.borders import OUTSIDE
+from service.engine.geometry import phases
+from service.engine.loops.convolution import KINDS
+from service.engine.rates import RATES
+from service.engine.steps import ConvTranspose2d
+
+
+class Phase(NamedTuple):
+    """Every stride-th output of an axis: the taps that fall on it, last first, and where each meets the input.
+
+    Output i of the phase is the sum of weight[taps[j]] times sample i + shifts[j].
+    """
+
+    taps: tuple[int, ...]
+    shifts: tuple[int, ...]
+
+
+class Axis(NamedTuple):
+    """One axis: `outputs` of each phase, the first of them perhaps one more than the others have.
+
+    `begin` and `end` span the samples that are looked at, `replicate` more than `size` at each side.
+    """
+
+    phases: list[Phase]
+    outputs: int
+    begin: int
+    end: int
+    size: int
+    replicate: int
+
+    @classmethod
+    def of(
+        cls, size: int, outputs: int, kernel: int, stride: int, dilation: int, crop: int, replicate: int, *, whole: bool
+    ) -> Axis:
+        """Sort the taps by phases of the output, `crop` of which is missing; `whole` spans all samples anyway."""
+        each, extended = ceil(outputs / stride), size + 2 * replicate
+        by_remainder = phases(kernel, stride, dilation)
+        found = []
+        for phase in range(min(stride, outputs)):
+            ahead, remainder = divmod(phase + crop, stride)
+            pairs = [(tap, ahead - tap * dilation // stride) for tap in reversed(by_remainder[remainder])]
+            # A tap that meets no sample is left out: a dilation may be larger than any image.
+            met = [(tap, shift) for tap, shift in pairs if -each < shift < extended]
+            found.append(Phase(tuple(tap for tap, _ in met), tuple(shift for _, shift in met)))
+        shifts = [shift for phase in found for shift in phase.shifts] or [0]
+        begin, end = min(shifts), max(shifts) + each
+        if whole:
+            begin, end = min(begin, replicate), max(end, replicate + size)
+        return cls(found, each, begin, end, size, replicate)
+
+    def positions(self) -> NDArray[np.int32]:
+        """Give the source index of each sample that is looked at."""
+        at = np.arange(self.begin, self.end)
+        inside = (at >= 0) & (at < self.size + 2 * self.replicate)
+        return np.where(inside, np.clip(at - self.replicate, 0, self.size - 1), OUTSIDE).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Polyphase:
+    name: str = "polyphase"
+
+    def accepts(self, task: Task) -> bool:
+        return isinstance(task.step, ConvTranspose2d)
+
+    def seconds(self, task: Task) -> float:
+        form = _form(task)
+        step = form.step
+        per_group = step.in_channels // step.groups
+        pairs = [sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal)]
+        products = form.vertical.outputs * form.horizontal.outputs * step.out_channels * per_group * pairs[0] * pairs[1]
+        tap = RATES.polyphase_tap if task.arithmetic == "float32" else RATES.polyphase_tap_double
+        return (
+            RATES.call
+            + form.cut.count * RATES.strip
+            + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
+            + products * tap
+            + task.output.samples * RATES.store_sample
+        )
+
+    def workspace(self, task: Task, threads: int) -> int:
+        form = _form(task)
+        taps = form.step.weight.size * (form.step.out_channels if form.step.shared else 1)
+        return workspace(task, form.cut, form.layout, form.planes, threads, taps=taps, twice=False)
+
+    def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        form = _form(task)
+        step = form.step
+        bias = [0.0] * step.out_channels if step.bias is None else step.bias.tolist()
+        end = finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases))
+        result = np.empty(task.output, task.target)
+        all_sums = []
+        for first, phase in enumerate(form.vertical.phases):
+            taps = table(form.columns(phase), task.arithmetic, form.distance, skip_zeros=finite(task))
+            rows = ceil((len(result) - first) / step.stride[0])
+            all_sums.append(
+                Sums(
+                    taps,
+                    no_taps(task.arithmetic),
+                    end,
+                    form.planes,
+                    form.horizontal.outputs,
+                    rows,
+                    first,
+                    step.stride[0],
+                )
+            )
+        compute(form.source(image), form.cut, form.layout, all_sums, result, threads)
+        return result
+
+
+class Form(NamedTuple):
+    """How a transposed convolution is laid out: planes are channels of the output times phases across."""
+
+    step: ConvTranspose2d
+    vertical: Axis
+    horizontal: Axis
+    layout: Layout
+    cut: Cut
+
+    @property
+    def planes(self) -> int:
+        return len(self.horizontal.phases) * self.step.out_channels
+
+    @property
+    def distance(self) -> int:
+        return self.cut.apart * self.layout.pitch
+
+    def source(self, image: NDArray[Any]) -> Source:
+        first = self.horizontal.replicate - self.horizontal.begin
+        rows, columns = self.vertical.positions(), self.horizontal.positions()
+        return Source(rows_of_bytes(image), KINDS[image.dtype.name], rows, columns, first, 0.0)
+
+    def columns(self, down: Phase) -> Iterator[list[Column]]:
+        """List for each plane the columns of taps that make the rows of phase `down`."""
+        step = self.step
+        per_group, outputs = step.in_channels // step.groups, step.weight.shape[1]
+        for across in self.horizontal.phases:
+            for output in range(step.out_channels):
+                group = output // outputs
+                plane = []
+                for channel in range(group * per_group, (group + 1) * per_group):
+                    kernel = step.weight[0 if step.shared else channel, output % outputs]
+                    for tap, shift in zip(across.taps, across.shifts, strict=True):
+                        if down.taps:
+                            row = (down.shifts[0] - self.vertical.begin) * self.layout.pitch
+                            offset = row + self.layout.offset(shift - self.horizontal.begin, channel)
+                            plane.append(Column(offset, tuple(kernel[list(down.taps), tap].tolist())))
+                yield plane
+
+
+def _form(task: Task) -> Form:
+    step = task.step
+    if not isinstance(step, ConvTranspose2d):
+        raise TypeError(f"nothing transposed in a {type(step).__name__}")
+    out, (strides, dilations) = task.output, (step.stride, step.dilation)
+    vertical, horizontal = (
+        Axis.of(
+            task.shape[axis],
+            out[axis],
+            step.kernel_size[axis],
+            strides[axis],
+            dilations[axis],
+            crop,
+            step.replicate[axis],
+            whole=axis == 1,
+        )
+        for axis, crop in enumerate((step.padding.top, step.padding.left))
+    )
+    layout = Layout(task.shape.channels, 1, horizontal.end - horizontal.begin)
+    spacing = dilations[0] // gcd(dilations[0], strides[0])
+    view = vertical.end - vertical.begin - vertical.outputs + 1
+    row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
+    return Form(step, vertical, horizontal, layout, Cut.of(vertical.outputs, 1, view, spacing, row_bytes))

@@ -1,0 +1,86 @@
+"""POST /v1/figure: the arithmetic of a convolution as a drawing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TypeVar
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.engine.errors import Fault, MalformedJson
+from service.engine.figures.description import Reading
+from service.engine.figures.view import View
+from service.engine.jobs import Job
+from service.engine.wording import listed, nearest
+from service.routes.dependencies import Needed
+from service.routes.errors import InvalidParameter
+from service.routes.negotiation import choose
+from service.routes.responses import BufferResponse
+from service.routes.uploads import read_document
+from service.routes.work import work
+
+SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+"""A drawing brings its own style sheet, and nothing else."""
+ANIMATE: Mapping[str, bool] = {"true": True, "false": False}
+READINGS: Mapping[str, Reading] = {"gather": "gather", "scatter": "scatter"}
+_POSITION = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
+
+router = APIRouter(tags=["figure"])
+Value = TypeVar("Value")
+
+
+@router.post("/v1/figure", summary="Draw the arithmetic of a convolution")
+async def figure(request: Request, services: Needed) -> Response:
+    """Draw one conv, separable, depthwise or transposed operation on a small image as an animated SVG.
+
+    `animate=false` gives a still, of the `position` asked for (0 is the first). A transposed convolution is shown as
+    the window that gathers from the stretched input, or with `reading=scatter` as samples that spread the kernel.
+    Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
+    """
+    choose(request.headers.get("accept"), {"image/svg+xml": None, "application/problem+json": None})
+    view = view_of(request.query_params.multi_items())
+    settings = services.settings
+    body = await read_document(request, settings.max_body_bytes)
+    if not body:
+        raise MalformedJson("the body is empty")
+    job = Job(kind="figure", body=body, limits=settings.limits(), received=perf_counter(), view=view)
+    result = await work(services.dispatcher, job, request)
+    return BufferResponse(result.body, result.media_type, SECURITY)
+
+
+def view_of(parameters: list[tuple[str, str]]) -> View:
+    """Read the query; raises InvalidParameter."""
+    query = dict(parameters)
+    if len(query) < len(parameters):
+        raise InvalidParameter("a parameter of the query is given twice")
+    for name in query:
+        if name not in View._fields:
+            near = nearest(name, View._fields)
+            hint = f"did you mean '{near}'?" if near else f"there are {listed(View._fields, 'and')}"
+            raise InvalidParameter(f"the query has a parameter that is not known here; {hint}")
+    position = query.get("position")
+    if position is not None and not _POSITION.fullmatch(position):
+        raise _fault("position", "an integer from 0")
+    return View(
+        animate=_one_of("animate", query, ANIMATE, default=True),
+        position=None if position is None else int(position),
+        reading=_one_of("reading", query, READINGS, default=None),
+    )
+
+
+def _one_of(name: str, query: Mapping[str, str], values: Mapping[str, Value], default: Value) -> Value:
+    word = query.get(name)
+    if word is None:
+        return default
+    if word not in values:
+        raise _fault(name, listed(values))
+    return values[word]
+
+
+def _fault(name: str, what: str) -> InvalidParameter:
+    detail = f"{name} must be {what}"
+    return InvalidParameter(detail, faults=(Fault(f"/query/{name}", detail),))

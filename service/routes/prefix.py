@@ -1,0 +1,18 @@
+"""The path under which a proxy serves the service (ASGI's root_path)."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Prefix:
+    """Tells the layers within of the prefix, whether the proxy takes it off or leaves it on."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._prefix:
+            scope["root_path"] = self._prefix
+        await self.app(scope, receive, send)

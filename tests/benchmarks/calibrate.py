@@ -1,0 +1,207 @@
+"""Measure the rates of service/engine/rates.py and write them there: `make calibrate`.
+
+Every algorithm is timed on tasks of its own, on one thread. Its prediction is linear in the rates, so that the amounts
+of work are found by asking it again with one rate changed; the rates are then fitted to all times at once, such that
+the sum of the squares of the relative errors is least, none is negative, and a rate that no task tells much of stays
+near what it was. The time is that of the thread, so that other programs disturb little.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
+
+import datetime
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from time import thread_time
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+
+from service.engine import rates
+from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms.base import Algorithm, Sample, Task
+from service.engine.geometry import Padding, Shape
+from service.engine.precision import Arithmetic
+from service.engine.rates import RATES, Rates
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+
+NAMES = [field.name for field in fields(Rates)]
+BUDGET = 0.15
+"""Seconds for one task, once it is warm."""
+LOYALTY = 0.02
+"""How much the former value of a rate counts, against one measured task."""
+
+SMALL, MIDDLE, LARGE = (24, 32), (240, 320), (1200, 1920)
+
+
+class Measured(NamedTuple):
+    algorithm: Algorithm
+    task: Task
+    seconds: float
+
+
+def shared(side: int, channels: int = 3, *, whole: bool = False) -> Conv2d:
+    random, half = np.random.default_rng(side), side // 2
+    kernel = random.integers(1, 4, (side, side)).astype(np.float64) if whole else random.uniform(0, 1, (side, side))
+    padding = Padding(half, half, half, half)
+    return Conv2d(kernel[None, None], channels, padding=padding, padding_mode="reflect", divisor=kernel.sum())
+
+
+def separable(side: int, channels: int = 3) -> Conv2d:
+    half, factor = side // 2, np.random.default_rng(side).uniform(0, 1, side)
+    factor += factor[::-1]
+    weight = np.multiply.outer(factor, factor)[None, None]
+    padding = Padding(half, half, half, half)
+    return Conv2d(weight, channels, padding=padding, padding_mode="reflect", factors=(factor, factor))
+
+
+def sobel(channels: int = 3) -> GradientMagnitude:
+    smooth, slope, padding = np.array([1.0, 2.0, 1.0]), np.array([-1.0, 0.0, 1.0]), Padding(1, 1, 1, 1)
+    across, down = (
+        Conv2d(np.multiply.outer(*pair)[None, None], channels, padding=padding, factors=pair)
+        for pair in ((smooth, slope), (slope, smooth))
+    )
+    return GradientMagnitude(across, down)
+
+
+def layer(inputs: int, outputs: int, side: int) -> Conv2d:
+    half = side // 2
+    weight = np.random.default_rng(side).normal(size=(outputs, inputs, side, side))
+    return Conv2d(weight, padding=Padding(half, half, half, half))
+
+
+def upscaling(stride: int, side: int) -> ConvTranspose2d:
+    kernel = np.random.default_rng(side).uniform(0, 1, (side, side))
+    return ConvTranspose2d(kernel[None, None], 3, stride=(stride, stride))
+
+
+def tasks() -> Iterator[Task]:
+    pictures: list[Step] = [
+        *(shared(side) for side in (3, 5, 9, 15, 21, 31, 63)),
+        *(separable(side) for side in (3, 5, 9, 31)),
+        sobel(),
+        upscaling(2, 4),
+        upscaling(3, 3),
+        Pool(3, "max", (3, 3), (1, 1)),
+        Pool(3, "max", (2, 2), (2, 2)),
+        Pool(3, "average", (3, 3), (1, 1)),
+        Pool(3, "average", (4, 4), (4, 4)),
+        Restore(3, np.ones((5, 5)), "wiener"),
+    ]
+    kinds: list[tuple[Sample, Sample, Arithmetic]] = [
+        ("uint8", "uint8", "float32"),
+        ("float32", "float32", "float32"),
+        ("float64", "float64", "float64"),
+    ]
+    for source, target, arithmetic in kinds:
+        for step in pictures:
+            for size in (SMALL, MIDDLE, LARGE) if source == "uint8" else (SMALL, MIDDLE):
+                yield Task(step, Shape(*size, 3), source, target, arithmetic)
+        for inputs, outputs, side in ((3, 16, 3), (16, 32, 3), (64, 64, 3), (3, 1, 1), (32, 64, 1), (4, 4, 7)):
+            for size in (SMALL, MIDDLE):
+                yield Task(layer(inputs, outputs, side), Shape(*size, inputs), source, target, arithmetic)
+    for side in (3, 5, 9, 15, 31):
+        for size in (SMALL, MIDDLE, LARGE):
+            yield Task(shared(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
+
+
+def measure(algorithm: Algorithm, task: Task) -> Measured:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, task.shape).astype(task.source)
+    algorithm.apply(task, image, 1)  # compiles, fills the caches
+    times: list[float] = []
+    while not times or sum(times) < BUDGET:
+        start = thread_time()
+        algorithm.apply(task, image, 1)
+        times.append(thread_time() - start)
+    return Measured(algorithm, task, min(times))
+
+
+def predicted(algorithm: Algorithm, task: Task, assumed: Rates) -> float:
+    """Ask for the prediction under other rates: each module of an algorithm has them by the name RATES."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("service.engine.algorithms.")]
+    users = [module for module in modules if hasattr(module, "RATES")]
+    for module in users:
+        vars(module)["RATES"] = assumed
+    try:
+        return algorithm.seconds(task)
+    finally:
+        for module in users:
+            vars(module)["RATES"] = RATES
+
+
+def amounts(measured: Measured) -> list[float]:
+    """Find how many units of each rate the task is predicted to take."""
+    algorithm, task, _ = measured
+    base = algorithm.seconds(task)
+    return [
+        (predicted(algorithm, task, replace(RATES, **{name: 2 * value})) - base) / value
+        for name in NAMES
+        for value in [getattr(RATES, name)]
+    ]
+
+
+def fit(measurements: list[Measured]) -> Rates:
+    """Solve amounts @ rates = seconds in the least squares of the relative errors."""
+    former = np.array([getattr(RATES, name) for name in NAMES])
+    work = np.array([amounts(measured) for measured in measurements])
+    seconds = np.array([measured.seconds for measured in measurements])
+    loyalty = LOYALTY * np.eye(len(NAMES))
+    matrix = np.vstack([work * former / seconds[:, None], loyalty])
+    solution, _ = nnls(matrix, np.concatenate([np.ones(len(seconds)), loyalty.sum(axis=1)]))
+    fitted = dict(zip(NAMES, solution * former, strict=True))
+    # A rate of nothing could never be fitted again.
+    return Rates(**{name: max(value, getattr(RATES, name) / 100) for name, value in fitted.items()})
+
+
+def source(fitted: Rates) -> str:
+    """Give the new text of rates.py."""
+    text = Path(rates.__file__).read_text()
+    lines = "".join(f"    {name}={getattr(fitted, name):.2e},\n" for name in NAMES)
+    text = re.sub(r"(?ms)^RATES = Rates\(.*?^\)\n", f"RATES = Rates(\n{lines})\n", text)
+    text = re.sub(r"(?m)^DATE = .*$", f'DATE = "{datetime.datetime.now(datetime.UTC).date()}"', text)
+    return re.sub(r"(?m)^MACHINE = .*$", f'MACHINE = "{machine()}"', text)
+
+
+def machine() -> str:
+    try:
+        information = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    model = re.search(r"model name\s*:\s*(.+)", information)
+    vectors = "AVX-512" if "avx512f" in information else "AVX2" if "avx2" in information else "no AVX2"
+    return f"{model[1] if model else platform.machine()}, {vectors}"
+
+
+def describe(task: Task) -> str:
+    step = task.step
+    weight = "x".join(map(str, step.weight.shape)) if isinstance(step, Conv2d | ConvTranspose2d) else ""
+    numbers = f"{task.source} in {task.arithmetic}{' exact' if task.exact else ''}"
+    return f"{type(step).__name__} {weight} on {'x'.join(map(str, task.shape))} {numbers}"
+
+
+def main(only: list[str]) -> None:
+    """Measure, fit and write; with names of algorithms, measure these and leave all other rates as they are."""
+    measurements = [
+        measure(algorithm, task)
+        for task in tasks()
+        for algorithm in ALGORITHMS
+        if (not only or algorithm.name in only) and algorithm.accepts(task) and algorithm.seconds(task) < 3
+    ]
+    fitted = fit(measurements)
+    for algorithm, task, seconds in measurements:
+        ratio = predicted(algorithm, task, fitted) / seconds
+        print(f"{algorithm.name:12} {seconds * 1e3:9.3f} ms, predicted {ratio:5.2f} of it: {describe(task)}")
+    Path(rates.__file__).write_text(source(fitted))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.engine.algorithms.base import Algorithm
+from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.gradient import Gradient
+from service.engine.algorithms.polyphase import Polyphase
+from service.engine.algorithms.runs import split
+from service.engine.algorithms.separable import Separable
+from service.engine.algorithms.strips import Cut, Layout
+from service.engine.geometry import Padding
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude
+from tests.engine.algorithms.drawn import task_of
+
+numbers = st.integers(1, 50)
+
+
+@given(st.integers(1, 3000), numbers, numbers, numbers, st.integers(1, 10**6))
+def test_strips_cover_the_output_once_and_are_about_as_high(
+    rows: int, step: int, view: int, spacing: int, row_bytes: int
+) -> None:
+    cut = Cut.of(rows, step, view, spacing, row_bytes)
+    pieces = cut.pieces()
+    assert [row for piece in pieces for row in range(piece.first, piece.first + piece.rows)] == list(range(rows))
+    heights = [piece.rows for piece in pieces]
+    assert max(heights) - min(heights) <= 1
+    assert cut.highest == (max(heights) - 1) * step + view
+    assert min(heights) >= 4 * cut.apart
+
+
+@given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 4))
+def test_each_sample_of_a_row_has_a_place_of_its_own(width: int, phases: int, channels: int) -> None:
+    layout = Layout(channels, phases, width)
+    places = {layout.offset(column, channel) for column in range(width) for channel in range(channels)}
+    assert len(places) == width * channels
+    assert max(places) < layout.pitch
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), max_size=40), st.booleans(), st.booleans())
+def test_runs_hold_each_tap_once_and_leave_out_zeros_at_most(
+    weights: list[float], together: bool, skip_zeros: bool
+) -> None:
+    covered = [
+        start + i
+        for start, size in split(tuple(weights), together=together, skip_zeros=skip_zeros)
+        for i in range(size)
+    ]
+    assert len(set(covered)) == len(covered)
+    missing = set(range(len(weights))) - set(covered)
+    assert set(covered) <= set(range(len(weights)))
+    assert all(skip_zeros and weights[tap] == 0 for tap in missing)
+
+
+def shared(size: int, **geometry: Any) -> Conv2d:
+    return Conv2d(np.random.default_rng(1).random((1, 1, size, size)), 3, **geometry)
+
+
+PAD = Padding(5, 5, 5, 5)
+GRADIENT = GradientMagnitude(shared(3, padding=PAD), shared(3, padding=PAD))
+UP = ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2), padding=Padding(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "step"),
+    [
+        pytest.param(Direct(), shared(3, padding=PAD), id="direct"),
+        pytest.param(Direct(), shared(31, padding=PAD), id="direct large"),
+        pytest.param(Direct(), shared(3, stride=(2, 2), dilation=(30, 30)), id="direct dilated"),
+        pytest.param(Direct(), Conv2d(np.ones((16, 3, 3, 3)), padding=PAD), id="direct mixing"),
+        pytest.param(Separable(), Conv2d(np.ones((1, 1, 25, 25)), 3, padding=PAD), id="separable"),
+        pytest.param(Gradient(), GRADIENT, id="gradient"),
+        pytest.param(Polyphase(), UP, id="polyphase"),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_workspace_is_a_bound(algorithm: Algorithm, step: Any, threads: int) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (400, 500, 3), np.uint8)
+    task = task_of(step, image, "uint8", "float32")
+    algorithm.apply(task, image, threads)
+    tracemalloc.start()
+    result = algorithm.apply(task, image, threads)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    bound = algorithm.workspace(task, threads)
+    assert peak - result.nbytes <= bound
+    assert bound <= 2 * (peak - result.nbytes) + (1 << 20)

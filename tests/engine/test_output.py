@@ -1,0 +1,150 @@
+"""From numbers to samples: range, dtype, layout, light."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import ImageCms
+
+from service.engine import codecs, filter_bytes
+from service.engine.errors import InvalidSpec
+from service.engine.limits import Limits
+from tests.engine.pictures import as_png, from_png, noise
+
+IDENTITY = {"op": "conv", "kernel": [[1]]}
+SLOPE = {"op": "conv", "kernel": [[-1, 1]]}
+
+
+def spec(step: dict[str, Any], **output: Any) -> dict[str, Any]:
+    return {"steps": [step], "output": output}
+
+
+def read(data: bytes) -> NDArray[Any]:
+    return codecs.decode(data, codecs.inspect(data, Limits())).image
+
+
+def slopes(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return np.diff(image.astype(np.int64), axis=1)
+
+
+def test_clip_cuts_what_is_beyond() -> None:
+    image = noise(7, 9, 3)
+    np.testing.assert_array_equal(from_png(filter_bytes(as_png(image), SLOPE)), slopes(image).clip(0, 255))
+
+
+def test_abs_shows_both_directions() -> None:
+    image = noise(7, 9, 3)
+    result = from_png(filter_bytes(as_png(image), spec(SLOPE, range="abs")))
+    np.testing.assert_array_equal(result, np.abs(slopes(image)))
+
+
+def test_center_puts_zero_in_the_middle() -> None:
+    image = noise(7, 9, 1)
+    result = from_png(filter_bytes(as_png(image), spec(SLOPE, range="center")))
+    np.testing.assert_array_equal(result, (slopes(image) + 128).clip(0, 255))
+
+
+def test_minmax_stretches_to_all_levels() -> None:
+    image = noise(7, 9, 1) // 4
+    result = from_png(filter_bytes(as_png(image), spec(IDENTITY, range="minmax")))
+    wide = image.astype(float)
+    np.testing.assert_array_equal(result, np.rint((wide - wide.min()) * 255 / (wide.max() - wide.min())))
+
+
+def test_minmax_of_a_flat_picture_is_black() -> None:
+    assert not from_png(filter_bytes(as_png(np.full((3, 3, 1), 7, np.uint8)), spec(IDENTITY, range="minmax"))).any()
+
+
+def test_eight_bits_become_sixteen() -> None:
+    image = noise(5, 6, 3)
+    result = read(filter_bytes(as_png(image), spec(IDENTITY, dtype="uint16")))
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result, image.astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_stay_whole(channels: int) -> None:
+    image = np.random.default_rng(2).integers(0, 65536, (5, 6, channels), dtype=np.uint16)
+    data = codecs.encode_png(image)
+    np.testing.assert_array_equal(read(filter_bytes(data, {"steps": [IDENTITY], "alpha": "channels"})), image)
+
+
+def test_sixteen_bits_become_eight_by_rounding() -> None:
+    image = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
+    result = from_png(filter_bytes(codecs.encode_png(image), spec(IDENTITY, dtype="uint8")))
+    np.testing.assert_array_equal(result, np.rint(image.astype(float) / 257))
+
+
+def test_bias_is_in_units_of_255_for_sixteen_bits() -> None:
+    image = np.full((2, 2, 1), 1000, np.uint16)
+    result = read(filter_bytes(codecs.encode_png(image), {"op": "conv", "kernel": [[1]], "bias": 3}))
+    assert (result == 1000 + 3 * 257).all()
+
+
+def test_sixteen_bits_answer_arrays_in_units_of_255() -> None:
+    image = np.full((2, 2, 1), 257 * 7, np.uint16)
+    result = np.load(BytesIO(filter_bytes(codecs.encode_png(image), IDENTITY, answer="npy")))
+    assert result.dtype == np.float32
+    assert (result == 7).all()
+
+
+def test_montage_lays_channels_side_by_side() -> None:
+    image = noise(4, 5, 3)
+    sheet = from_png(filter_bytes(as_png(image), spec(IDENTITY, layout="montage")))
+    assert sheet.shape == (2 * 4 + 1, 2 * 5 + 1, 1)
+    np.testing.assert_array_equal(sheet[:4, :5, 0], image[..., 0])
+    np.testing.assert_array_equal(sheet[:4, 6:, 0], image[..., 1])
+    np.testing.assert_array_equal(sheet[5:, :5, 0], image[..., 2])
+    assert not sheet[4].any()
+
+
+def test_five_channels_are_refused_with_both_ways_out() -> None:
+    wide = {"op": "conv", "weight": [[[[1]]] * 3] * 5}
+    with pytest.raises(InvalidSpec, match=r'"montage".*application/x-npy'):
+        filter_bytes(as_png(noise(3, 3, 3)), wide)
+    assert np.load(BytesIO(filter_bytes(as_png(noise(3, 3, 3)), wide, answer="npy"))).shape == (3, 3, 5)
+
+
+def test_output_is_refused_beside_an_array() -> None:
+    with pytest.raises(InvalidSpec, match="left out"):
+        filter_bytes(as_png(noise(3, 3, 3)), spec(IDENTITY), answer="npy")
+
+
+def test_linear_light_mixes_black_and_white_to_188() -> None:
+    edge = np.zeros((1, 2, 1), np.uint8)
+    edge[0, 1] = 255
+    mean = {"op": "conv", "kernel": [[1, 1]], "divisor": 2}
+    assert from_png(filter_bytes(as_png(edge), {"steps": [mean], "color_space": "linear"}))[0, 0, 0] == 188
+    assert from_png(filter_bytes(as_png(edge), mean))[0, 0, 0] == 128
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_linear_light_and_back_changes_nothing(dtype: type[np.uint8 | np.uint16]) -> None:
+    image = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(16, -1, 1)
+    result = read(filter_bytes(codecs.encode_png(image), {"steps": [IDENTITY], "color_space": "linear"}))
+    np.testing.assert_array_equal(result, image)
+
+
+def test_profile_is_kept_while_the_colour_model_stays() -> None:
+    data = codecs.encode_png(noise(3, 3, 3), icc=profile())
+    assert codecs.decode(data, codecs.inspect(data, Limits())).icc == profile()
+    kept, gray = filter_bytes(data, IDENTITY), filter_bytes(data, {"op": "grayscale"})
+    assert codecs.decode(kept, codecs.inspect(kept, Limits())).icc == profile()
+    assert codecs.decode(gray, codecs.inspect(gray, Limits())).icc is None
+
+
+def profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_small_is_smaller_than_fast_and_the_same_picture() -> None:
+    with open("docs/pictures/cat.jpg", "rb") as file:
+        photograph = file.read()
+    fast = filter_bytes(photograph, spec(IDENTITY, compression="fast"))
+    small = filter_bytes(photograph, spec(IDENTITY, compression="small"))
+    assert len(small) < len(fast)
+    np.testing.assert_array_equal(from_png(small), from_png(fast))

@@ -1,0 +1,195 @@
+"""The command line, run in this process; `serve` has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from service import cli
+from service.settings import Settings
+from tests.live import ROOT, Live, live
+
+__all__ = ["live"]
+
+BLUR = {"op": "blur", "sigma": 1}
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings of the machine out, and stay where no .env is."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"CONVSERVE_{name.upper()}", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def convserve(*arguments: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments], input=stdin)
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(BLUR), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.npy"
+    path.write_bytes(npy(np.arange(48, dtype=np.uint8).reshape(6, 8)))
+    return path
+
+
+def test_version_is_printed() -> None:
+    assert convserve("version").stdout == "convserve 0.1.0\n"
+
+
+def test_module_and_script_are_the_same() -> None:
+    command = [sys.executable, "-m", "service", "version"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.startswith("convserve ")
+
+
+def test_run_makes_a_png(image: Path, spec: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.png"
+    result = convserve("run", image, target, "--spec", spec)
+    assert result.exit_code == 0, result.stderr
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_run_makes_an_array_where_the_name_says_so(image: Path, spec: Path, tmp_path: Path) -> None:
+    assert convserve("run", image, tmp_path / "out.npy", "--spec", spec).exit_code == 0
+    assert np.load(tmp_path / "out.npy").shape == (6, 8, 1)
+
+
+def test_run_goes_from_standard_input_to_standard_output(image: Path) -> None:
+    result = convserve("run", "-", "-", "--preset", "edges", stdin=image.read_bytes())
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout_bytes.startswith(b"\x89PNG")
+
+
+def test_refusal_prints_code_detail_and_pointers(image: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "bad.json"
+    spec.write_text('{"steps": [{"op": "conv", "kernel": "sobel_x", "stride": 0}]}', encoding="utf-8")
+    result = convserve("run", image, tmp_path / "out.png", "--spec", spec)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("invalid_spec: ")
+    assert "/spec/steps/0/stride: " in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_refusal_of_an_image(tmp_path: Path, spec: Path) -> None:
+    (tmp_path / "image.png").write_bytes(b"no image at all")
+    result = convserve("run", tmp_path / "image.png", "-", "--spec", spec)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("unsupported_format: ")
+
+
+def test_unknown_preset_is_refused_with_the_nearest(image: Path) -> None:
+    result = convserve("run", image, "-", "--preset", "edgs")
+    assert result.exit_code == 1
+    assert "did you mean 'edges'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "image.npy", "-"],
+        ["run", "image.npy", "-", "--spec", "spec.json", "--preset", "edges"],
+        ["run", "absent.png", "-", "--preset", "edges"],
+        ["run", "image.npy", "absent/out.png", "--preset", "edges"],
+        ["run", "image.npy", "-", "--spec", "absent.json"],
+        ["plan", "--spec", "spec.json"],
+        ["plan", "--spec", "spec.json", "--width", "3"],
+        ["plan", "--spec", "spec.json", "--width", "3", "--height", "3", "--image", "image.npy"],
+        ["plan", "--width", "3", "--height", "3"],
+        ["serve", "--port", "many"],
+        ["wash"],
+    ],
+)
+@pytest.mark.usefixtures("image", "spec")
+def test_wrong_usage_is_told_from_a_refusal(arguments: list[str]) -> None:
+    result = convserve(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr
+
+
+def test_plan_of_a_shape_is_that_of_an_image(image: Path, spec: Path) -> None:
+    of_image = convserve("plan", "--spec", spec, "--image", image)
+    of_shape = convserve("plan", "--spec", spec, "--width", "8", "--height", "6", "--channels", "1")
+    assert of_image.exit_code == 0, of_image.stderr
+    assert json.loads(of_shape.stdout)["output"] == json.loads(of_image.stdout)["output"]
+    assert json.loads(of_shape.stdout)["image"] == {"width": 8, "height": 6, "channels": 1, "dtype": "uint8"}
+
+
+def test_plan_takes_shapes_for_numbers(tmp_path: Path) -> None:
+    spec = tmp_path / "shapes.json"
+    spec.write_text('{"op": "conv", "kernel": {"shape": [3, 5]}, "padding": "same"}', encoding="utf-8")
+    result = convserve("plan", "--spec", spec, "--width", "9", "--height", "7", "--dtype", "float32")
+    assert json.loads(result.stdout)["parameters"] == 15
+
+
+def test_settings_tell_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSERVE_QUEUE", "3")
+    monkeypatch.setenv("CONVSERVE_API_KEYS", "hush")
+    lines = {line.split()[0]: line.split()[1:] for line in convserve("settings").stdout.splitlines()}
+    assert lines["CONVSERVE_QUEUE"] == ["3", "env"]
+    assert lines["CONVSERVE_PORT"] == ["8000", "default"]
+    assert "hush" not in str(lines)
+
+
+@pytest.mark.parametrize("command", ["settings", "serve", "health"])
+def test_bad_settings_are_all_named(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("CONVSERVE_QUEUE", "many")
+    monkeypatch.setenv("CONVSERVE_DEADLINE", "-1")
+    result = convserve(command)
+    assert result.exit_code == 2
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["CONVSERVE_DEADLINE", "CONVSERVE_QUEUE"]
+
+
+def test_health_of_a_server(live: Live) -> None:
+    for url in (live.url, f"{live.url}/", f"{live.url}/readyz", f"{live.url}/livez"):
+        assert convserve("health", "--url", url).exit_code == 0
+
+
+def test_health_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "1")
+    result = convserve("health")
+    assert result.exit_code == 1
+    assert "no answer" in result.stderr
+
+
+def test_health_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(url: str, **_: object) -> httpx.Response:
+        return httpx.Response(503, json={"detail": "starting"}, request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(httpx, "get", answer)
+    result = convserve("health")
+    assert (result.exit_code, result.stderr) == (1, "503 starting\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000/readyz"),
+        ("::", "http://[::1]:8000/readyz"),
+        ("images.example.org", "http://images.example.org:8000/readyz"),
+    ],
+)
+def test_health_asks_where_the_service_listens(monkeypatch: pytest.MonkeyPatch, host: str, address: str) -> None:
+    monkeypatch.setenv("CONVSERVE_HOST", host)
+    assert cli.health_address(None) == address

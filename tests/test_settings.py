@@ -1,0 +1,110 @@
+"""Settings come from the environment and `.env`; all that is wrong is named at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.cores import available_cores
+from service.settings import BadSettings, Settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("CONVSERVE_") or name.upper() == "PORT":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    settings = Settings.load()
+    assert settings.max_body_bytes == 32 * 2**20
+    assert settings.max_macs == 2e11
+    assert (settings.deadline, settings.queue, settings.grace) == (30, 16, 20)
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.workers == available_cores()
+    assert settings.limits().max_kernel_side == 255
+
+
+def test_environment_comes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("CONVSERVE_QUEUE=3\nCONVSERVE_GRACE=4\nOTHER=5\n", encoding="utf-8")
+    monkeypatch.setenv("CONVSERVE_QUEUE", "7")
+    monkeypatch.setenv("CONVSERVE_MAX_MACS", "3e11")
+    settings = Settings.load(workers=2)
+    assert (settings.queue, settings.grace, settings.max_macs, settings.workers) == (7, 4, 300_000_000_000, 2)
+    sources = {row.name: row.source for row in settings.rows()}
+    assert sources["CONVSERVE_QUEUE"] == "env"
+    assert sources["CONVSERVE_GRACE"] == ".env"
+    assert sources["CONVSERVE_PORT"] == "default"
+    assert sources["CONVSERVE_WORKERS"] == "argument"
+
+
+def test_plain_port_is_a_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9000")
+    assert Settings.load().port == 9000
+    monkeypatch.setenv("CONVSERVE_PORT", "9001")
+    assert Settings.load().port == 9001
+    assert Settings.load(port=9002).port == 9002
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSERVE_API_KEYS", "one, two")
+    monkeypatch.setenv("CONVSERVE_ALLOW_ORIGINS", "https://a.example,http://localhost:3000")
+    settings = Settings.load()
+    assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
+    assert settings.allow_origins == ("https://a.example", "http://localhost:3000")
+
+
+def test_secrets_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSERVE_API_KEYS", "hush-hush")
+    settings = Settings.load()
+    assert "hush" not in f"{settings!r} {settings.rows()!r}"
+    monkeypatch.setenv("CONVSERVE_API_KEYS", "hush hush")
+    with pytest.raises(BadSettings) as caught:
+        Settings.load()
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [",", "one,", "schlüssel", "two words"])
+def test_faulty_keys_do_not_leave_the_service_open(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    monkeypatch.setenv("CONVSERVE_API_KEYS", keys)
+    with pytest.raises(BadSettings, match="CONVSERVE_API_KEYS"):
+        Settings.load()
+
+
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSERVE_API_KEYS", "")
+    monkeypatch.setenv("CONVSERVE_QUEUE", "")
+    assert Settings.load() == Settings()
+
+
+def test_all_faults_are_named_with_value_and_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty = {
+        "PORT": "tcp://10.0.0.1:8000",
+        "CONVSERVE_QUEUE": "-1",
+        "CONVSERVE_DEADLINE": "nan",
+        "CONVSERVE_MAX_STEPS": "1.5",
+        "CONVSERVE_ROOT_PATH": "images/",
+        "CONVSERVE_LOG_FORMAT": "xml",
+        "CONVSERVE_ALLOW_ORIGINS": "https://a.example/path",
+    }
+    for name, value in faulty.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings) as caught:
+        Settings.load(workers=0)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(faulty) + 1
+    for name, value in faulty.items():
+        assert any(line.startswith(f"{name} is '{value}': must be ") for line in lines)
+    assert "CONVSERVE_WORKERS is '0': must be a whole number from 1 to 1,024" in lines
+
+
+def test_container_quota_bounds_the_cores(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text("50000 100000", encoding="ascii")
+    assert available_cores(quota) == 1
+    quota.write_text("max 100000", encoding="ascii")
+    assert available_cores(quota) == available_cores(tmp_path / "missing")
