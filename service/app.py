@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from service import presets
 from service.dispatch import Dispatcher
 from service.dispatch.pool import WorkerPool
-from service.routes import catalogue, docs, filters, health, home, metrics, plans, problem_pages, problems
+from service.routes import catalogue, docs, filters, health, home, metrics, openapi, plans, problem_pages, problems
 from service.routes.cors import CrossOrigin
 from service.routes.dependencies import Services
 from service.routes.head import HeadAsGet
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.openapi_schema = openapi.document(app.routes, known)  # takes too long for the event loop
     return app
 
 

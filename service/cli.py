@@ -50,6 +50,9 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
         chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        from service.dispatch.process import start_fork_server
+
+        start_fork_server()  # it imports the engine while this process imports the rest
         from service import server
 
         server.serve(chosen)

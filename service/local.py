@@ -20,7 +20,7 @@ ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
 
 
 def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
-    """Filter an image by the text of a spec, or by the name of a preset; `suffix` of the target's name tells the form."""
+    """Filter an image by the text of a spec or the name of a preset; the suffix of the target tells the form."""
     limits = settings.limits()
     if isinstance(spec, str):
         known = presets.load(settings.presets, limits)

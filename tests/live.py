@@ -1,7 +1,6 @@
 """A real server process with real workers, for tests over the network.
 
-Import the fixture `live` where it is needed (`from tests.live import live`), or use `serving` for a server with
-settings of its own.
+The fixture `live` is known everywhere (conftest.py); `serving` gives a server with settings of its own.
 """
 
 from __future__ import annotations

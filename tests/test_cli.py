@@ -15,9 +15,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 from service.settings import Settings
-from tests.live import ROOT, Live, live
-
-__all__ = ["live"]
+from tests.live import ROOT, Live
 
 BLUR = {"op": "blur", "sigma": 1}
 

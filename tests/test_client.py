@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 
 from service.client import AsyncClient, Client, Filtered, Refused
-from tests.live import Live, live
-
-__all__ = ["live"]
+from tests.live import Live
 
 Answer = Callable[[httpx.Request], httpx.Response]
 SPEC = {"op": "blur", "sigma": 2}

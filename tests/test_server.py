@@ -104,14 +104,13 @@ def test_kept_connection_is_used_again() -> None:
     assert with_connection(check) == ["0", "1", "300000"]
 
 
-@pytest.mark.parametrize("log_format", ["console", "json"])
-def test_address_in_use_ends_the_start(tmp_path: Path, log_format: str) -> None:
+def test_address_in_use_ends_the_start(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with (
             pytest.raises(AssertionError, match="ended before it was ready"),
-            serving(tmp_path, "--port", str(taken.getsockname()[1]), workers=1, log_format=log_format),
+            serving(tmp_path, "--port", str(taken.getsockname()[1]), workers=1),
         ):
             pass
 

@@ -39,6 +39,11 @@ class Admission(Generic[W]):
     def waiting(self) -> int:
         return len(self._light) + len(self._heavy)
 
+    @property
+    def full(self) -> bool:
+        """Tell whether the next job would be refused."""
+        return not self._idle and self.waiting >= self.capacity
+
     async def enter(self, size: int, seconds: float) -> W:
         """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
         if seconds <= 0:
@@ -46,7 +51,7 @@ class Admission(Generic[W]):
         if self._idle and not self.waiting:
             self.running += 1
             return self._idle.pop()
-        if self.waiting >= self.capacity:
+        if self.full:
             raise QueueFull(f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)", self.retry_after)
         return await self._wait(self._light if size < LIGHT_BYTES else self._heavy, seconds)
 

@@ -208,7 +208,7 @@ class WorkerPool:
             return "draining"
         if not self._warm or not self._alive:
             return self._fault or "starting"
-        if self._admission.waiting >= self._admission.capacity:
+        if self._admission.full:
             return "the queue is full"
         return ""
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from multiprocessing import forkserver
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessPool
@@ -22,6 +23,12 @@ CONTEXT = multiprocessing.get_context("forkserver")
 START_SECONDS = 120.0
 
 
+def start_fork_server() -> None:
+    """Begin to load the engine, once for all workers; returns at once. May be called early, and again."""
+    CONTEXT.set_forkserver_preload(["service.dispatch.preload"])
+    forkserver.ensure_running()
+
+
 class WorkerProcess:
     """A Pebble pool of one process.
 
@@ -31,7 +38,7 @@ class WorkerProcess:
 
     def __init__(self, memory: int, threads: int) -> None:
         """Start the process and wait until it answers; blocks."""
-        CONTEXT.set_forkserver_preload(["service.dispatch.preload"])
+        start_fork_server()
         self._pool: Any = ProcessPool(
             max_workers=1, initializer=worker.prepare, initargs=(memory, threads), context=CONTEXT
         )

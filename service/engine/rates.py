@@ -44,6 +44,8 @@ class Rates:
     """To bring one sample into a plane of floats."""
     fft_tile: float
     """The Python of one tile."""
+    fft_kernel: float
+    """The Python of one kernel, once and in each tile."""
     fft_point: float
     """Of one point of a tile and each of its log2(points), there and back."""
     fft_point_double: float
@@ -76,39 +78,40 @@ class Rates:
     """To divide, round and store one mean."""
 
 
-MACHINE = "AMD EPYC (Zen 4), 2 cores, AVX-512"
-DATE = "provisional"
+MACHINE = "AMD EPYC, AVX-512"
+DATE = "2026-11-25"
 
 RATES = Rates(
-    call=2.0e-05,
-    strip=1.0e-05,
-    widen_sample=1.5e-10,
-    store_sample=2.5e-10,
-    root_sample=5.0e-10,
-    direct_tap=2.4e-11,
-    direct_tap_double=5.0e-11,
-    direct_tap_short=1.2e-11,
-    direct_tap_integer=2.4e-11,
-    separable_tap=2.4e-11,
-    separable_tap_double=5.0e-11,
-    polyphase_tap=5.0e-11,
-    polyphase_tap_double=1.0e-10,
-    plane_sample=6.0e-10,
-    fft_tile=1.0e-04,
-    fft_point=3.0e-10,
-    fft_point_double=4.5e-10,
-    fft_product=4.0e-10,
-    fft_product_double=8.0e-10,
-    fft_store=1.0e-09,
-    gemm_tile=5.0e-05,
-    gemm_copy=1.5e-10,
-    gemm_copy_double=3.0e-10,
-    gemm_mac=2.2e-11,
-    gemm_mac_double=4.4e-11,
-    gemm_store=2.0e-09,
-    pool_strip=5.0e-05,
-    pool_byte=5.0e-11,
-    pool_number=2.0e-10,
-    pool_apart=1.0e-09,
-    pool_store=5.0e-10,
+    call=2.00e-05,
+    strip=1.00e-05,
+    widen_sample=1.50e-10,
+    store_sample=2.50e-10,
+    root_sample=5.00e-10,
+    direct_tap=2.40e-11,
+    direct_tap_double=5.00e-11,
+    direct_tap_short=1.20e-11,
+    direct_tap_integer=2.40e-11,
+    separable_tap=2.40e-11,
+    separable_tap_double=5.00e-11,
+    polyphase_tap=5.00e-11,
+    polyphase_tap_double=1.00e-10,
+    plane_sample=5.60e-10,
+    fft_tile=1.00e-04,
+    fft_kernel=2.00e-05,
+    fft_point=3.10e-10,
+    fft_point_double=4.50e-10,
+    fft_product=4.00e-10,
+    fft_product_double=8.00e-10,
+    fft_store=8.00e-10,
+    gemm_tile=2.00e-05,
+    gemm_copy=1.50e-10,
+    gemm_copy_double=3.00e-10,
+    gemm_mac=2.20e-11,
+    gemm_mac_double=4.40e-11,
+    gemm_store=1.50e-09,
+    pool_strip=2.90e-05,
+    pool_byte=3.26e-11,
+    pool_number=1.03e-10,
+    pool_apart=1.10e-09,
+    pool_store=6.94e-11,
 )

@@ -8,7 +8,7 @@ horizontal). A weight of unknown numbers (a client may plan with shapes alone) i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, hypot, log2, prod
+from math import ceil, hypot, log2, nan, prod
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -95,6 +95,8 @@ class Conv2d:
 
     @property
     def reach(self) -> Reach:
+        if _unknown(self.weight):
+            return Reach(nan, prod(self.weight.shape[1:]), integral=False)
         return Reach(
             gain=float(np.abs(self.weight).sum(axis=(1, 2, 3)).max()) / abs(self.divisor),
             terms=prod(self.weight.shape[1:]),
@@ -200,6 +202,8 @@ class ConvTranspose2d:
     @property
     def reach(self) -> Reach:
         per_group = self.in_channels // self.groups
+        if _unknown(self.weight):
+            return Reach(nan, per_group * prod(self.kernel_size), integral=False)
         size = np.abs(self.weight)
         rows = phases(self.kernel_size[0], self.stride[0], self.dilation[0])
         columns = phases(self.kernel_size[1], self.stride[1], self.dilation[1])
@@ -437,7 +441,14 @@ def _last_two(weight: Weights) -> Pair:
     return height, width
 
 
+def _unknown(weight: Weights) -> bool:
+    return bool(np.isnan(weight.flat[0]))
+
+
 def _is_zero_sum(weight: Weights) -> bool:
+    """Say whether the weights cancel; unknown ones are not taken to."""
+    if _unknown(weight):
+        return False
     return bool(abs(weight.sum()) <= 1e-9 * np.abs(weight).sum())
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from service.routes.dependencies import Needed
 from service.routes.errors import NotFound
 from service.routes.names import unknown
-from service.routes.openapi import document
 
 _POLICY = "; ".join(
     (
@@ -54,9 +53,7 @@ async def asset(asset: str) -> Response:
 
 
 @router.get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request, services: Needed) -> Response:
+async def openapi(request: Request) -> Response:
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    app: FastAPI = request.app
-    if app.openapi_schema is None:
-        app.openapi_schema = document(app.routes, services.presets)
-    return JSONResponse(app.openapi_schema | ({"servers": [{"url": root}]} if root else {}))
+    document: dict[str, Any] = request.app.openapi_schema
+    return JSONResponse(document | ({"servers": [{"url": root}]} if root else {}))

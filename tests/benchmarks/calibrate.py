@@ -36,7 +36,7 @@ from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Poo
 NAMES = [field.name for field in fields(Rates)]
 BUDGET = 0.15
 """Seconds for one task, once it is warm."""
-LOYALTY = 0.02
+LOYALTY = 0.1
 """How much the former value of a rate counts, against one measured task."""
 
 SMALL, MIDDLE, LARGE = (24, 32), (240, 320), (1200, 1920)

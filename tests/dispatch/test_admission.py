@@ -45,7 +45,9 @@ async def test_full_queue_refuses_at_once() -> None:
 
 async def test_queue_of_none_refuses_whoever_would_wait() -> None:
     queue = admission(capacity=0)
+    assert not queue.full
     await queue.enter(1, 5)
+    assert queue.full
     with pytest.raises(QueueFull):
         await queue.enter(1, 5)
 

@@ -171,6 +171,7 @@ REFUSALS = [
     ('{"op": "conv", "kernel": [[1]], "weight": [[[[1]]]]}', "", "exactly one of .*; both are given"),
     ('{"op": "conv", "kernel": [[1]], "groups": 3}', "/groups", "groups belongs to weight"),
     ('{"op": "conv", "weight": [[[[1]]]], "groups": 0}', "/groups", "groups must be at least 1, was 0"),
+    ('{"op": "conv", "weight": [[[[1]]]], "groups": 70000}', "/groups", "groups must be at most 65536, was 70000"),
     ('{"op": "conv", "weight": [[[1]]]}', "/weight/0/0/0", "must be a list of numbers, was 1"),
     ('{"op": "separable"}', "/column", "column is missing"),
     ('{"op": "separable", "column": [1]}', "/row", "row is missing"),

@@ -38,7 +38,7 @@ class Direct:
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form = _form(task)
-        taps = table(_planes(form), task.arithmetic, form.distance, skip_zeros=finite(task))
+        taps = table(_planes(form), task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task))
         result = np.empty(task.output, task.target)
         sums = Sums(taps, no_taps(task.arithmetic), form.finish(task), form.planes, form.columns, len(result))
         compute(form.source(image), form.cut, form.layout, [sums], result, threads)

@@ -83,13 +83,15 @@ class Fft:
         outputs, per_group = _kernels(step)
         point = (RATES.fft_point if single else RATES.fft_point_double) * log2(tiling.points + 1) / 2
         spectral = RATES.fft_product if single else RATES.fft_product_double
-        points = tiling.tiles * tiling.points
+        points, kernels = tiling.tiles * tiling.points, outputs * per_group
+        pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
             RATES.call
-            + RATES.fft_tile * tiling.tiles * ceil(step.groups / BATCH)
+            + RATES.fft_tile * pieces
+            + RATES.fft_kernel * (kernels + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
             + points * step.out_channels * per_group * spectral
-            + outputs * per_group * tiling.points * point
+            + kernels * tiling.points * point
             + points * step.in_channels * RATES.plane_sample
             + task.output.samples * RATES.fft_store
         )

@@ -44,8 +44,12 @@ class Form(NamedTuple):
 
     @property
     def distance(self) -> int:
-        """Count the floats between the taps of one run; 0 where there are no runs."""
-        return self.cut.apart * self.cut.step * self.layout.pitch
+        """Count the floats between the taps of one column."""
+        return self.cut.spacing * self.layout.pitch
+
+    @property
+    def together(self) -> bool:
+        return self.cut.apart > 0
 
     def source(self, image: NDArray[Any]) -> Source:
         step = self.step

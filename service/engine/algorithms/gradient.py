@@ -45,7 +45,7 @@ class Gradient:
         bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
         result = np.empty(task.output, task.target)
         sums = Sums(
-            table(planes, task.arithmetic, form.distance, skip_zeros=finite(task)),
+            table(planes, task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task)),
             no_taps(task.arithmetic),
             finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
             2 * form.planes,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Column, no_taps, table
-from service.engine.algorithms.strips import Cut, Layout, Source, Sums, compute, finish, rows_of_bytes, workspace
+from service.engine.algorithms.strips import Cut, Layout, Source, Sums, compute, finish, source_bytes, workspace
 from service.engine.borders import OUTSIDE
 from service.engine.geometry import phases
 from service.engine.loops.convolution import KINDS
@@ -111,7 +111,13 @@ class Polyphase:
         result = np.empty(task.output, task.target)
         all_sums = []
         for first, phase in enumerate(form.vertical.phases):
-            taps = table(form.columns(phase), task.arithmetic, form.distance, skip_zeros=finite(task))
+            taps = table(
+                form.columns(phase),
+                task.arithmetic,
+                form.distance,
+                together=form.cut.apart > 0,
+                skip_zeros=finite(task),
+            )
             rows = ceil((len(result) - first) / step.stride[0])
             all_sums.append(
                 Sums(
@@ -144,12 +150,12 @@ class Form(NamedTuple):
 
     @property
     def distance(self) -> int:
-        return self.cut.apart * self.layout.pitch
+        return self.cut.spacing * self.layout.pitch
 
     def source(self, image: NDArray[Any]) -> Source:
         first = self.horizontal.replicate - self.horizontal.begin
         rows, columns = self.vertical.positions(), self.horizontal.positions()
-        return Source(rows_of_bytes(image), KINDS[image.dtype.name], rows, columns, first, 0.0)
+        return Source(source_bytes(image), KINDS[image.dtype.name], rows, columns, first, 0.0)
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
         """List for each plane the columns of taps that make the rows of phase `down`."""

@@ -51,7 +51,8 @@ class Restoration:
         transform = points * log2(points + 1) * RATES.fft_point_double / 2
         products = points * RATES.fft_product_double * transforms
         planes = step.channels * (transforms * transform + products) + transform
-        return RATES.call + planes + task.output.samples * (RATES.plane_sample + RATES.fft_store)
+        calls = RATES.fft_tile * (step.channels * transforms / 2 + 1)
+        return calls + planes + task.output.samples * (RATES.plane_sample + RATES.fft_store)
 
     def workspace(self, task: Task, threads: int) -> int:
         """Count nine planes: the picture, its estimate, their ratio; the psf, the plane of the moment, both ways."""

@@ -22,10 +22,13 @@ class Column(NamedTuple):
     weights: tuple[float, ...]
 
 
-def table(planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: int, *, skip_zeros: bool) -> Taps:
-    """Tabulate the columns of each plane; taps within one are `distance` floats apart, or 0 to sum each by itself.
+def table(
+    planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: int, *, together: bool, skip_zeros: bool
+) -> Taps:
+    """Tabulate the columns of each plane, in which taps are `distance` floats apart.
 
-    A weight of 0 may be skipped where no sample is infinite or NaN.
+    `together` makes runs for rows that are summed together. A weight of 0 may be skipped where no sample is infinite or
+    NaN.
     """
     weights: list[float] = []
     offsets: list[int] = []
@@ -34,7 +37,7 @@ def table(planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: 
         runs = sorted(
             (-size, start, column.offset + start * distance, column.weights[start : start + size])
             for column in columns
-            for start, size in split(column.weights, together=distance > 0, skip_zeros=skip_zeros)
+            for start, size in split(column.weights, together=together, skip_zeros=skip_zeros)
         )
         sizes = [-size for size, *_ in runs]
         first = len(offsets)
@@ -55,7 +58,7 @@ def table(planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: 
 
 
 def no_taps(arithmetic: Arithmetic) -> Taps:
-    return table([], arithmetic, 0, skip_zeros=False)
+    return table([], arithmetic, 0, together=False, skip_zeros=False)
 
 
 def split(weights: tuple[float, ...], *, together: bool = True, skip_zeros: bool = False) -> list[tuple[int, int]]:

@@ -46,8 +46,8 @@ class Separable:
         ]
         result = np.empty(task.output, task.target)
         sums = Sums(
-            table([down], task.arithmetic, form.distance, skip_zeros=finite(task)),
-            table(along, task.arithmetic, 0, skip_zeros=finite(task) and bool(row.any())),
+            table([down], task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task)),
+            table(along, task.arithmetic, 0, together=False, skip_zeros=finite(task) and bool(row.any())),
             form.finish(task),
             form.planes,
             form.columns,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, frexp, gcd, prod
+from math import ceil, frexp, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,23 +77,25 @@ class Cut:
     """`rows` rows of output in `count` strips of nearly equal height; each begins at `step` times its first row.
 
     A strip reaches over `view` rows for the first row of output, and `step` more for each other one. Rows of output
-    that are `apart` apart look at rows of input that taps of one column have in common (0: there are no such rows).
+    `apart` apart look at rows of input `spacing` apart, and taps of one column too, so that they share them; `apart` is
+    0 where a strip has too few rows for that.
     """
 
     rows: int
     count: int
     step: int
     view: int
+    spacing: int
     apart: int
 
     @classmethod
     def of(cls, rows: int, step: int, view: int, spacing: int, row_bytes: int) -> Cut:
-        """Cut `rows` for taps `spacing` rows of input apart."""
-        apart = spacing // gcd(step, spacing)
+        """Cut `rows`; `spacing` is a multiple of `step`."""
+        apart = spacing // step
         fitting = (STRIP_BYTES // row_bytes - view) // step + 1
         height = max(FEWEST_ROWS, 2 * TOGETHER * apart if apart <= FEWEST_ROWS else 0, view // step, fitting)
         count = ceil(rows / height)
-        return cls(rows, count, step, view, apart if rows // count >= TOGETHER * apart else 0)
+        return cls(rows, count, step, view, spacing, apart if rows // count >= TOGETHER * apart else 0)
 
     @property
     def highest(self) -> int:
@@ -134,7 +136,7 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
         columns = np.where(columns[:, None] < 0, -1, samples).reshape(-1)
         first *= channels
     return Source(
-        rows_of_bytes(image),
+        source_bytes(image),
         KINDS[image.dtype.name],
         indices(height, padding.vertical, mode).astype(np.int32),
         columns.astype(np.int32),
@@ -143,9 +145,15 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
     )
 
 
+def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """View (H, W, C) as (H, bytes of a row), always read-only: loops are compiled anew for arrays that are not alike."""
+    view = rows_of_bytes(image)
+    view.flags.writeable = False
+    return view
+
+
 def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View (H, W, C), contiguous, as (H, bytes of a row)."""
-    return image.reshape(len(image), -1).view(np.uint8)
+    return np.ascontiguousarray(image).reshape(len(image), -1).view(np.uint8)
 
 
 def block(planes: int) -> int:

@@ -65,9 +65,12 @@ _OTHER_MODELS = {"CMYK", "LAB"}
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
 _TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
+_STRIPS, _TILES = 273, 324
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 _KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
 """Tags of a TIFF, and values of photometric interpretation and sample format (TIFF 6.0, section 8)."""
+_MAX_STRIPS = 100_000
+"""Pillow lists them in Python: 0.25 s for so many."""
 _MAX_SAMPLES = 6
 """Of which up to 4 are channels of the picture: Pillow drops the others where the file says that they mean nothing."""
 _MAX_TILE_PIXELS = 2**22
@@ -179,6 +182,9 @@ def _check_tiff(content: bytes, limits: Limits) -> None:
     tile = _tag(tags, _TILE_WIDTH, 0) * _tag(tags, _TILE_HEIGHT, 0)
     if tile > max(width * height, _MAX_TILE_PIXELS):
         raise ImageTooLarge(f"the TIFF has tiles of {tile:,} pixels; at most {_MAX_TILE_PIXELS:,} are taken")
+    for parts in (tags.get(_STRIPS), tags.get(_TILES)):
+        if isinstance(parts, tuple) and len(parts) > _MAX_STRIPS:
+            raise InvalidImage(f"the TIFF is cut into {len(parts):,} strips or tiles; at most {_MAX_STRIPS:,} are read")
     bits, channels = _tag(tags, _BITS, 1), _tag(tags, _SAMPLES, 1)
     if channels > _MAX_SAMPLES:
         raise InvalidImage(f"a TIFF of {channels} samples per pixel is not read; at most {_MAX_SAMPLES} are")

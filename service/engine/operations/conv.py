@@ -11,6 +11,7 @@ from service.engine.geometry import Shape
 from service.engine.limits import Limits
 from service.engine.numbers import KernelField, Weight4d
 from service.engine.operations.base import Windowed, as_weight, one_of
+from service.engine.operations.fields import FARTHEST
 from service.engine.steps import Conv2d
 
 
@@ -53,7 +54,7 @@ class Conv(Windowed):
         description="Instead of kernel: numbers (out, in / groups, kH, kW) that mix channels.",
     )
     groups: int = Field(
-        1, ge=1, description="With weight: into how many groups, each mixed by itself, the channels are split; from 1."
+        1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
     )
 
     def check(self, limits: Limits) -> None:

@@ -11,7 +11,7 @@ from service.engine.geometry import Padding, Pair, Shape, transposed_size
 from service.engine.limits import Limits
 from service.engine.numbers import KernelField, Weight4d, read_only
 from service.engine.operations.base import Kernelled, as_weight, one_of
-from service.engine.operations.fields import Extra2d, Margins, Size2d
+from service.engine.operations.fields import FARTHEST, Extra2d, Margins, Size2d
 from service.engine.steps import ConvTranspose2d, Weights
 
 
@@ -44,7 +44,7 @@ class Transposed(Kernelled):
         description="Instead of kernel: numbers (in, out / groups, kH, kW) that mix channels.",
     )
     groups: int = Field(
-        1, ge=1, description="With weight: into how many groups, each mixed by itself, the channels are split; from 1."
+        1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
     )
     padding: Margins = Field(
         Padding(),

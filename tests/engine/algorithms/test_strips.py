@@ -24,9 +24,9 @@ numbers = st.integers(1, 50)
 
 @given(st.integers(1, 3000), numbers, numbers, numbers, st.integers(1, 10**6))
 def test_strips_cover_the_output_once_and_are_about_as_high(
-    rows: int, step: int, view: int, spacing: int, row_bytes: int
+    rows: int, step: int, view: int, apart: int, row_bytes: int
 ) -> None:
-    cut = Cut.of(rows, step, view, spacing, row_bytes)
+    cut = Cut.of(rows, step, view, apart * step, row_bytes)
     pieces = cut.pieces()
     assert [row for piece in pieces for row in range(piece.first, piece.first + piece.rows)] == list(range(rows))
     heights = [piece.rows for piece in pieces]

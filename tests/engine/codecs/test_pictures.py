@@ -271,6 +271,14 @@ def test_huge_tiles_are_refused() -> None:
         inspect(tiff(image_of(2, 2, 1), "<", 8, 1, tile=50_000), LIMITS)
 
 
+def test_too_many_strips_are_refused() -> None:
+    data = tiff(image_of(2, 2, 1), "<", 8, 1)
+    strips = struct.pack("<HHII", 273, 4, 1, 8)
+    many = struct.pack("<HHII", 273, 4, 100_001, len(data))
+    with pytest.raises(InvalidImage, match="100,001 strips"):
+        inspect(data.replace(strips, many) + bytes(400_004), LIMITS)
+
+
 def test_too_many_scans_are_refused() -> None:
     data = saved(RGB, "JPEG", progressive=True)
     scan = data[data.rindex(b"\xff\xda") : -2]
