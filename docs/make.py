@@ -16,7 +16,6 @@ from service.engine import filter_bytes, plan_filter
 from service.engine.named_kernels import KERNELS
 from service.engine.operations import OPERATIONS
 from service.engine.presets import PRESETS
-from service.engine.spec import operation_schema
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
@@ -59,7 +58,7 @@ def field(name: str, schema: dict[str, Any]) -> str:
 
 def operation_section(operation: type[Any]) -> str:
     name = operation.name()
-    fields = {key: value for key, value in operation_schema(operation)["properties"].items() if key != "op"}
+    fields = {key: value for key, value in operation.model_json_schema()["properties"].items() if key != "op"}
     table = "\n".join(["| field | default | |", "|---|---|---|", *(field(*item) for item in fields.items())])
     examples = "\n".join(
         example(name if index == 0 else f"{name}-{index + 1}", document)

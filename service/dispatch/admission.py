@@ -48,7 +48,7 @@ class Admission(Generic[W]):
         """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
         if seconds <= 0:
             raise DeadlineExceeded("the deadline had passed before the job could wait for a worker")
-        if self._idle and not self.waiting:
+        if self._idle:  # then nobody waits
             self.running += 1
             return self._idle.pop()
         if self.full:

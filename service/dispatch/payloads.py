@@ -90,9 +90,12 @@ class Mailbox:
     def clear(self) -> None:
         """Take new files where the last job made them too large to be kept; views of the old ones stay good."""
         if self._largest > KEPT:
-            for file in self._files:
-                file.renew()
             self._largest = 0
+            try:
+                for file in self._files:
+                    file.renew()
+            except OSError:
+                self.close()
 
     def close(self) -> None:
         """Free the memory; from now on everything goes by the message."""

@@ -206,7 +206,7 @@ class WorkerPool:
         """Say why no job should be sent now, or nothing."""
         if self._stopping:
             return "draining"
-        if not self._warm or not self._alive:
+        if not self._warm or (self._fault and not self._alive):
             return self._fault or "starting"
         if self._admission.full:
             return "the queue is full"

@@ -49,6 +49,18 @@ async def test_large_answer_stays_good_while_the_mailbox_is_used_again() -> None
     assert answer == pattern(KEPT + 1)
 
 
+async def test_mailbox_without_spare_descriptors_goes_on_by_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str, flags: int) -> int:
+        raise OSError
+
+    mailbox = Mailbox()
+    await mailbox.send(bytes(KEPT + 1))
+    monkeypatch.setattr(os, "memfd_create", none)
+    mailbox.clear()
+    assert mailbox.address is None
+    assert await mailbox.send(bytes(SMALL)) == bytes(SMALL)
+
+
 async def test_views_leave_no_descriptor_behind() -> None:
     before = descriptors()
     mailbox = Mailbox()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -90,12 +91,12 @@ async def test_worker_that_died_idle_is_replaced_unnoticed(pools: Pools) -> None
 
 
 async def test_job_past_its_deadline_is_killed(pools: Pools, tmp_path: Path) -> None:
-    async with pools(deadline=0.4) as pool:
+    async with pools(deadline=1) as pool:
         start = perf_counter()
         task, pid = await spinning(pool, tmp_path / "pid")
-        with pytest.raises(DeadlineExceeded, match=r"0\.4 s"):
+        with pytest.raises(DeadlineExceeded, match="stopped 1 s after"):
             await task
-        assert perf_counter() - start < 0.6
+        assert perf_counter() - start < 2
         await until(lambda: gone(pid))
         assert pool.status().restarts == {"deadline": 1}
         await until(lambda: pool.status().workers == 1)
@@ -103,11 +104,11 @@ async def test_job_past_its_deadline_is_killed(pools: Pools, tmp_path: Path) -> 
 
 
 async def test_deadline_counts_the_waiting(pools: Pools, tmp_path: Path) -> None:
-    async with pools(deadline=0.4) as pool:
+    async with pools(deadline=1) as pool:
         task, _ = await spinning(pool, tmp_path / "pid")
         late = order(b"echo")
-        with pytest.raises(DeadlineExceeded):
-            await pool.run(type(late)(late.kind, late.body, late.limits, late.received - 0.35))
+        with pytest.raises(DeadlineExceeded, match="no worker became free"):
+            await pool.run(replace(late, received=late.received - 0.9))
         with pytest.raises(DeadlineExceeded):
             await task
 

@@ -9,7 +9,7 @@ from service.engine.figures.description import Figure, Plane
 
 WIDTH = 600
 MARGIN = 24
-LARGEST_CELL = 154
+LARGEST_CELL = 54
 COMFORTABLE_CELL = 26
 """13 pixels where the whole is shown at a width of 300: above it a flat figure is better than large cells."""
 TITLE = 32

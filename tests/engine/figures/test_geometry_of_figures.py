@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -231,3 +232,32 @@ def test_animation_walks_the_positions_of_the_stills(name: str, reading: Reading
         still = Drawing(draw(step, shape, animate=False, position=position, reading=reading))
         assert still.at("window") == figure.windows[position]
         assert still.at("mark") == figure.marks[position]
+
+
+def test_veil_leaves_free_what_has_been_computed() -> None:
+    step, shape = convolution("full_padding_no_strides")
+    drawing = Drawing(draw(step, shape))
+    side = drawing.side
+    rects = [
+        tuple(int(rect.get(name, "0")) // side for name in ("y", "x", "height", "width"))
+        for rect in drawing.plane("veil")
+    ]
+    outputs = drawing.places("result", "output")
+    for position, (row, column) in enumerate(drawing.walked("m")):
+        for number, (v, h) in enumerate(sorted(outputs)):
+            hidden = any(
+                top <= v - row < top + height and left <= h - column < left + width
+                for top, left, height, width in rects
+            )
+            assert hidden == (number > position)
+
+
+def test_scattered_cells_appear_when_they_are_reached() -> None:
+    step, shape = twin("no_padding_strides")
+    drawing = Drawing(draw(step, shape, reading="scatter"))
+    groups = {
+        group.get("class"): group for group in drawing.plane("result") if re.fullmatch(r"a\d+", group.get("class", ""))
+    }
+    assert [len(groups[f"a{position}"]) for position in range(4)] == [9, 6, 6, 4]
+    for position in range(1, 4):
+        assert re.search(rf"@keyframes f[0-9a-f]{{5}}a{position}{{0%{{visibility:hidden}}", drawing.style)
