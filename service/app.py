@@ -11,7 +11,19 @@ from starlette.middleware import Middleware
 from service import presets
 from service.dispatch import Dispatcher
 from service.dispatch.pool import WorkerPool
-from service.routes import catalogue, docs, filters, health, home, metrics, openapi, plans, problem_pages, problems
+from service.routes import (
+    catalogue,
+    docs,
+    figures,
+    filters,
+    health,
+    home,
+    metrics,
+    openapi,
+    plans,
+    problem_pages,
+    problems,
+)
 from service.routes.cors import CrossOrigin
 from service.routes.dependencies import Services
 from service.routes.head import HeadAsGet
@@ -22,7 +34,7 @@ from service.routes.request_id import RequestId
 from service.routes.security import ApiKeys, SecureHeaders
 from service.settings import Settings
 
-_ROUTERS = (filters, plans, catalogue, health, metrics, home, docs, problem_pages)
+_ROUTERS = (filters, plans, figures, catalogue, health, metrics, home, docs, problem_pages)
 
 
 def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None = None) -> FastAPI:

@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CONTEXT = multiprocessing.get_context("forkserver")
-START_SECONDS = 120.0
+START_SECONDS = 600.0  # a first start compiles the loops
 
 
 def start_fork_server() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from service.engine.figures.view import View
 from service.engine.limits import Limits
 from service.engine.timings import Timing
 
 Buffer = bytes | bytearray | memoryview
+ANIMATED = View()
 Answer = Literal["png", "npy", "json"]
 
 
@@ -17,12 +19,12 @@ class Job:
     """All of one request that needs work: nothing of it has been read yet but the kind.
 
     `body` is the only large field: the image ("image"), or a JSON document ("document"): `{"image": base64, "spec": …}`
-    for a filter, `{"spec": …, "image": {…}}` for a plan. `spec` is JSON text that came beside an image, or the spec of
-    the preset that was asked for (`preset` tells). `received` is the `time.perf_counter()` at which the request had
-    been read, from which waiting is counted.
+    for a filter, `{"spec": …, "image": {…}}` for a plan and for a figure, which is shown as `view` says. `spec` is JSON
+    text that came beside an image, or the spec of the preset that was asked for (`preset` tells). `received` is the
+    `time.perf_counter()` at which the request had been read, from which waiting is counted.
     """
 
-    kind: Literal["filter", "plan"]
+    kind: Literal["filter", "plan", "figure"]
     body: Buffer
     limits: Limits
     received: float
@@ -30,6 +32,7 @@ class Job:
     spec: bytes | None = None
     preset: bool = False
     answer: Answer = "png"
+    view: View = ANIMATED
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from service.engine.codecs import Buffer, ImageInfo
 from service.engine.documents import filter_document, plan_document
 from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
 from service.engine.execute import Clock, Encoded, execute
+from service.engine.figures.document import figure_document
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
 from service.engine.plan import Plan, prepare
@@ -33,6 +34,9 @@ def perform(job: Job, threads: int) -> Result:
                 return _filter(job, threads, started)
             case "plan":
                 return _plan(job)
+            case "figure":
+                drawing = figure_document(bytes(job.body), job.limits, **job.view._asdict())
+                return Result(drawing.encode(), "image/svg+xml")
     except MemoryError:
         raise MemoryLimit(f"the job needs more than {job.limits.max_memory_bytes:,} bytes (max_memory_bytes)") from None
 

@@ -141,7 +141,9 @@ def _shared(image: NDArray[Any], spec: Spec, kernel: Numbers) -> Answer:
     if outside and size and (covers or size == "full"):
         asked = stretched(kernel, geometry.dilation)
         odd = window.shape[0] % 2 == window.shape[1] % 2 == 1
-        if size != "same" or (odd and geometry.stride == (1, 1)):  # a strided "same" is another one, an even one moves
+        # SciPy's "same" is the middle of "full": of an even kernel it is "same", or "same_lower" of the rotated one
+        middle = "same_lower" if true_convolution else "same"
+        if size != "same" or (geometry.stride == (1, 1) and (odd or geometry.word == middle)):
             signal = tools.signal_convolve(samples(image), asked, size, true_convolution=true_convolution)
             answer.by_tool["scipy.signal"] = finish(strided(signal, geometry), spec, kernel)
     return answer

@@ -114,7 +114,8 @@ class Fft:
             return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
         step, tiling, single = _known(task)
         number = np.dtype(np.float32 if single else np.float64)
-        mode, value = step.padding_mode, step.padding_value if step.padding_mode == "constant" else 0.0
+        mode = step.padding_mode
+        value = float(step.padding_value) if mode == "constant" else 0.0
         rows = indices(image.shape[0], step.padding.vertical, mode)
         columns = indices(image.shape[1], step.padding.horizontal, mode)
         spectra = _spectra(step, tiling.side, number)

@@ -76,7 +76,8 @@ class Gemm:
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step, tiling = _known(task)
         number = np.dtype(task.arithmetic)
-        mode, value = step.padding_mode, step.padding_value if step.padding_mode == "constant" else 0.0
+        mode = step.padding_mode
+        value = float(step.padding_value) if mode == "constant" else 0.0
         rows = indices(image.shape[0], step.padding.vertical, mode)
         columns = indices(image.shape[1], step.padding.horizontal, mode)
         result = np.empty(task.output, task.target)

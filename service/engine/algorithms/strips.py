@@ -203,23 +203,27 @@ def compute(
     planes = all_sums[0].planes
     between = TOGETHER if any(len(sums.along.offsets) for sums in all_sums) else 0
     pitch, apart = cut.step * layout.pitch, max(1, cut.apart)
-    idle: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+    idle: list[tuple[NDArray[Any], ...]] = []
 
     def fill(piece: Piece) -> None:
         try:
-            strip, scratch, rows = idle.pop()
+            strip, *scratch = own = idle.pop()
         except IndexError:
-            strip = aligned((cut.highest, layout.pitch), arithmetic)
-            scratch = aligned((planes, TOGETHER, block(planes) + BESIDE), arithmetic)
-            rows = aligned((between, layout.pitch), arithmetic)
+            shapes = (
+                (cut.highest, layout.pitch),
+                (planes, TOGETHER, block(planes) + BESIDE),
+                (planes * block(planes),),
+                (between, layout.pitch),
+            )
+            strip, *scratch = own = tuple(aligned(shape, arithmetic) for shape in shapes)
         source.widened(piece, cut, layout, strip)
         for sums in all_sums:
             first, count = sums.first + piece.first * sums.stride, min(piece.rows, sums.rows - piece.first)
             correlate(
                 strip.reshape(-1), pitch, apart, sums.down, sums.along, sums.finish, out, kind,
-                first, sums.stride, count, sums.columns, scratch, rows,
+                first, sums.stride, count, sums.columns, *scratch,
             )  # fmt: skip
-        idle.append((strip, scratch, rows))
+        idle.append(own)
 
     parallel.each(fill, cut.pieces(), threads)
 
@@ -235,7 +239,7 @@ def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
 def workspace(task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, taps: int, twice: bool) -> int:
     """Bound the bytes of strips, accumulators and rows in between for each thread, of positions, and of `taps` taps."""
     number = np.dtype(task.arithmetic).itemsize
-    rows = cut.highest + (TOGETHER if twice else 0)
-    own = rows * layout.pitch + planes * TOGETHER * (block(planes) + BESIDE)
+    rows = cut.highest + (TOGETHER if twice else 0) + 1
+    own = rows * layout.pitch + planes * (TOGETHER + 1) * (block(planes) + BESIDE)
     positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
     return min(threads, cut.count) * number * own + positions + taps * TAP_BYTES + SLACK

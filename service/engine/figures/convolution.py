@@ -69,7 +69,7 @@ def describe(step: Conv2d, shape: Shape, values: Weights | None, *, rotated: boo
             f"A window of {view[0]} rows and {view[1]} columns, in which the kernel of {step.kernel_size[0]} rows and "
             f"{step.kernel_size[1]} columns reads {step.kernel_size[0] * step.kernel_size[1]} samples, walks over an "
             f"input of {shape.height} rows and {shape.width} columns{_padded_by(step)}, {step.stride[0]} down and "
-            f"{step.stride[1]} to the right at a time. Each of its {output.pixels} positions gives one sample of the "
+            f"{step.stride[1]} to the right at a time. Each position, {output.pixels} in all, gives one sample of the "
             f"output of {output.height} rows and {output.width} columns.{rows_of(results, output)}"
         ),
         reading="gather",

@@ -87,7 +87,7 @@ def _gather(
             f"An input of {shape.height} rows and {shape.width} columns is stretched to {stretched[0]} rows and "
             f"{stretched[1]} columns by zeros between its samples. A window of {view[0]} rows and {view[1]} columns "
             f"with the rotated kernel of {step.kernel_size[0]} rows and {step.kernel_size[1]} columns walks over it "
-            f"and its padding of zeros, one sample at a time. Each of its {output.pixels} positions gives one sample "
+            f"and its padding of zeros, one sample at a time. Each position, {output.pixels} in all, gives one sample "
             f"of the output of {output.height} rows and {output.width} columns.{rows_of(results, output)}"
         ),
         reading="gather",
@@ -131,7 +131,7 @@ def _scatter(
         heading="Transposed convolution, scattered",
         caption=_caption(step, shape, output, ()),
         summary=(
-            f"Each of the {shape.pixels} samples of an input of {shape.height} rows and {shape.width} columns is "
+            f"Each sample of an input of {shape.height} rows and {shape.width} columns is "
             f"multiplied by the kernel of {step.kernel_size[0]} rows and {step.kernel_size[1]} columns and added into "
             f"the output, {step.stride[0]} down and {step.stride[1]} to the right for the next. Of {area.height} rows "
             f"and {area.width} columns, {output.height} rows and {output.width} columns are left after cropping."

@@ -63,6 +63,7 @@ class Finish(NamedTuple):
 
 
 UINT8, UINT16, FLOAT32, FLOAT64 = range(4)
+"""Of 1, 2, 4 and 8 bytes."""
 KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
 """Of samples. Images come and go as bytes: a loop that knows all kinds is compiled once, which takes long enough."""
 
@@ -84,50 +85,47 @@ def widen(
     `rows` and `columns` give the source index of each padded position, or -1 for `value`; the whole image stands in
     `columns` from `first` on.
     """
-    for r in range(len(rows)):
-        if rows[r] < 0:
-            strip[r, :] = value
-            continue
-        line = source[rows[r]]
-        if kind == UINT8:
-            _widen_row(line, columns, first, channels, phases, value, strip[r])
-        elif kind == UINT16:
-            _widen_row(line.view(np.uint16), columns, first, channels, phases, value, strip[r])
-        elif kind == FLOAT32:
-            _widen_row(line.view(np.float32), columns, first, channels, phases, value, strip[r])
-        else:
-            _widen_row(line.view(np.float64), columns, first, channels, phases, value, strip[r])
-
-
-@compiled
-def _widen_row(line: Array, columns: Array, first: int, channels: int, phases: int, value: Any, target: Array) -> None:
+    size = source.shape[1] // (1 << kind)
+    width = size // channels
     planes = channels * phases
-    length = len(target) // planes
-    width = len(line) // channels
+    length = strip.shape[1] // planes
     lead = min(-first % phases, width)
     groups = (width - lead) // phases
-    _split(line[lead * channels :], target, (first + lead) // phases, groups, planes, length)
-    _gather(line, target, columns, 0, first + lead, channels, phases, length, value)
-    rest = first + lead + groups * phases
-    _gather(line, target, columns, rest, len(columns), channels, phases, length, value)
+    begin, end = first + lead, first + lead + groups * phases
+    wide = np.empty(0 if planes == 1 else size, strip.dtype)
+    for r in range(len(rows)):
+        target = strip[r]
+        if rows[r] < 0:
+            target[:] = value
+            continue
+        numbers = target[first : first + size] if planes == 1 else wide
+        _read(source[rows[r]], kind, numbers)
+        if planes > 1:
+            _split(numbers[lead * channels :], target, begin // phases, groups, planes, length)
+        for k in range(len(columns) - (end - begin)):
+            x = k if k < begin else k + (end - begin)
+            at = (x % phases) * channels * length + x // phases
+            for c in range(channels):
+                target[at + c * length] = numbers[columns[x] * channels + c] if columns[x] >= 0 else value
 
 
 @compiled
-def _gather(
-    line: Array,
-    target: Array,
-    columns: Array,
-    begin: int,
-    end: int,
-    channels: int,
-    phases: int,
-    length: int,
-    value: Any,
-) -> None:
-    for x in range(begin, end):
-        at = (x % phases) * channels * length + x // phases
-        for c in range(channels):
-            target[at + c * length] = line[columns[x] * channels + c] if columns[x] >= 0 else value
+def _read(line: Array, kind: int, numbers: Array) -> None:
+    if kind == UINT8:
+        _copy(line, numbers)
+    elif kind == UINT16:
+        _copy(line.view(np.uint16), numbers)
+    elif kind == FLOAT32:
+        _copy(line.view(np.float32), numbers)
+    else:
+        _copy(line.view(np.float64), numbers)
+
+
+@compiled
+def _copy(source: Array, target: Array) -> None:
+    s = source[: len(target)]
+    for i in range(len(target)):
+        target[i] = s[i]
 
 
 @compiled
@@ -135,10 +133,6 @@ def _split(line: Array, target: Array, at: int, n: int, planes: int, length: int
     """Deal `n` groups of samples out to the planes. Steps known to the compiler become shuffles, others do not."""
     s = line[: n * planes]
     t0 = target[at : at + n]
-    if planes == 1:
-        for i in range(n):
-            t0[i] = s[i]
-        return
     t1 = target[at + length : at + length + n]
     if planes == 2:
         for i in range(n):
@@ -180,40 +174,32 @@ def _split(line: Array, target: Array, at: int, n: int, planes: int, length: int
 
 
 @compiled
-def _weave(sums: Array, row: int, line: Array, first: int, n: int, planes: int) -> None:
-    """Put sample i of `sums` (planes, rows, columns) to `line[(first + i) * planes + p]`: the opposite of `_split`.
-
-    Of the last column some planes may stand beyond the end of `line`.
-    """
-    o = line[first * planes :]
-    whole = min(n, len(o) // planes)
-    for p in range(len(o) - whole * planes if whole < n else 0):
-        o[whole * planes + p] = sums[p, row, whole]
-    o = o[: whole * planes]
-    t0, t1 = sums[0, row][:whole], sums[1, row][:whole]
+def _weave(sums: Array, row: int, o: Array, n: int, planes: int) -> None:
+    """Put sample i of `sums` (planes, rows, columns) to `o[i * planes + p]`: the opposite of `_split`."""
+    t0, t1 = sums[0, row][:n], sums[1, row][:n]
     if planes == 2:
-        for i in range(whole):
+        for i in range(n):
             o[2 * i] = t0[i]
             o[2 * i + 1] = t1[i]
         return
-    t2 = sums[2, row][:whole]
+    t2 = sums[2, row][:n]
     if planes == 3:
-        for i in range(whole):
+        for i in range(n):
             o[3 * i] = t0[i]
             o[3 * i + 1] = t1[i]
             o[3 * i + 2] = t2[i]
         return
-    t3 = sums[3, row][:whole]
+    t3 = sums[3, row][:n]
     if planes == 4:
-        for i in range(whole):
+        for i in range(n):
             o[4 * i] = t0[i]
             o[4 * i + 1] = t1[i]
             o[4 * i + 2] = t2[i]
             o[4 * i + 3] = t3[i]
         return
     if planes == 6:
-        t4, t5 = sums[4, row][:whole], sums[5, row][:whole]
-        for i in range(whole):
+        t4, t5 = sums[4, row][:n], sums[5, row][:n]
+        for i in range(n):
             o[6 * i] = t0[i]
             o[6 * i + 1] = t1[i]
             o[6 * i + 2] = t2[i]
@@ -222,9 +208,9 @@ def _weave(sums: Array, row: int, line: Array, first: int, n: int, planes: int) 
             o[6 * i + 5] = t5[i]
         return
     for p in range(planes):
-        t = sums[p, row][:whole]
+        t = sums[p, row][:n]
         j = np.uint64(p)
-        for i in range(whole):
+        for i in range(n):
             o[j] = t[i]
             j += np.uint64(planes)
 
@@ -430,16 +416,24 @@ def _round(a: Array, target: Array, high: Any) -> None:
 
 
 @compiled
-def _cast(a: Array, target: Array) -> None:
-    for i in range(len(target)):
-        target[i] = a[i]
+def _write(numbers: Array, line: Array, kind: int, first: int, high: Any) -> None:
+    """Put `numbers` into `line`, the bytes of samples of `kind`, from sample `first` on, as far as it goes."""
+    n = min(len(numbers), len(line) // (1 << kind) - first)
+    if kind == UINT8:
+        _round(numbers, line[first : first + n], high)
+    elif kind == UINT16:
+        _round(numbers, line.view(np.uint16)[first : first + n], high)
+    elif kind == FLOAT32:
+        _copy(numbers, line.view(np.float32)[first : first + n])
+    else:
+        _copy(numbers, line.view(np.float64)[first : first + n])
 
 
 @compiled
-def _store(sums: Array, row: int, line: Array, kind: int, first: int, n: int, finish: Finish) -> None:
+def _store(sums: Array, row: int, mixed: Array, line: Array, kind: int, first: int, n: int, finish: Finish) -> None:
     """Finish row `row` of `sums` (planes, rows, columns): `n` columns, the first of which is column `first` of `line`.
 
-    `line` is the bytes of a row of the output, of samples of `kind`.
+    Of the last column some planes may stand beyond the end of `line`. `mixed` is scratch.
     """
     planes = len(sums)
     for p in range(planes):
@@ -448,29 +442,11 @@ def _store(sums: Array, row: int, line: Array, kind: int, first: int, n: int, fi
         planes //= 2
         for p in range(planes):
             _combine(sums[2 * p, row][:n], sums[2 * p + 1, row][:n], sums[p, row][:n], finish.norm)
-    if planes == 1:
-        a = sums[0, row][:n]
-        if kind == UINT8:
-            _round(a, line[first : first + n], finish.high)
-        elif kind == UINT16:
-            _round(a, line.view(np.uint16)[first : first + n], finish.high)
-        elif kind == FLOAT32:
-            _cast(a, line.view(np.float32)[first : first + n])
-        else:
-            _cast(a, line.view(np.float64)[first : first + n])
-        return
-    if kind <= UINT16:
-        for p in range(planes):
-            a = sums[p, row][:n]
-            _round(a, a, finish.high)
-    if kind == UINT8:
-        _weave(sums, row, line, first, n, planes)
-    elif kind == UINT16:
-        _weave(sums, row, line.view(np.uint16), first, n, planes)
-    elif kind == FLOAT32:
-        _weave(sums, row, line.view(np.float32), first, n, planes)
-    else:
-        _weave(sums, row, line.view(np.float64), first, n, planes)
+    numbers = sums[0, row][:n]
+    if planes > 1:
+        numbers = mixed[: n * planes]
+        _weave(sums, row, numbers, n, planes)
+    _write(numbers, line, kind, first * planes, finish.high)
 
 
 @compiled(fastmath=CONTRACT)
@@ -488,6 +464,7 @@ def correlate(
     rows: int,
     columns: int,
     sums: Array,
+    mixed: Array,
     between: Array,
 ) -> None:
     """Compute `rows` rows of `out` (H', bytes of samples of `kind`), every `stride`-th from row `first` on.
@@ -495,7 +472,7 @@ def correlate(
     A row of the output is `columns` times one sample of each plane. The flat `strip` moves by `step` from one of these
     rows to the next; rows and taps of one run are `apart` rows apart. Where `along` has taps, those of `down` make rows
     of `between` (4, floats of a row of the strip) of all planes, and those of `along` are offsets into such a row.
-    `sums` (planes, 4, columns of a block) is scratch.
+    `sums` (planes, 4, columns of a block) and `mixed` (planes * columns of a block) are scratch.
     """
     planes = len(sums)
     block = sums.shape[2] - BESIDE
@@ -519,11 +496,11 @@ def correlate(
                         _sum_one(a[0][at : at + n], strip, down, p, i * step + c, jump, n)
                 if not twice:
                     for m in range(together):
-                        _store(sums, m, out[first + (i + m * apart) * stride], kind, c, n, finish)
+                        _store(sums, m, mixed, out[first + (i + m * apart) * stride], kind, c, n, finish)
             for c in range(0, columns if twice else 0, block):
                 n = min(block, columns - c)
                 for m in range(together):
                     for p in range(planes):
                         _sum_one(sums[p][m][:n], flat, along, p, m * length + c, 0, n)
-                    _store(sums, m, out[first + (i + m * apart) * stride], kind, c, n, finish)
+                    _store(sums, m, mixed, out[first + (i + m * apart) * stride], kind, c, n, finish)
         done += TOGETHER * apart if together > 1 else 1

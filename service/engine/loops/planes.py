@@ -49,3 +49,17 @@ def store_integers(sums: NDArray[Any], divisor: Any, bias: Any, highest: Any, pl
             number = number if number > nothing else nothing  # noqa: FURB136
             number = number if number < highest else highest  # noqa: FURB136
             target[h] = np.int32(np.rint(number))
+
+
+def warm() -> None:
+    """Compile both loops for all that they are given: samples and planes of each type, side by side and apart."""
+    nowhere = np.zeros(1, np.intp)
+    for number in (np.float32, np.float64):
+        plane = np.zeros((1, 2, 4), number)
+        for sample in (np.uint8, np.uint16, np.float32, np.float64):
+            gather(np.zeros((1, 1, 1), sample), nowhere, nowhere, 0.0, 0, 1, plane)
+        for sample in (np.uint8, np.uint16):
+            places = np.zeros((4, 2, 2), sample)
+            for sums in (plane[0, :, :2].copy(), plane[0, :, ::2]):
+                for place in (places[0], places[:2, :, 0]):
+                    store_integers(sums, number(1), number(0), number(255), place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import nan
+from math import lcm, nan
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -25,6 +25,8 @@ from service.engine.operations.fields import FARTHEST, Bias, Divisor, Number, Pa
 from service.engine.steps import Conv2d, Step, Weights
 from service.engine.validation import context_of, refusal
 
+LARGEST_COMMON_SUM = 2**31
+"""Sums of so large weights, with 16-bit samples, are still exact in float64."""
 ZERO_SUM = 1e-9
 """Relative to the sum of absolute values: a sum that is 0 to within rounding."""
 
@@ -216,8 +218,8 @@ class Windowed(Kernelled):
     def divided(self, weight: Weights, divisor: float = 1.0) -> tuple[Weights, float]:
         """Apply the field `divisor` to a weight (out, in / groups, kH, kW) that is over `divisor` already.
 
-        Kernels of one sum keep their numbers and give the step its divisor, so that integers stay exact; of different
-        sums, each is divided by its own.
+        Integers stay exact: kernels of different sums are brought to one, the least common multiple, where that is not
+        out of proportion. Otherwise each is divided by its own sum.
         """
         if self.divisor is None:
             return weight, divisor
@@ -233,6 +235,10 @@ class Windowed(Kernelled):
             raise InvalidSpec(f'divisor "{self.divisor}" cannot be used: {which} to 0').at("/divisor")
         if np.all(sums == sums[0]):
             return weight, float(sums[0])
+        if np.all(np.rint(weight) == weight):
+            common = lcm(*(int(total) for total in sums))
+            if common <= LARGEST_COMMON_SUM:
+                return read_only(weight * (common / sums)[:, None, None, None]), float(common)
         return read_only(weight / sums[:, None, None, None]), 1.0
 
     def window_resolution(self, shape: Shape, step: Conv2d, divisor: float = 1.0) -> dict[str, object]:
