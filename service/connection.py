@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +13,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.routes.problem_table import KINDS
 
+if sys.platform != "win32":
+    import resource
+
 HEAD_BYTES = 1 << 20  # a spec with a kernel of 255x255 fits into the query
+FIELD_BYTES = 32 * 1024  # of all header fields; proxies and cookies need a few KiB
+FIELDS = 100
+FRAMING = 8  # bytes of chunk sizes and the like for each byte of a body: chunks of one byte take five
 HEAD_SECONDS = 15.0
 BODY_SECONDS = 30.0
 BODY_BYTES_PER_SECOND = 16 * 1024
-WRITE_SECONDS = 60.0
+SWALLOWED_BYTES = 64 << 20  # of a body that was answered before its end
+WRITE_SECONDS = 30.0
+PIPELINED = 32
+CONNECTIONS = 8192
+
+
+@cache
+def most_connections() -> int:
+    """Bound the connections so that half of the files that this process may open are left for its work."""
+    if sys.platform == "win32":
+        return CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
+
+
+class _Excess(Exception):
+    """More than is taken; the parser turns it into an error of its own."""
 
 
 class Connection(HttpToolsProtocol):
@@ -25,48 +49,72 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._under_way = False
         self._in_head = True
-        self._head_bytes = 0
+        self._fields = self._field_bytes = 0
+        self._overhead = self._piece_bytes = 0
         self._body_bytes = 0
-        self._body_began = 0.0
+        self._seen_bytes = 0
+        self._swallowed = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        if len(self.connections) > most_connections():
+            self._make_room()
+        self._expect(HEAD_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self._reading, self._writing):
-            if timer:
-                timer.cancel()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._expect_head()
+        self._expect_nothing()
+        self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self.send_400_response("")
-                return
+        self._piece_bytes = len(data)
+        self._overhead += len(data)
         super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._overhead > HEAD_BYTES + FRAMING * self._body_bytes:
+            self.send_400_response("")
+        elif not (self._under_way or self._reading or self.timeout_keep_alive_task) and not self._owes_answers():
+            self._expect(HEAD_SECONDS, self.transport.close)  # line ends, which belong to no request
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= PIPELINED:
+            raise _Excess
+        super().on_message_begin()
+        self._under_way = self._in_head = True
+        self._fields = self._field_bytes = self._body_bytes = self._swallowed = 0
+        self._overhead = self._piece_bytes
+        self._expect(HEAD_SECONDS, self.transport.close)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        self._field_bytes += len(name) + len(value)
+        if self._fields > FIELDS or self._field_bytes > FIELD_BYTES:
+            raise _Excess
+        if self._in_head:  # those behind a body would be taken for its head's
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head = False
-        self._body_bytes = 0
-        self._body_began = self.loop.time()
+        self._seen_bytes = 0
         self._expect(BODY_SECONDS, self._check_body)
 
     def on_body(self, body: bytes) -> None:
-        super().on_body(body)
+        self._overhead = max(0, self._overhead - len(body))
         self._body_bytes += len(body)
+        if self.cycle.response_complete:
+            self._swallowed += len(body)
+            if self._swallowed > SWALLOWED_BYTES:
+                self.transport.close()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if self._reading:
-            self._reading.cancel()
+        self._under_way = False
+        self._expect_nothing()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -76,41 +124,69 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         if self._writing:
             self._writing.cancel()
+            self._writing = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's own words stay inside
-        """Answer what is no HTTP as every other refusal is answered."""
+        """Answer what is no HTTP as every other refusal is answered; those before it come first."""
+        if self.transport.is_closing():
+            return
+        if self._owes_answers() and (self.pipeline or not self.cycle.more_body):
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if not (self._owes_answers() and self.cycle.response_started):
+            self.transport.write(self._refusal())
+        self.transport.close()
+
+    def _refusal(self) -> bytes:
         kind = KINDS["bad_request"]
         request_id = uuid4().hex
         document = {
             "type": f"{self.root_path}/problems/{kind.code}",
             "title": kind.title,
             "status": kind.status,
-            "detail": "the request is not valid HTTP/1.1, or its head is too long",
+            "detail": (
+                "the request is not valid HTTP/1.1, or its head is too long: at most "
+                f"{HEAD_BYTES:,} bytes, of which {FIELD_BYTES:,} in {FIELDS} header fields"
+            ),
+            "instance": "/",
             "code": kind.code,
             "request_id": request_id,
         }
         body = json.dumps(document).encode()
         head = (
             f"HTTP/1.1 {kind.status} Bad Request\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\nX-Content-Type-Options: nosniff\r\n"
+            "Connection: close\r\n\r\n"
         )
-        self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
+        return head.encode("ascii") + body
 
-    def _expect_head(self) -> None:
-        self._in_head = True
-        self._head_bytes = 0
-        self._expect(HEAD_SECONDS, self.transport.close)
+    def _owes_answers(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        """Close a connection on which nothing is going on, or else this one."""
+        idle = (other for other in self.connections if isinstance(other, Connection) and other.gives_way())
+        next(idle, self).transport.close()
+
+    def gives_way(self) -> bool:
+        """Tell whether no request has begun to arrive, or only its head."""
+        return not self._owes_answers() and (self._in_head or not self._under_way) and not self.transport.is_closing()
 
     def _check_body(self) -> None:
         """Let a body take its time as long as it comes on at a pace; one that waits its turn is not measured."""
-        seconds = self.loop.time() - self._body_began
-        if self.pipeline or self.flow.read_paused or self._body_bytes >= BODY_BYTES_PER_SECOND * seconds:
+        arrived = self._body_bytes - self._seen_bytes
+        self._seen_bytes = self._body_bytes
+        if self.pipeline or self.flow.read_paused or arrived >= BODY_BYTES_PER_SECOND * BODY_SECONDS:
             self._expect(BODY_SECONDS, self._check_body)
-        elif not self.cycle.response_complete:
+        else:
             self.transport.close()
 
     def _expect(self, seconds: float, otherwise: Any) -> None:
+        self._expect_nothing()
+        self._reading = self.loop.call_later(seconds, otherwise)
+
+    def _expect_nothing(self) -> None:
         if self._reading:
             self._reading.cancel()
-        self._reading = self.loop.call_later(seconds, otherwise)
+            self._reading = None

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import socket
 import sys
+from time import perf_counter
 from types import FrameType
 
 import structlog
@@ -19,8 +20,12 @@ from service.dispatch import Dispatcher
 from service.routes.logs import configure_logs
 from service.settings import Settings
 
+if sys.platform != "win32":
+    import resource
+
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual balancers, which would otherwise meet closed connections
 LAST_ANSWERS_SECONDS = 5
+MOST_FILES = 65536
 GLANCE_SECONDS = 0.05
 
 log = structlog.get_logger("service.server")
@@ -30,6 +35,7 @@ def serve(settings: Settings) -> None:
     """Serve until a signal comes; raises BadSettings before anything is started."""
     configure_logs(settings.log_level, settings.log_format)
     _hide_console_script()
+    _allow_many_files()
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -91,7 +97,10 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         log.info("draining", grace=self._settings.grace)
+        end = perf_counter() + self._settings.grace
         await self._dispatcher.stop()
+        # what was finished early leaves its time to the clients that are still reading
+        self.config.timeout_graceful_shutdown = max(LAST_ANSWERS_SECONDS, round(end - perf_counter()))
         self.should_exit = True
 
     def _begin(self, work: object) -> None:
@@ -104,6 +113,15 @@ def reachable(host: str) -> str:
     """Turn the address that is listened on into one that can be called."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"[{host}]" if ":" in host else host
+
+
+def _allow_many_files() -> None:
+    """Raise the soft bound on open files, often 1,024, which a few clients could use up; every connection is one."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _hide_console_script() -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -66,6 +68,25 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Give the one server that tests share."""
     with serving(tmp_path_factory.mktemp("live"), workers=2) as server:
         yield server
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
+    """Wait until a server at a known address takes work."""
+    end = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the server at {url} is not ready; its exit status is {process.poll()}")
 
 
 def _root(process: subprocess.Popen[str], log: Path) -> str:

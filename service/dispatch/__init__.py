@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from service.dispatch.errors import Refused
+
 if TYPE_CHECKING:  # preload.py must run before anything imports NumPy, and this module is imported before it
     from service.engine.jobs import Job, Result
 
 
 @dataclass(frozen=True)
 class Status:
-    """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason."""
+    """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
+
+    `refusal` is what a job would be told that came now; None where it would be taken.
+    """
 
     ready: bool
     reason: str
@@ -21,6 +26,7 @@ class Status:
     queued: int
     capacity: int
     restarts: Mapping[str, int]
+    refusal: Refused | None = None
 
 
 class Dispatcher(Protocol):

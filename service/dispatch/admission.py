@@ -27,7 +27,7 @@ class Admission(Generic[W]):
     def __init__(self, workers: int, capacity: int, cores: int) -> None:
         self.capacity = capacity
         self.running = 0
-        self._workers = workers
+        self.workers = workers
         self._cores = cores
         self._idle: list[W] = []
         self._light: deque[asyncio.Future[W]] = deque()
@@ -44,6 +44,10 @@ class Admission(Generic[W]):
         """Tell whether the next job would be refused."""
         return not self._idle and self.waiting >= self.capacity
 
+    def refusal(self) -> QueueFull:
+        """Say what a job is told for which there is no room."""
+        return QueueFull(f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)", self.retry_after)
+
     async def enter(self, size: int, seconds: float) -> W:
         """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
         if seconds <= 0:
@@ -52,7 +56,7 @@ class Admission(Generic[W]):
             self.running += 1
             return self._idle.pop()
         if self.full:
-            raise QueueFull(f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)", self.retry_after)
+            raise self.refusal()
         return await self._wait(self._light if size < LIGHT_BYTES else self._heavy, seconds)
 
     def threads(self) -> int:
@@ -75,7 +79,7 @@ class Admission(Generic[W]):
     @property
     def retry_after(self) -> int:
         """Estimate the seconds until a place is free, from what recent jobs took."""
-        seconds = self._usual_seconds * (self.waiting + self.running) / self._workers
+        seconds = self._usual_seconds * (self.waiting + self.running) / self.workers
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
 
     def dismiss(self, error: DispatchError) -> None:

@@ -6,6 +6,8 @@ DispatchError
 │   └── ShuttingDown
 ├── DeadlineExceeded         the work was stopped
 ├── WorkerCrashed            the worker process died of this job
+│   ├── WorkerKilled         it was killed from outside, which need not be the job's doing
+│   └── NeverBegun           it had died before it saw the job
 └── JobFailed                an error that the engine does not foresee; `report` is its traceback, for the log only
 """
 
@@ -39,6 +41,14 @@ class DeadlineExceeded(DispatchError):
 
 
 class WorkerCrashed(DispatchError):
+    pass
+
+
+class WorkerKilled(WorkerCrashed):
+    pass
+
+
+class NeverBegun(WorkerCrashed):
     pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,26 +16,36 @@ import structlog
 from service.cores import available_cores
 from service.dispatch import Status
 from service.dispatch.admission import Admission, fail
-from service.dispatch.errors import DeadlineExceeded, JobFailed, ShuttingDown, WorkerCrashed
-from service.dispatch.process import WorkerProcess
+from service.dispatch.errors import (
+    DeadlineExceeded,
+    JobFailed,
+    NeverBegun,
+    Refused,
+    ShuttingDown,
+    WorkerCrashed,
+    WorkerKilled,
+)
+from service.dispatch.process import ProcessExpired, WorkerProcess
 from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine, work
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 
 JOBS_PER_WORKER = 1000
+BYTES_PER_WORKER = 256 << 20
+"""Memory that a worker may have kept of its jobs before another takes its place."""
+TRIES = 3
+"""How often a job is begun whose worker is killed from outside, as by the kernel where memory is short."""
+KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 LONGEST_PAUSE = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-class NeverBegun(WorkerCrashed):
-    """The worker had died before it saw the job."""
-
-
 class WorkerPool:
     """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
 
-    `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called.
+    `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. `cores`
+    are shared out among the jobs: those of the machine unless given.
     """
 
     def __init__(
@@ -47,6 +58,8 @@ class WorkerPool:
         perform: Perform = perform_with_engine,
         *,
         jobs_per_worker: int = JOBS_PER_WORKER,
+        bytes_per_worker: int = BYTES_PER_WORKER,
+        cores: int | None = None,
     ) -> None:
         self._workers = workers
         self._deadline = deadline
@@ -54,7 +67,8 @@ class WorkerPool:
         self._memory = max_memory_bytes
         self._perform = perform
         self._jobs_per_worker = jobs_per_worker
-        self._cores = available_cores()
+        self._bytes_per_worker = bytes_per_worker
+        self._cores = cores or available_cores()
         self._admission: Admission[WorkerProcess] = Admission(workers, queue * workers, self._cores)
         self._threads = ThreadPoolExecutor(2 * workers + 1, thread_name_prefix="workers")
         self._restarts: Counter[str] = Counter()
@@ -85,6 +99,7 @@ class WorkerPool:
             queued=self._admission.waiting,
             capacity=self._admission.capacity,
             restarts=dict(self._restarts),
+            refusal=self._refusal(),
         )
 
     async def run(self, job: Job) -> Result:
@@ -92,12 +107,22 @@ class WorkerPool:
             raise self._shutting_down()
         self._accepted += 1
         try:
+            return await self._run_whatever_dies(job)
+        finally:
+            self._accepted -= 1
+
+    async def _run_whatever_dies(self, job: Job) -> Result:
+        """Begin again where a worker died and the job is not to blame; the deadline bounds it all."""
+        tries = 0
+        while True:
             try:
                 return await self._run(job)
             except NeverBegun:
-                return await self._run(job)
-        finally:
-            self._accepted -= 1
+                pass
+            except WorkerKilled:
+                tries += 1
+                if tries == TRIES:
+                    raise
 
     async def _run(self, job: Job) -> Result:
         """Do the job in the next worker that is free, and see to it that the worker can be used again, or is not."""
@@ -119,8 +144,9 @@ class WorkerPool:
         finally:
             self._admission.leave(perf_counter() - start)
             worker.jobs += 1
-            if reason or worker.jobs >= self._jobs_per_worker:
-                self._replace(worker, reason or "recycled")
+            reason = reason or self._age(worker)
+            if reason:
+                self._replace(worker, reason)
             else:
                 worker.mailbox.clear()
                 self._admission.offer(worker)
@@ -151,6 +177,12 @@ class WorkerPool:
         finally:
             timer.cancel()
             self._calls.discard(call)
+
+    def _age(self, worker: WorkerProcess) -> str | None:
+        """Say why a worker that is well should make way for another."""
+        if worker.jobs >= self._jobs_per_worker:
+            return "recycled"
+        return "memory" if worker.kept_bytes() > self._bytes_per_worker else None
 
     def _replace(self, worker: WorkerProcess, reason: str) -> None:
         self._alive -= 1
@@ -202,6 +234,11 @@ class WorkerPool:
     def _shutting_down(self) -> ShuttingDown:
         return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
 
+    def _refusal(self) -> Refused | None:
+        if self._stopping:
+            return self._shutting_down()
+        return self._admission.refusal() if self._admission.full and self._warm else None
+
     def _hindrance(self) -> str:
         """Say why no job should be sent now, or nothing."""
         if self._stopping:
@@ -226,5 +263,8 @@ def _settle(call: asyncio.Future[Reply], done: Future[Reply]) -> None:
         call.set_result(done.result())
     except BrokenProcessPool:
         call.set_exception(NeverBegun("the worker died before it saw the job"))
-    except Exception:  # Pebble's ProcessExpired, or a message that cannot be read
+    except ProcessExpired as death:
+        kind = WorkerKilled if death.exitcode in KILLS else WorkerCrashed
+        call.set_exception(kind("the worker process died of this job; others are not affected"))
+    except Exception:  # a message that cannot be read
         call.set_exception(WorkerCrashed("the worker process died of this job; others are not affected"))

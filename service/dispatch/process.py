@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import signal
@@ -11,10 +12,12 @@ from contextlib import suppress
 from multiprocessing import forkserver
 from typing import Any, ParamSpec, TypeVar
 
-from pebble import ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from service.dispatch import worker
 from service.dispatch.payloads import Mailbox
+
+__all__ = ["ProcessExpired", "WorkerProcess", "start_fork_server"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +55,7 @@ class WorkerProcess:
         self._pid = greeting.pid
         if not greeting.by_memory:
             self.mailbox.close()
+        self._bytes_at_start = own_bytes(self._pid)
 
     @property
     def alive(self) -> bool:
@@ -61,6 +65,10 @@ class WorkerProcess:
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = self._pool.schedule(function, args=args, kwargs=kwargs)
         return future
+
+    def kept_bytes(self) -> int:
+        """Tell how much more memory of its own the process has than when it was new; 0 where that is not known."""
+        return own_bytes(self._pid) - self._bytes_at_start
 
     def kill(self) -> None:
         """Stop the work at once."""
@@ -72,3 +80,13 @@ class WorkerProcess:
         self._pool.stop()
         self._pool.join()
         self.mailbox.close()  # not before the process is gone: it may be writing
+
+
+def own_bytes(pid: int) -> int:
+    """Give the memory that a process shares with no file (proc(5), statm); 0 where that is not known."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+            _, resident, shared, *_ = map(int, statm.read().split())
+    except (OSError, ValueError):
+        return 0
+    return (resident - shared) * mmap.PAGESIZE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from functools import lru_cache
 from time import perf_counter
 
 from service.engine import codecs
+from service.engine.algorithms.warm import warm as warm_algorithms
 from service.engine.codecs import Buffer, ImageInfo
 from service.engine.documents import filter_document, plan_document
 from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
@@ -15,6 +15,7 @@ from service.engine.execute import Clock, Encoded, execute
 from service.engine.figures.document import figure_document
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
+from service.engine.loops import planes
 from service.engine.plan import Plan, prepare
 from service.engine.report import describe
 from service.engine.spec import Spec, parse
@@ -22,6 +23,9 @@ from service.engine.strict_json import loads
 from service.engine.timings import Timing
 
 KEPT_SPEC_BYTES = 1 << 16
+KEPT_PLANS = 64
+KEPT_PLAN_BYTES = 1 << 18
+"""A spec of a few names can stand for a hundred megabytes of numbers."""
 MEDIA_TYPES = {"png": "image/png", "npy": "application/x-npy", "json": "application/json"}
 
 
@@ -39,6 +43,13 @@ def perform(job: Job, threads: int) -> Result:
                 return Result(drawing.encode(), "image/svg+xml")
     except MemoryError:
         raise MemoryLimit(f"the job needs more than {job.limits.max_memory_bytes:,} bytes (max_memory_bytes)") from None
+
+
+def warm() -> None:
+    """Compile every loop, or load what was compiled before, so that no request waits for it."""
+    codecs.warm()
+    planes.warm()
+    warm_algorithms()
 
 
 def _filter(job: Job, threads: int, started: float) -> Result:
@@ -82,13 +93,24 @@ def _inspect(image: Buffer, limits: Limits) -> ImageInfo:
 
 
 def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Plan:
-    plan = _recent_plan if len(spec) <= KEPT_SPEC_BYTES else _recent_plan.__wrapped__
-    return plan(spec, info, limits, answer)
+    key = (spec, info, limits, answer)
+    plan = _recent_plans.pop(key, None)
+    if plan is None:
+        plan = _prepare(info, parse_at(loads(spec), limits), limits, answer)
+    if len(spec) <= KEPT_SPEC_BYTES and _array_bytes(plan) <= KEPT_PLAN_BYTES:
+        _recent_plans[key] = plan
+        if len(_recent_plans) > KEPT_PLANS:
+            del _recent_plans[next(iter(_recent_plans))]
+    return plan
 
 
-@lru_cache(maxsize=64)
-def _recent_plan(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Plan:
-    return _prepare(info, parse_at(loads(spec), limits), limits, answer)
+_recent_plans: dict[tuple[bytes, ImageInfo, Limits, Answer], Plan] = {}
+"""From the least recently used to the most."""
+
+
+def _array_bytes(plan: Plan) -> int:
+    steps = (step for operation in plan.operations for step in operation.steps)
+    return sum(getattr(value, "nbytes", 0) for step in steps for value in vars(step).values())
 
 
 def parse_at(document: object, limits: Limits, *, shapes: bool = False) -> Spec:

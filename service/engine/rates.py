@@ -25,9 +25,14 @@ class Rates:
     """To divide, round, clip and store one sample of the result."""
     root_sample: float
     """To make one magnitude of two gradients."""
+    tap_setup: float
+    """The Python of one tap, before the loops run."""
     direct_tap: float
     """Of one product added to a sum."""
     direct_tap_double: float
+    direct_tap_mixed: float
+    """Of one product added to a sum over several channels, each a plane of its own."""
+    direct_tap_mixed_double: float
     direct_tap_short: float
     """In sums of 16-bit integers."""
     direct_tap_integer: float
@@ -82,36 +87,39 @@ MACHINE = "AMD EPYC, AVX-512"
 DATE = "2026-11-25"
 
 RATES = Rates(
-    call=1.55e-05,
+    call=1.88e-05,
     strip=1.00e-05,
     widen_sample=1.50e-10,
     store_sample=2.50e-10,
     root_sample=5.00e-10,
+    tap_setup=1.50e-06,
     direct_tap=2.40e-11,
     direct_tap_double=5.00e-11,
+    direct_tap_mixed=5.50e-11,
+    direct_tap_mixed_double=1.10e-10,
     direct_tap_short=1.20e-11,
     direct_tap_integer=2.40e-11,
     separable_tap=2.40e-11,
     separable_tap_double=5.00e-11,
     polyphase_tap=5.00e-11,
     polyphase_tap_double=1.00e-10,
-    plane_sample=1.46e-11,
-    fft_tile=5.73e-05,
-    fft_kernel=5.84e-06,
-    fft_point=3.84e-10,
-    fft_point_double=5.63e-10,
-    fft_product=8.82e-10,
-    fft_product_double=7.45e-10,
-    fft_store=8.58e-10,
-    gemm_tile=1.08e-05,
-    gemm_copy=8.68e-12,
-    gemm_copy_double=3.00e-12,
-    gemm_mac=2.98e-11,
-    gemm_mac_double=4.75e-11,
-    gemm_store=6.89e-10,
-    pool_strip=3.04e-05,
-    pool_byte=3.10e-11,
-    pool_number=1.05e-10,
-    pool_apart=1.22e-09,
-    pool_store=6.04e-11,
+    plane_sample=5.49e-10,
+    fft_tile=6.17e-05,
+    fft_kernel=6.86e-06,
+    fft_point=2.64e-10,
+    fft_point_double=5.66e-10,
+    fft_product=1.78e-09,
+    fft_product_double=2.98e-10,
+    fft_store=8.39e-10,
+    gemm_tile=1.17e-05,
+    gemm_copy=9.25e-11,
+    gemm_copy_double=1.75e-10,
+    gemm_mac=2.41e-11,
+    gemm_mac_double=3.53e-11,
+    gemm_store=3.20e-10,
+    pool_strip=4.00e-05,
+    pool_byte=2.20e-11,
+    pool_number=1.25e-10,
+    pool_apart=1.17e-09,
+    pool_store=1.02e-10,
 )

@@ -30,7 +30,8 @@ SENTENCES = {
 }
 """From the beginning of the reader's message to the sentence of this service."""
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+"""Possessive: a way back for each character of a long string would take gigabytes."""
 _CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
 _LONG_INTEGER = re.compile(rf"{_STRING}|([0-9]{{4300}})", re.DOTALL)
 _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"

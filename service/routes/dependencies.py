@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from service.dispatch import Dispatcher
 from service.presets import Preset
 from service.routes.measure import Metrics
+from service.routes.room import Room
 from service.settings import Settings
 
 
@@ -21,6 +23,11 @@ class Services:
     dispatcher: Dispatcher
     presets: Mapping[str, Preset]
     metrics: Metrics
+
+    @cached_property
+    def room(self) -> Room:
+        """Give the one account of the memory that all bodies and answers take."""
+        return Room(self.settings.max_body_bytes, self.dispatcher.status)
 
 
 async def _services(request: Request) -> Services:

@@ -44,12 +44,13 @@ async def figure(request: Request, services: Needed) -> Response:
     choose(request.headers.get("accept"), {"image/svg+xml": None, "application/problem+json": None})
     view = view_of(request.query_params.multi_items())
     settings = services.settings
-    body = await read_document(request, settings.max_body_bytes)
-    if not body:
-        raise MalformedJson("the body is empty")
-    job = Job(kind="figure", body=body, limits=settings.limits(), received=perf_counter(), view=view)
-    result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, SECURITY)
+    with services.room.upload() as held:
+        body = await read_document(request, held, settings.max_body_bytes)
+        if not body:
+            raise MalformedJson("the body is empty")
+        job = Job(kind="figure", body=body, limits=settings.limits(), received=perf_counter(), view=view)
+        result = await work(services.dispatcher, job, request)
+    return BufferResponse(result.body, result.media_type, SECURITY, services.room)
 
 
 def view_of(parameters: list[tuple[str, str]]) -> View:

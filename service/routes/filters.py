@@ -47,17 +47,18 @@ def preset_named(name: str, services: Services) -> Preset:
 async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:
     settings = services.settings
     answer = choose(request.headers.get("accept"), ANSWERS)
-    upload = await read_filter(request, settings.max_body_bytes, preset=preset is not None)
-    received = perf_counter()
-    job = Job(
-        kind="filter",
-        body=upload.body,
-        limits=settings.limits(),
-        received=received,
-        form=upload.form,
-        spec=preset.text if preset else upload.spec,
-        preset=preset is not None,
-        answer=answer,
-    )
-    result = await work(services.dispatcher, job, request)
-    return filtered(result, received, exchange_of(request.scope))
+    with services.room.upload() as body:
+        upload = await read_filter(request, body, settings.max_body_bytes, preset=preset is not None)
+        received = perf_counter()
+        job = Job(
+            kind="filter",
+            body=upload.body,
+            limits=settings.limits(),
+            received=received,
+            form=upload.form,
+            spec=preset.text if preset else upload.spec,
+            preset=preset is not None,
+            answer=answer,
+        )
+        result = await work(services.dispatcher, job, request)
+    return filtered(result, received, exchange_of(request.scope), services.room)

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.routes import playground
 from service.routes.errors import NotAcceptable
 from service.routes.negotiation import choose
-from service.routes.pages import link, page, text
 
 _LINKS = {
     "documentation": "/docs",
@@ -28,12 +28,12 @@ router = APIRouter(tags=["documentation"])
 
 @router.get("/", summary="Start page")
 async def home(request: Request) -> Response:
-    """Give the version and links: as JSON, or as a page to those that prefer text/html."""
-    root = str(request.scope.get("root_path", "")).rstrip("/")
-    links = {name: root + target for name, target in _LINKS.items()}
+    """Give the version and links as JSON, or the playground to those that prefer text/html."""
     if _wants_page(request.headers.get("accept")):
-        response: Response = page("convserve", _body(links))
+        response = playground.answer(request, "index.html")
     else:
+        root = str(request.scope.get("root_path", "")).rstrip("/")
+        links = {name: root + target for name, target in _LINKS.items()}
         response = JSONResponse({"name": "convserve", "version": version("convserve"), "links": links})
     response.headers["Vary"] = "Accept"
     return response
@@ -46,7 +46,4 @@ def _wants_page(accept: str | None) -> bool:
         return False
 
 
-def _body(links: dict[str, str]) -> str:
-    items = "\n".join(f"<li>{link(target, name)}</li>" for name, target in links.items())
-    sentence = text(f"Convolution as a service, version {version('convserve')}: `POST /v1/filter` an image and a spec.")
-    return f"<p>{sentence}</p>\n<ul>\n{items}\n</ul>"
+router.include_router(playground.router)

@@ -27,9 +27,10 @@ async def plan(request: Request, services: Needed) -> Response:
     """
     choose(request.headers.get("accept"), {"application/json": None, "application/problem+json": None})
     settings = services.settings
-    body = await read_document(request, settings.max_body_bytes)
-    if not body:
-        raise MalformedJson("the body is empty")
-    job = Job(kind="plan", body=body, limits=settings.limits(), received=perf_counter(), answer="json")
-    result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, {})
+    with services.room.upload() as held:
+        body = await read_document(request, held, settings.max_body_bytes)
+        if not body:
+            raise MalformedJson("the body is empty")
+        job = Job(kind="plan", body=body, limits=settings.limits(), received=perf_counter(), answer="json")
+        result = await work(services.dispatcher, job, request)
+    return BufferResponse(result.body, result.media_type, {}, services.room)

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.engine.jobs import Buffer, Result
 from service.routes.exchange import Exchange
+from service.routes.room import Room
 from service.routes.timing import server_timing, spans
 
 CHUNK = 256 * 1024
@@ -18,18 +19,20 @@ CHUNK = 256 * 1024
 class BufferResponse(Response):
     """Sends a buffer in chunks that are views of it: nothing is copied, and a slow client holds back the next chunk."""
 
-    def __init__(self, body: Buffer, media_type: str, headers: dict[str, str]) -> None:
+    def __init__(self, body: Buffer, media_type: str, headers: dict[str, str], room: Room) -> None:
         super().__init__(b"", headers={**headers, "Content-Length": str(len(body))}, media_type=media_type)
         self._buffer = memoryview(body)
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for chunk in _chunks(self._buffer):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        with self._room.answer(len(self._buffer)):
+            for chunk in _chunks(self._buffer):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def filtered(result: Result, received: float, exchange: Exchange) -> Response:
+def filtered(result: Result, received: float, exchange: Exchange, room: Room) -> Response:
     """Answer with an image, and note where its time went."""
     total = perf_counter() - received
     exchange.spans = spans(result.timings, total)
@@ -37,7 +40,7 @@ def filtered(result: Result, received: float, exchange: Exchange) -> Response:
     for name, size in (("Origin", result.origin), ("Result", result.size)):
         if size is not None:
             headers |= {f"X-{name}-Width": str(size[0]), f"X-{name}-Height": str(size[1])}
-    return BufferResponse(result.body, result.media_type, headers)
+    return BufferResponse(result.body, result.media_type, headers, room)
 
 
 def _chunks(buffer: memoryview) -> Iterator[memoryview]:

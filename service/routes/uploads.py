@@ -13,9 +13,12 @@ from starlette.requests import Request
 
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
-from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
+from service.routes.errors import BodyTooLarge, ClientGone, InvalidParameter, MalformedMultipart, UnsupportedMediaType
+from service.routes.room import Body
 from service.routes.multipart import Parts
 
+MOST_PARAMETERS = 100
+MOST_TYPE_CHARACTERS = 1000
 _RAW = frozenset({"application/octet-stream", "application/x-npy"})
 _FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
 
@@ -29,33 +32,33 @@ class Upload:
     spec: bytes | None = None
 
 
-async def read_filter(request: Request, max_bytes: int, *, preset: bool) -> Upload:
+async def read_filter(request: Request, held: Body, max_bytes: int, *, preset: bool) -> Upload:
     """Read an image and its spec in any of the three forms; with a preset, an image alone."""
     media_type, boundary = _content_type(request)
     in_query = _query_spec(request)
     if in_query is not None and preset:
         raise AmbiguousRequest("the preset is the spec; the request has one more in its query")
     if media_type == "multipart/form-data":
-        image, part = await _read_multipart(request, boundary, max_bytes)
+        image, part = await _read_multipart(request, boundary, held, max_bytes)
         if part is not None and (preset or in_query is not None):
             raise AmbiguousRequest("the request has a part 'spec' beside the spec of its address")
         return Upload("image", _image(image), _spec(part if part is not None else in_query, preset=preset))
     if media_type == "application/json":
         if in_query is not None:
             raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")
-        return Upload("document", _image(await _read_whole(request, max_bytes)))
+        return Upload("document", _image(await _read_whole(request, held, max_bytes)))
     if media_type in _RAW or media_type.startswith("image/"):
         spec = _spec(in_query, preset=preset)
-        return Upload("image", _image(await _read_whole(request, max_bytes)), spec)
+        return Upload("image", _image(await _read_whole(request, held, max_bytes)), spec)
     raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
 
 
-async def read_document(request: Request, max_bytes: int) -> bytearray:
+async def read_document(request: Request, held: Body, max_bytes: int) -> bytearray:
     """Read a JSON document as bytes."""
     media_type, _ = _content_type(request, default="application/json")
     if media_type != "application/json":
         raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send application/json")
-    return await _read_whole(request, max_bytes)
+    return await _read_whole(request, held, max_bytes)
 
 
 def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, bytes | None]:
@@ -66,6 +69,8 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
     header = request.headers.get("content-type", "").strip()
     if not header:
         return default, None
+    if len(header) > MOST_TYPE_CHARACTERS:
+        raise UnsupportedMediaType(f"the Content-Type has {len(header):,} characters")
     media_type, options = parse_options_header(header)
     return media_type.decode("latin-1").lower(), options.get(b"boundary")
 
@@ -78,6 +83,8 @@ def _shown(media_type: str) -> str:
 def _query_spec(request: Request) -> bytes | None:
     """Give the percent-decoded query parameter `spec`; its bytes are not forced into UTF-8 here."""
     query: bytes = request.scope["query_string"]
+    if query.count(b"&") >= MOST_PARAMETERS:
+        raise InvalidParameter(f"the query has more than {MOST_PARAMETERS} parameters; one is known here, 'spec'")
     found = []
     for field in query.split(b"&"):
         name, _, value = field.partition(b"=")
@@ -109,13 +116,13 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 
 async def _read_multipart(
-    request: Request, boundary: bytes | None, max_bytes: int
+    request: Request, boundary: bytes | None, held: Body, max_bytes: int
 ) -> tuple[bytearray | None, bytearray | None]:
     if not boundary:
         raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
     try:
         parts = Parts(boundary, ("image", "spec"))
-        size = await _read(request, max_bytes, parts.write)
+        size = await _read(request, held, max_bytes, parts.write)
     except FormParserError:
         raise MalformedMultipart("the body does not follow the multipart format of its boundary") from None
     if size:
@@ -123,13 +130,13 @@ async def _read_multipart(
     return parts.found.get("image"), parts.found.get("spec")
 
 
-async def _read_whole(request: Request, max_bytes: int) -> bytearray:
+async def _read_whole(request: Request, held: Body, max_bytes: int) -> bytearray:
     body = bytearray()
-    await _read(request, max_bytes, body.extend)
+    await _read(request, held, max_bytes, body.extend)
     return body
 
 
-async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object]) -> int:
+async def _read(request: Request, held: Body, max_bytes: int, take: Callable[[bytes], object]) -> int:
     """Take the body as it comes and count its bytes; stop once it is, or says that it will be, larger than may be."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
@@ -143,6 +150,7 @@ async def _read(request: Request, max_bytes: int, take: Callable[[bytes], object
         size += len(chunk)
         if size > max_bytes:
             raise BodyTooLarge(f"the body has more than {max_bytes:,} bytes, which is the most", rest=max_bytes)
+        held.grow(len(chunk))
         take(chunk)
         if not message.get("more_body", False):
             return size

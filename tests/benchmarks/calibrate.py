@@ -1,9 +1,9 @@
 """Measure the rates of service/engine/rates.py and write them there: `make calibrate`.
 
-Every algorithm is timed on tasks of its own, on one thread. Its prediction is linear in the rates, so that the amounts
-of work are found by asking it again with one rate changed; the rates are then fitted to all times at once, such that
-the sum of the squares of the relative errors is least, none is negative, and a rate that no task tells much of stays
-near what it was. The time is that of the thread, so that other programs disturb little.
+What moves samples is timed by itself; then every algorithm is timed on tasks of its own, on one thread. A prediction
+is linear in the rates, so that the amounts of work are found by asking again with one rate changed. The rates are then
+fitted to all times at once, such that the sum of the squares of the relative errors is least, none is negative, and a
+rate of which no task tells much stays near what it was. Times are those of the thread: other programs disturb little.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import datetime
 import platform
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from time import thread_time
@@ -28,7 +28,9 @@ from scipy.optimize import nnls
 from service.engine import rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
+from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
+from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import RATES, Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -38,6 +40,9 @@ BUDGET = 0.15
 """Seconds for one task, once it is warm."""
 LOYALTY = 0.1
 """How much the former value of a rate counts, against one measured task."""
+
+FIRMLY = 1000.0
+"""The same for what is known."""
 
 SMALL, MIDDLE, LARGE = (24, 32), (240, 320), (1200, 1920)
 
@@ -116,13 +121,7 @@ def tasks() -> Iterator[Task]:
 def measure(algorithm: Algorithm, task: Task) -> Measured:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, task.shape).astype(task.source)
-    algorithm.apply(task, image, 1)  # compiles, fills the caches
-    times: list[float] = []
-    while not times or sum(times) < BUDGET:
-        start = thread_time()
-        algorithm.apply(task, image, 1)
-        times.append(thread_time() - start)
-    return Measured(algorithm, task, min(times))
+    return Measured(algorithm, task, least(lambda: algorithm.apply(task, image, 1)))
 
 
 def predicted(algorithm: Algorithm, task: Task, assumed: Rates) -> float:
@@ -149,12 +148,38 @@ def amounts(measured: Measured) -> list[float]:
     ]
 
 
-def fit(measurements: list[Measured]) -> Rates:
-    """Solve amounts @ rates = seconds in the least squares of the relative errors."""
-    former = np.array([getattr(RATES, name) for name in NAMES])
+def least(work: Callable[[], object], budget: float = BUDGET) -> float:
+    """Give the shortest time that `work` takes, once it is warm."""
+    work()
+    times: list[float] = []
+    while not times or sum(times) < budget:
+        start = thread_time()
+        work()
+        times.append(thread_time() - start)
+    return min(times)
+
+
+def moving() -> dict[str, float]:
+    """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
+    image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
+    planes, place = np.zeros((3, 256, 256), np.float32), image[:256, :256, 1]
+    matrix, sums = np.zeros((144, 1024), np.float32), np.zeros((4096, 16), np.float32)
+    one, most = np.float32(1), np.float32(255)
+    return {
+        "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
+        "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
+        "gemm_copy": least(matrix.copy) / matrix.size,
+        "gemm_copy_double": least(matrix.astype(np.float64).copy) / matrix.size,
+        "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
+    }
+
+
+def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:
+    """Solve amounts @ rates = seconds in the least squares of the relative errors, with the rates `known`."""
+    former = np.array([known.get(name, getattr(RATES, name)) for name in NAMES])
     work = np.array([amounts(measured) for measured in measurements])
     seconds = np.array([measured.seconds for measured in measurements])
-    loyalty = LOYALTY * np.eye(len(NAMES))
+    loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in NAMES])
     matrix = np.vstack([work * former / seconds[:, None], loyalty])
     solution, _ = nnls(matrix, np.concatenate([np.ones(len(seconds)), loyalty.sum(axis=1)]))
     fitted = dict(zip(NAMES, solution * former, strict=True))
@@ -196,7 +221,7 @@ def main(only: list[str]) -> None:
         for algorithm in ALGORITHMS
         if (not only or algorithm.name in only) and algorithm.accepts(task) and algorithm.seconds(task) < 3
     ]
-    fitted = fit(measurements)
+    fitted = fit(measurements, moving())
     for algorithm, task, seconds in measurements:
         ratio = predicted(algorithm, task, fitted) / seconds
         print(f"{algorithm.name:12} {seconds * 1e3:9.3f} ms, predicted {ratio:5.2f} of it: {describe(task)}")

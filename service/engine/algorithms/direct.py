@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form, finite
+from service.engine.algorithms.forms import Form, finite, tap_seconds
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import Sums, compute, workspace
-from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
 
@@ -28,19 +27,18 @@ class Direct:
     def seconds(self, task: Task) -> float:
         form = _form(task)
         products = task.output.samples * prod(form.step.weight.shape[1:])
-        tap = RATES.direct_tap if task.arithmetic == "float32" else RATES.direct_tap_double
-        return form.seconds(task) + products * tap
+        return form.seconds(task) + products * tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
         taps = form.step.weight.size * (form.planes if form.step.shared else 1)
-        return workspace(task, form.cut, form.layout, form.planes, threads, taps=taps, twice=False)
+        return workspace(task, form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=False)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form = _form(task)
-        taps = table(_planes(form), task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task))
+        taps = table(_planes(form), form.number, form.distance, together=form.together, skip_zeros=finite(task))
         result = np.empty(task.output, task.target)
-        sums = Sums(taps, no_taps(task.arithmetic), form.finish(task), form.planes, form.columns, len(result))
+        sums = Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns, len(result))
         compute(form.source(image), form.cut, form.layout, [sums], result, threads)
         return result
 

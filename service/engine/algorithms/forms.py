@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.runs import Column
+from service.engine.algorithms.runs import Column, Number
 from service.engine.algorithms.strips import Cut, Layout, Source, finish, source
 from service.engine.loops.convolution import Finish
 from service.engine.rates import RATES
@@ -29,18 +29,20 @@ class Form(NamedTuple):
     cut: Cut
     planes: int
     columns: int
+    number: Number
 
     @classmethod
     def of(cls, step: Conv2d, task: Task) -> Form:
-        interleaved = step.shared and step.stride[1] == 1 and (step.bias is None or bool(np.ptp(step.bias) == 0))
+        interleaved = step.shared and step.stride[1] == 1 and _is_uniform(step.bias)
+        number: Number = "int16" if _fits_16_bits(step, task) else task.arithmetic
         (height, width, outputs), channels = task.output, task.shape.channels
         padded = task.shape.width + sum(step.padding.horizontal)
         layout = Layout(1, 1, padded * channels) if interleaved else Layout(channels, step.stride[1], padded)
         spacing = lcm(step.stride[0], step.dilation[0])
-        row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
+        row_bytes = layout.pitch * np.dtype(number).itemsize
         cut = Cut.of(height, step.stride[0], step.field_of_view[0], spacing, row_bytes)
         planes = 1 if interleaved else outputs
-        return cls(step, interleaved, layout, cut, planes, width * outputs // planes)
+        return cls(step, interleaved, layout, cut, planes, width * outputs // planes, number)
 
     @property
     def distance(self) -> int:
@@ -82,6 +84,26 @@ class Form(NamedTuple):
             + widened * RATES.widen_sample
             + task.output.samples * RATES.store_sample
         )
+
+
+def tap_seconds(number: Number) -> float:
+    return {
+        "int16": RATES.direct_tap_short,
+        "float32": RATES.direct_tap,
+        "float64": RATES.direct_tap_double,
+    }[number]
+
+
+def _is_uniform(bias: Weights | None) -> bool:
+    return bias is None or bool(np.ptp(bias) == 0)
+
+
+def _fits_16_bits(step: Conv2d, task: Task) -> bool:
+    """Say whether sums of integers of 16 bits are exact; as many again as floats fit into a vector."""
+    if not (task.exact and task.source == "uint8" and task.arithmetic == "float32" and _is_uniform(step.bias)):
+        return False
+    largest = max(255.0, abs(step.padding_value))
+    return bool(np.abs(step.weight).sum(axis=(1, 2, 3)).max() * largest < 2**15)
 
 
 def finite(task: Task) -> bool:

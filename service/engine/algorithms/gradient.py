@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form, finite
+from service.engine.algorithms.forms import Form, finite, tap_seconds
 from service.engine.algorithms.runs import no_taps, table
 from service.engine.algorithms.strips import Sums, compute, finish, workspace
 from service.engine.rates import RATES
@@ -30,13 +30,14 @@ class Gradient:
     def seconds(self, task: Task) -> float:
         step, form = _known(task)
         products = 2 * task.output.samples * prod(step.x.kernel_size)
-        tap = RATES.direct_tap if task.arithmetic == "float32" else RATES.direct_tap_double
-        return form.seconds(task) + products * tap + task.output.samples * RATES.root_sample
+        return form.seconds(task) + products * tap_seconds(form.number) + task.output.samples * RATES.root_sample
 
     def workspace(self, task: Task, threads: int) -> int:
         step, form = _known(task)
         taps = form.planes * (step.x.weight.size + step.y.weight.size)
-        return workspace(task, form.cut, form.layout, 2 * form.planes, threads, taps=taps, twice=False)
+        return workspace(
+            task, form.cut, form.layout, 2 * form.planes, threads, number=form.number, taps=taps, twice=False
+        )
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step, form = _known(task)
@@ -45,8 +46,8 @@ class Gradient:
         bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
         result = np.empty(task.output, task.target)
         sums = Sums(
-            table(planes, task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task)),
-            no_taps(task.arithmetic),
+            table(planes, form.number, form.distance, together=form.together, skip_zeros=finite(task)),
+            no_taps(form.number),
             finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
             2 * form.planes,
             form.columns,
@@ -66,4 +67,6 @@ def _known(task: Task) -> tuple[GradientMagnitude, Form]:
     if not isinstance(step, GradientMagnitude):
         raise TypeError(f"no gradient in a {type(step).__name__}")
     x, y = Form.of(step.x, task), Form.of(step.y, task)
-    return step, x if y.interleaved else y
+    plain = all(one.divisor == 1 and (one.bias is None or not one.bias.any()) for one in (step.x, step.y))
+    short = plain and x.number == y.number == "int16"
+    return step, (x if y.interleaved else y)._replace(number="int16" if short else task.arithmetic)

@@ -101,7 +101,9 @@ class Polyphase:
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
         taps = form.step.weight.size * (form.step.out_channels if form.step.shared else 1)
-        return workspace(task, form.cut, form.layout, form.planes, threads, taps=taps, twice=False)
+        return workspace(
+            task, form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=taps, twice=False
+        )
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form = _form(task)

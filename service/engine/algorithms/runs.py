@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from service.engine.loops.convolution import Taps
 from service.engine.precision import Arithmetic
+
+Number = Arithmetic | Literal["int16"]
+"""Of strips, taps and sums."""
 
 COSTS = {5: 6.5, 3: 4.0, 1: 2.2}
 """Cycles that a run of so many taps takes for 16 samples of one row, measured with four rows together."""
@@ -23,7 +26,7 @@ class Column(NamedTuple):
 
 
 def table(
-    planes: Iterable[Sequence[Column]], arithmetic: Arithmetic, distance: int, *, together: bool, skip_zeros: bool
+    planes: Iterable[Sequence[Column]], number: Number, distance: int, *, together: bool, skip_zeros: bool
 ) -> Taps:
     """Tabulate the columns of each plane, in which taps are `distance` floats apart.
 
@@ -53,12 +56,12 @@ def table(
         offsets += [offset for _, _, offset, _ in runs]
         weights += [weight for *_, those in runs for weight in those]
     return Taps(
-        np.array(weights, arithmetic), np.array(offsets, np.intp), np.array(bounds, np.intp).reshape(len(bounds), 5)
+        np.array(weights, number), np.array(offsets, np.intp), np.array(bounds, np.intp).reshape(len(bounds), 5)
     )
 
 
-def no_taps(arithmetic: Arithmetic) -> Taps:
-    return table([], arithmetic, 0, together=False, skip_zeros=False)
+def no_taps(number: Number) -> Taps:
+    return table([], number, 0, together=False, skip_zeros=False)
 
 
 def split(weights: tuple[float, ...], *, together: bool = True, skip_zeros: bool = False) -> list[tuple[int, int]]:

@@ -16,6 +16,12 @@ from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
+TAP_SECONDS = {
+    "int16": RATES.direct_tap_short,
+    "float32": RATES.separable_tap,
+    "float64": RATES.separable_tap_double,
+}
+
 
 @dataclass(frozen=True)
 class Separable:
@@ -29,13 +35,12 @@ class Separable:
         height, width = form.step.kernel_size
         out = task.output
         between = out.height * form.layout.pitch
-        tap = RATES.separable_tap if task.arithmetic == "float32" else RATES.separable_tap_double
-        return form.seconds(task) + (between * height + out.samples * width) * tap
+        return form.seconds(task) + (between * height + out.samples * width) * TAP_SECONDS[form.number]
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
         taps = len(column) + form.planes * len(row)
-        return workspace(task, form.cut, form.layout, form.planes, threads, taps=taps, twice=True)
+        return workspace(task, form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=True)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form, column, row = _known(task)
@@ -46,8 +51,8 @@ class Separable:
         ]
         result = np.empty(task.output, task.target)
         sums = Sums(
-            table([down], task.arithmetic, form.distance, together=form.together, skip_zeros=finite(task)),
-            table(along, task.arithmetic, 0, together=False, skip_zeros=finite(task) and bool(row.any())),
+            table([down], form.number, form.distance, together=form.together, skip_zeros=finite(task)),
+            table(along, form.number, 0, together=False, skip_zeros=finite(task) and bool(row.any())),
             form.finish(task),
             form.planes,
             form.columns,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.runs import Number
 from service.engine.borders import indices
 from service.engine.geometry import Padding, PaddingMode
 from service.engine.loops.convolution import BESIDE, KINDS, TOGETHER, Finish, Taps, correlate, widen
@@ -24,8 +25,8 @@ Positions = NDArray[np.int32]
 
 STRIP_BYTES = 3 << 18
 """Of a strip, about: three quarters of a second-level cache."""
-LINE = 16
-"""Floats of a cache line."""
+LINE = 32
+"""Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 16
 """Of the output in a strip, however long its rows are."""
 ACCUMULATORS = 1024
@@ -53,7 +54,7 @@ class Layout:
 
     @property
     def length(self) -> int:
-        """Count the floats of one plane of a row: an odd number of cache lines, lest rows stand in each other's way."""
+        """Count the floats of one plane of a row: an odd number of lines, lest rows stand in each other's way."""
         return (ceil(self.width / self.phases / LINE) | 1) * LINE
 
     @property
@@ -146,7 +147,7 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View (H, W, C) as (H, bytes of a row), always read-only: loops are compiled anew for arrays that are not alike."""
+    """View (H, W, C) as (H, bytes of a row), always read-only: a loop is compiled anew for arrays that may be written."""
     view = rows_of_bytes(image)
     view.flags.writeable = False
     return view
@@ -168,7 +169,8 @@ def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) 
         np.array([1.0 if power else d for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array([1 / d if power else 1.0 for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array(bias, task.arithmetic),
-        number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 0),
+        len({*divisors}) == len({*bias}) == 1 and (norm == 0 or (divisors[0], bias[0]) == (1, 0)),
+        number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 1),
         norm,
     )
 
@@ -199,7 +201,7 @@ def compute(
 ) -> None:
     """Fill `result` (H', W', C') strip by strip. Where the strips end does not depend on `threads`."""
     out, kind = rows_of_bytes(result), KINDS[result.dtype.name]
-    arithmetic = all_sums[0].down.weights.dtype
+    numbers, arithmetic = all_sums[0].down.weights.dtype, all_sums[0].finish.scale.dtype
     planes = all_sums[0].planes
     between = TOGETHER if any(len(sums.along.offsets) for sums in all_sums) else 0
     pitch, apart = cut.step * layout.pitch, max(1, cut.apart)
@@ -210,12 +212,12 @@ def compute(
             strip, *scratch = own = idle.pop()
         except IndexError:
             shapes = (
-                (cut.highest, layout.pitch),
-                (planes, TOGETHER, block(planes) + BESIDE),
-                (planes * block(planes),),
-                (between, layout.pitch),
+                ((cut.highest, layout.pitch), numbers),
+                ((planes, TOGETHER, block(planes) + BESIDE), numbers),
+                ((planes * block(planes),), arithmetic),
+                ((between, layout.pitch), numbers),
             )
-            strip, *scratch = own = tuple(aligned(shape, arithmetic) for shape in shapes)
+            strip, *scratch = own = tuple(aligned(shape, number) for shape, number in shapes)
         source.widened(piece, cut, layout, strip)
         for sums in all_sums:
             first, count = sums.first + piece.first * sums.stride, min(piece.rows, sums.rows - piece.first)
@@ -231,15 +233,17 @@ def compute(
 def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
     """Make an array of zeros that begins with a cache line."""
     size = prod(shape)
-    memory = np.zeros(size + LINE, number)
+    memory = np.zeros(size + 64 // number.itemsize, number)
     skipped = -memory.ctypes.data % 64 // number.itemsize
     return memory[skipped : skipped + size].reshape(shape)
 
 
-def workspace(task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, taps: int, twice: bool) -> int:
+def workspace(
+    task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, number: Number, taps: int, twice: bool
+) -> int:
     """Bound the bytes of strips, accumulators and rows in between for each thread, of positions, and of `taps` taps."""
-    number = np.dtype(task.arithmetic).itemsize
+    wide = np.dtype(task.arithmetic).itemsize
     rows = cut.highest + (TOGETHER if twice else 0) + 1
-    own = rows * layout.pitch + planes * (TOGETHER + 1) * (block(planes) + BESIDE)
+    own = np.dtype(number).itemsize * (rows * layout.pitch + planes * TOGETHER * (block(planes) + BESIDE))
     positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
-    return min(threads, cut.count) * number * own + positions + taps * TAP_BYTES + SLACK
+    return min(threads, cut.count) * (own + wide * planes * block(planes)) + positions + taps * TAP_BYTES + SLACK

@@ -16,6 +16,7 @@ from service.engine.steps import Conv2d
 def warm() -> None:
     """Run the loops of convolution once for each type they are compiled for; all kinds of samples are within one."""
     image = np.zeros((1, 1, 1), np.uint8)
+    step, shape = Conv2d(np.ones((1, 1, 1, 1))), Shape(1, 1, 1)
     for arithmetic in get_args(Arithmetic):
-        task = Task(Conv2d(np.ones((1, 1, 1, 1))), Shape(1, 1, 1), "uint8", "uint8", arithmetic)
-        Direct().apply(task, image, 1)
+        for exact in (True, False):  # for sums of integers, too
+            Direct().apply(Task(step, shape, "uint8", "uint8", arithmetic, exact), image, 1)

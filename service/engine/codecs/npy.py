@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +93,9 @@ def _parsed(header: bytes, start: int) -> _Header:
     if len(text) > MAX_HEADER_TEXT:
         raise InvalidImage(f"the NPY header has {len(text):,} characters; at most {MAX_HEADER_TEXT:,} are read")
     try:
-        fields = ast.literal_eval(text.decode("ascii"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's parser has opinions about some texts, which are not for the log
+            fields = ast.literal_eval(text.decode("ascii"))
     except Exception:  # whatever Python's parser makes of hostile text
         raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None
     if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:

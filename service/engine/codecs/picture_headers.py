@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal
 
 from service.engine.codecs.base import check_pixels
 from service.engine.errors import ImageTooLarge, InvalidImage
@@ -16,6 +17,9 @@ MAX_SCANS = 100
 MAX_FRAMES = 10_000
 MAX_PARTS = 10_000
 """Segments of a JPEG and bytes between them, blocks of a GIF, entries of a TIFF: Pillow reads each in Python."""
+
+_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""By type: how long a value is."""
 
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -117,3 +121,14 @@ def _media_start(data: bytes) -> int:
             break
         position += size
     return min(position, len(data))
+
+
+def tiff_value_bytes(directory: bytes, order: Literal["little", "big"], entry_bytes: int) -> int:
+    """Sum the bytes of all values of a directory (TIFF 6.0, section 2): entries may share them, and Pillow copies."""
+    count_bytes = (entry_bytes - 4) // 2
+    total = 0
+    for entry in range(0, len(directory) - entry_bytes + 1, entry_bytes):
+        kind = int.from_bytes(directory[entry + 2 : entry + 4], order)
+        count = int.from_bytes(directory[entry + 4 : entry + 4 + count_bytes], order)
+        total += count * _TIFF_BYTES.get(kind, 0)
+    return total

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,9 +203,13 @@ def _tiff_tags(content: bytes) -> Any:
     tags = TiffImagePlugin.ImageFileDirectory_v2(content[: 16 if big else 8])
     counter_bytes, entry_bytes = (8, 20) if big else (2, 12)
     start = tags.next + counter_bytes
-    entries = int.from_bytes(content[tags.next : start], "little" if tags.prefix == b"II" else "big")
+    order: Literal["little", "big"] = "little" if tags.prefix == b"II" else "big"
+    entries = int.from_bytes(content[tags.next : start], order)
     if entries > headers.MAX_PARTS or start + entries * entry_bytes > len(content):
         raise InvalidImage(f"damaged TIFF: its directory of {entries:,} entries is too long")
+    values = headers.tiff_value_bytes(content[start : start + entries * entry_bytes], order, entry_bytes)
+    if values > len(content):
+        raise InvalidImage(f"damaged TIFF: its directory promises {values:,} bytes of values, more than the file has")
     file = BytesIO(content)
     file.seek(tags.next)
     tags.load(file)

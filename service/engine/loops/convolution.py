@@ -1,8 +1,8 @@
 """Sums of taps over strips of rows: the loops beneath direct, separable, gradient and polyphase.
 
-A strip holds some rows of an image in float numbers, border included. A row consists of `channels * phases` planes
-after one another: column x of channel c stands in plane (x % phases) * channels + c, at x // phases. So the columns
-that a strided window meets at one tap are neighbours, and every tap is a shift: an offset into the flat strip.
+A strip holds some rows of an image, border included, as floats or as integers of 16 bits. A row consists of `channels *
+phases` planes after one another: column x of channel c stands in plane (x % phases) * channels + c, at x // phases. So
+the columns that a strided window meets at one tap are neighbours, and every tap is a shift: an offset into the strip.
 
 What makes these loops fast, and is easily lost:
 
@@ -52,12 +52,14 @@ class Finish(NamedTuple):
     """What becomes of the sums of each plane: sum / divisor * scale + bias, then clipped to 0..high if rounded.
 
     `scale` is the inverse of a divisor that is a power of two; any other must remain a divisor, since ties have to come
-    out exactly. `norm` 1 or 2 says to store |x| + |y| or sqrt(x x + y y) of each two planes.
+    out exactly. `uniform` says that these are the same for all planes; sums of integers allow nothing else. `norm` 1 or
+    2 says to store |x| + |y| or sqrt(x x + y y) of each two planes, of which nothing else is then asked if `uniform`.
     """
 
     divisor: Array
     scale: Array
     bias: Array
+    uniform: bool
     high: Any
     norm: int
 
@@ -396,37 +398,45 @@ def _adjust(a: Array, p: int, finish: Finish) -> None:
 
 
 @compiled(fastmath=CONTRACT)
-def _combine(x: Array, y: Array, target: Array, norm: int) -> None:
+def _combine(x: Array, y: Array, numbers: Array, one: Any, norm: int) -> None:
+    # Times one, a float, makes floats of integers.
     if norm == 1:
-        for i in range(len(x)):
-            target[i] = abs(x[i]) + abs(y[i])
+        for i in range(len(numbers)):
+            numbers[i] = abs(x[i] * one) + abs(y[i] * one)
     else:
-        for i in range(len(x)):
-            target[i] = np.sqrt(x[i] * x[i] + y[i] * y[i])
+        for i in range(len(numbers)):
+            numbers[i] = np.sqrt(x[i] * one * x[i] + y[i] * one * y[i])
 
 
 @compiled
-def _round(a: Array, target: Array, high: Any) -> None:
+def _round(a: Array, scale: Any, bias: Any, target: Array, high: Any) -> None:
     low = high - high
     for i in range(len(target)):
+        number = a[i] * scale + bias
         # Conditions, not min and max: these have a rule for NaN, which takes time. Here it becomes 0.
-        number = a[i] if a[i] > low else low  # noqa: FURB136
+        number = number if number > low else low  # noqa: FURB136
         number = number if number < high else high  # noqa: FURB136
         target[i] = np.rint(number)
 
 
 @compiled
-def _write(numbers: Array, line: Array, kind: int, first: int, high: Any) -> None:
+def _scale(a: Array, scale: Any, bias: Any, target: Array) -> None:
+    for i in range(len(target)):
+        target[i] = a[i] * scale + bias
+
+
+@compiled
+def _write(numbers: Array, scale: Any, bias: Any, line: Array, kind: int, first: int, high: Any) -> None:
     """Put `numbers` into `line`, the bytes of samples of `kind`, from sample `first` on, as far as it goes."""
     n = min(len(numbers), len(line) // (1 << kind) - first)
     if kind == UINT8:
-        _round(numbers, line[first : first + n], high)
+        _round(numbers, scale, bias, line[first : first + n], high)
     elif kind == UINT16:
-        _round(numbers, line.view(np.uint16)[first : first + n], high)
+        _round(numbers, scale, bias, line.view(np.uint16)[first : first + n], high)
     elif kind == FLOAT32:
-        _copy(numbers, line.view(np.float32)[first : first + n])
+        _scale(numbers, scale, bias, line.view(np.float32)[first : first + n])
     else:
-        _copy(numbers, line.view(np.float64)[first : first + n])
+        _scale(numbers, scale, bias, line.view(np.float64)[first : first + n])
 
 
 @compiled
@@ -436,17 +446,29 @@ def _store(sums: Array, row: int, mixed: Array, line: Array, kind: int, first: i
     Of the last column some planes may stand beyond the end of `line`. `mixed` is scratch.
     """
     planes = len(sums)
-    for p in range(planes):
-        _adjust(sums[p, row][:n], p, finish)
+    divisor, scale, bias = finish.divisor[0], finish.scale[0], finish.bias[0]
+    one = finish.high / finish.high
+    if not finish.uniform:
+        for p in range(planes):
+            _adjust(sums[p, row][:n], p, finish)
+        divisor, scale, bias = one, one, one - one
     if finish.norm > 0:
         planes //= 2
         for p in range(planes):
-            _combine(sums[2 * p, row][:n], sums[2 * p + 1, row][:n], sums[p, row][:n], finish.norm)
-    numbers = sums[0, row][:n]
+            _combine(sums[2 * p, row][:n], sums[2 * p + 1, row][:n], mixed[:n], one, finish.norm)
+            if planes > 1:
+                _copy(mixed[:n], sums[p, row][:n])
+    elif planes == 1:
+        if divisor == 1:
+            _write(sums[0, row][:n], scale, bias, line, kind, first, finish.high)
+            return
+        _copy(sums[0, row][:n], mixed[:n])
+    numbers = mixed[: n * planes]
     if planes > 1:
-        numbers = mixed[: n * planes]
         _weave(sums, row, numbers, n, planes)
-    _write(numbers, line, kind, first * planes, finish.high)
+    if divisor != 1:
+        _divide(numbers, divisor)
+    _write(numbers, scale, bias, line, kind, first * planes, finish.high)
 
 
 @compiled(fastmath=CONTRACT)

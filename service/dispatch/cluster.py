@@ -1,0 +1,352 @@
+"""Jobs on a Dask cluster. The only module that knows Dask.
+
+Every Dask worker is given a Host: worker processes that can be killed, as the service has them itself. Dask carries the
+job there, and to another worker where one is lost; the result is the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import dask
+import structlog
+from distributed import Client, Future, KilledWorker, Reschedule, Worker, WorkerPlugin, get_worker
+from distributed.client import ClosedClientError, FutureCancelledError
+from distributed.comm import connect
+
+from service.dispatch import Status
+from service.dispatch.admission import Admission
+from service.dispatch.errors import DispatchError, JobFailed, Refused, ShuttingDown, WorkerCrashed
+from service.dispatch.host import Host, NotHere, Outcome, late
+from service.dispatch.worker import Failed, Perform, perform_with_engine
+from service.engine.errors import EngineError
+from service.engine.jobs import Job, Result
+
+CONNECT_SECONDS = 10.0
+GLANCE_SECONDS = 0.25
+PAUSE_SECONDS = 0.5
+UNFORESEEN = "the job failed in a way that was not foreseen"
+
+log = structlog.get_logger(__name__)
+
+
+class Unreachable(Exception):
+    """No scheduler answers at the address."""
+
+
+def check(address: str, seconds: float = CONNECT_SECONDS) -> None:
+    """Make sure that a scheduler answers; blocks, and raises Unreachable. May be called where a loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _greet(address, seconds)).result()
+
+
+async def _greet(address: str, seconds: float) -> None:
+    try:
+        comm = await connect(address, timeout=seconds)
+        await comm.close()
+    except (OSError, ValueError):
+        raise Unreachable(f"no Dask scheduler answers at {address} within {seconds:g} s") from None
+
+
+class HostPlugin(WorkerPlugin):
+    """Gives each Dask worker, also those that come later, its Host, one process for each of its threads.
+
+    It stays registered: other clients of the cluster, which share it, may be at work.
+    """
+
+    idempotent = True
+
+    def __init__(self, max_memory_bytes: int, perform: Perform) -> None:
+        self.version = version("convserve")
+        self.name = f"convserve-{self.version}-{max_memory_bytes}-{perform.__name__}"
+        self._max_memory_bytes = max_memory_bytes
+        self._perform = perform
+        self.host: Host | None = None
+
+    async def setup(self, worker: Worker) -> None:
+        here = version("convserve")
+        if here != self.version:
+            raise RuntimeError(f"the Dask worker has convserve {here}, its client {self.version}")
+        host = Host(worker.state.nthreads, self._max_memory_bytes, self._perform)
+        try:
+            await host.start()
+        except BaseException:
+            await host.close()
+            raise
+        self.host = host
+
+    async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
+        if self.host:
+            await self.host.close()
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job on its way: for which Host, and how many seconds of its deadline were spent before it left."""
+
+    host: str
+    key: str
+    job: Job
+    spent: float
+    deadline: float
+
+
+async def carry_out(order: Order) -> Outcome:
+    """Do a job on a Dask worker: in its Host, so that the work can be stopped, which Dask itself cannot do."""
+    host = _host(get_worker(), order.host)
+    if host is None:
+        raise RuntimeError(f"this Dask worker could not set up {order.host}: its log says why")
+    try:
+        return await host.perform(order.key, order.job, order.spent, order.deadline)
+    except NotHere:
+        raise Reschedule from None
+
+
+def give_up(name: str, key: str, dask_worker: Worker) -> None:
+    """Stop the work of a job if it is here; run on every Dask worker."""
+    if host := _host(dask_worker, name):
+        host.stop(key)
+
+
+def _host(worker: Worker, name: str) -> Host | None:
+    plugin: Any = worker.plugins.get(name)
+    return plugin.host if plugin else None
+
+
+class _Place:
+    """The right to have one job on the cluster."""
+
+
+class Cluster:
+    """A Dispatcher over the Dask workers of a scheduler, with one job at a time for each of their threads.
+
+    `queue` jobs may wait for each thread; `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs
+    have left when `stop` is called. A scheduler that goes away is waited for, and so is the first worker.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        queue: int,
+        deadline: float,
+        grace: float,
+        max_memory_bytes: int,
+        perform: Perform = perform_with_engine,
+    ) -> None:
+        self._address = address
+        self._queue = queue
+        self._deadline = deadline
+        self._grace = grace
+        self._plugin = HostPlugin(max_memory_bytes, perform)
+        self._admission: Admission[_Place] = Admission(1, queue, 1)
+        self._threads: Mapping[str, int] = {}
+        self._places = 0
+        self._surplus = 0
+        self._restarts: Counter[str] = Counter()
+        self._fault = ""
+        self._client: Client | None = None
+        self._connected = asyncio.Event()
+        self._calls: set[asyncio.Task[Result]] = set()
+        self._accepted = 0
+        self._background: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        # The image travels with its job, so that the job can be done again elsewhere.
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"})
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    def status(self) -> Status:
+        reason = self._hindrance()
+        return Status(
+            ready=not reason,
+            reason=reason,
+            workers=self._places,
+            running=self._admission.running,
+            queued=self._admission.waiting,
+            capacity=self._admission.capacity,
+            restarts=dict(self._restarts),
+            refusal=self._refusal(),
+        )
+
+    async def run(self, job: Job) -> Result:
+        if self._stopping:
+            raise self._shutting_down()
+        self._accepted += 1
+        try:
+            place = await self._admission.enter(len(job.body), job.received + self._deadline - perf_counter())
+            start = perf_counter()
+            try:
+                return await self._bounded(job)
+            finally:
+                self._admission.leave(perf_counter() - start)
+                self._give_back(place)
+        finally:
+            self._accepted -= 1
+
+    async def _bounded(self, job: Job) -> Result:
+        """Do a job until its deadline, or until the grace is over."""
+        call = asyncio.create_task(self._call(job))
+        self._calls.add(call)
+        try:
+            await asyncio.wait({call}, timeout=job.received + self._deadline - perf_counter())
+            if not call.done():
+                raise late(self._deadline)
+            if call.cancelled():
+                raise self._shutting_down()
+            return call.result()
+        finally:
+            call.cancel()
+            self._calls.discard(call)
+
+    async def _call(self, job: Job) -> Result:
+        """Send a job to the cluster, again when the scheduler is lost."""
+        job = replace(job, body=bytes(job.body))
+        while True:
+            await self._connected.wait()
+            client = self._client
+            if client is None:
+                continue
+            match await self._exchange(client, job):
+                case Result() as result:
+                    return result
+                case Failed(report):
+                    raise JobFailed(UNFORESEEN, report)
+                case EngineError() | DispatchError() as error:
+                    raise error
+                case None:
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _exchange(self, client: Client, job: Job) -> Outcome | None:
+        """Have a job done; gives None where the connection was lost, and nobody knows what became of it."""
+        key = f"convserve-{uuid4().hex}"
+        order = Order(self._plugin.name, key, job, perf_counter() - job.received, self._deadline)
+        try:
+            future = client.submit(carry_out, order, key=key, pure=False)
+        except ClosedClientError:
+            return None
+        try:
+            outcome: Outcome = await future
+        except asyncio.CancelledError:
+            self._begin(self._withdraw(client, future))
+            raise
+        except (FutureCancelledError, OSError):
+            return None
+        except KilledWorker:
+            return WorkerCrashed("the Dask workers that began this job were all lost; others are not affected")
+        except Exception:  # the job could not be read there, for example
+            return Failed(traceback.format_exc())
+        finally:
+            future.release()
+        return outcome
+
+    async def _withdraw(self, client: Client, future: Future) -> None:
+        with suppress(Exception):  # the deadline stops what this does not reach
+            await client.cancel([future])
+            await client.run(give_up, self._plugin.name, future.key, on_error="ignore")
+
+    async def _watch(self) -> None:
+        """Keep a connection, and count the places that it offers."""
+        while not self._stopping:
+            try:
+                async with Client(
+                    self._address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS, name="convserve"
+                ) as client:
+                    await client.register_plugin(self._plugin)
+                    with self._connection(client):
+                        while client.status == "running":
+                            self._resize(await client.nthreads())
+                            await asyncio.sleep(GLANCE_SECONDS)
+            except OSError:
+                self._fault = "the Dask scheduler does not answer"
+            except Exception as error:  # whatever hinders it, the service must outlive it
+                self._fault = "the Dask workers do not start"
+                log.exception("cluster_failed", exc_info=error)
+            self._resize({})
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    @contextmanager
+    def _connection(self, client: Client) -> Iterator[None]:
+        self._client, self._fault = client, ""
+        self._connected.set()
+        try:
+            yield
+        finally:
+            self._client = None
+            self._connected.clear()
+
+    def _resize(self, threads: Mapping[str, int]) -> None:
+        """Have as many places as the cluster has threads; those too many go as soon as their jobs have ended."""
+        self._restarts["lost"] += len(self._threads.keys() - threads.keys())
+        self._threads = threads
+        wanted = sum(threads.values())
+        if wanted == self._places:
+            return
+        idle = self._admission.take_idle()
+        self._surplus += self._places - wanted
+        self._places = wanted
+        self._admission.workers = max(1, wanted)
+        self._admission.capacity = self._queue * max(1, wanted)
+        idle += [_Place() for _ in range(-self._surplus)]
+        self._surplus = max(0, self._surplus)
+        for place in idle:
+            self._give_back(place)
+
+    def _give_back(self, place: _Place) -> None:
+        if self._surplus:
+            self._surplus -= 1
+        else:
+            self._admission.offer(place)
+
+    async def _stop(self) -> None:
+        end = perf_counter() + self._grace
+        while self._accepted and perf_counter() < end:
+            await asyncio.sleep(0.01)
+        self._admission.dismiss(self._shutting_down())
+        for call in tuple(self._calls):
+            call.cancel()
+        while self._accepted:
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*self._background)
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+
+    def _begin(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _shutting_down(self) -> ShuttingDown:
+        return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
+
+    def _refusal(self) -> Refused | None:
+        if self._stopping:
+            return self._shutting_down()
+        return self._admission.refusal() if self._admission.full and self._places else None
+
+    def _hindrance(self) -> str:
+        """Say why no job should be sent now, or nothing."""
+        if self._stopping:
+            return "draining"
+        if not self._places:
+            return self._fault or ("no Dask worker is there" if self._client else "starting")
+        if self._admission.full:
+            return "the queue is full"
+        return ""

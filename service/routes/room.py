@@ -1,0 +1,60 @@
+"""How much the server holds of bodies and answers at once: whoever comes beyond that is asked to come again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from service.dispatch import Status
+from service.dispatch.errors import QueueFull
+
+LEAST_BYTES = 512 << 20
+LARGEST_BODIES = 4
+"""As many must fit in, whatever their bound is."""
+RETRY_AFTER = 1
+
+
+class Room:
+    """Bounds the bytes of all bodies that are being read, wait or are worked on, and of all answers being sent.
+
+    Only bodies are refused: an answer that is there is sent, and no more work is taken in until it has gone.
+    """
+
+    def __init__(self, max_body_bytes: int, status: Callable[[], Status]) -> None:
+        self.most = max(LEAST_BYTES, LARGEST_BODIES * max_body_bytes)
+        self.held = 0
+        self._status = status
+
+    @contextmanager
+    def upload(self) -> Iterator[Body]:
+        """Hold a body for as long as the context lasts; raises QueueFull or ShuttingDown before any of it is read."""
+        if refusal := self._status().refusal:
+            raise refusal
+        body = Body(self)
+        try:
+            yield body
+        finally:
+            self.held -= body.size
+
+    @contextmanager
+    def answer(self, size: int) -> Iterator[None]:
+        self.held += size
+        try:
+            yield
+        finally:
+            self.held -= size
+
+
+class Body:
+    """What a request has brought so far."""
+
+    def __init__(self, room: Room) -> None:
+        self.size = 0
+        self._room = room
+
+    def grow(self, size: int) -> None:
+        """Take in more bytes; raises QueueFull where there is no room for them."""
+        if self._room.held + size > self._room.most:
+            raise QueueFull(f"bodies and answers of {self._room.held:,} bytes are held already", RETRY_AFTER)
+        self._room.held += size
+        self.size += size
