@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 120.0  # the first start compiles the loops
+PATIENCE = 300.0  # the first start compiles the loops
 
 
 @dataclass(frozen=True)

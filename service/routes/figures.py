@@ -25,6 +25,7 @@ from service.routes.work import work
 
 SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 """A drawing brings its own style sheet, and nothing else."""
+LONGEST_QUERY = 1000
 ANIMATE: Mapping[str, bool] = {"true": True, "false": False}
 READINGS: Mapping[str, Reading] = {"gather": "gather", "scatter": "scatter"}
 _POSITION = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
@@ -42,6 +43,8 @@ async def figure(request: Request, services: Needed) -> Response:
     Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
     """
     choose(request.headers.get("accept"), {"image/svg+xml": None, "application/problem+json": None})
+    if len(request.scope["query_string"]) > LONGEST_QUERY:
+        raise InvalidParameter(f"the query has more than {LONGEST_QUERY:,} bytes")
     view = view_of(request.query_params.multi_items())
     settings = services.settings
     with services.room.upload() as held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +15,11 @@ from starlette.requests import Request
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
 from service.routes.errors import BodyTooLarge, ClientGone, InvalidParameter, MalformedMultipart, UnsupportedMediaType
-from service.routes.room import Body
 from service.routes.multipart import Parts
+from service.routes.room import Body
 
 MOST_PARAMETERS = 100
+LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 1000
 _RAW = frozenset({"application/octet-stream", "application/x-npy"})
 _FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
@@ -35,7 +37,7 @@ class Upload:
 async def read_filter(request: Request, held: Body, max_bytes: int, *, preset: bool) -> Upload:
     """Read an image and its spec in any of the three forms; with a preset, an image alone."""
     media_type, boundary = _content_type(request)
-    in_query = _query_spec(request)
+    in_query = await _query_spec(request)
     if in_query is not None and preset:
         raise AmbiguousRequest("the preset is the spec; the request has one more in its query")
     if media_type == "multipart/form-data":
@@ -80,7 +82,7 @@ def _shown(media_type: str) -> str:
     return f"the Content-Type {media_type}" if plain and media_type else "this Content-Type"
 
 
-def _query_spec(request: Request) -> bytes | None:
+async def _query_spec(request: Request) -> bytes | None:
     """Give the percent-decoded query parameter `spec`; its bytes are not forced into UTF-8 here."""
     query: bytes = request.scope["query_string"]
     if query.count(b"&") >= MOST_PARAMETERS:
@@ -88,8 +90,8 @@ def _query_spec(request: Request) -> bytes | None:
     found = []
     for field in query.split(b"&"):
         name, _, value = field.partition(b"=")
-        if _decoded(name) == b"spec":
-            found.append(_decoded(value))
+        if len(name) <= 3 * len("spec") and _decoded(name) == b"spec":
+            found.append(await asyncio.to_thread(_decoded, value) if len(value) > LONG_QUERY else _decoded(value))
     if len(found) > 1:
         raise AmbiguousRequest(f"the query has {len(found)} parameters 'spec'")
     return found[0] if found else None

@@ -12,6 +12,7 @@ from tests.dispatch.tasks import obey
 
 Pools = Callable[..., AbstractAsyncContextManager[WorkerPool]]
 PATIENCE = 20.0
+FIRST_START = 300.0  # may have to compile the loops
 
 
 @pytest.fixture
@@ -19,9 +20,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Wait for something that is about to become true."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, "it did not become true"
         await asyncio.sleep(0.005)
@@ -40,7 +41,7 @@ async def working_pool(
     pool = WorkerPool(workers, queue, deadline, grace, 256 << 20, obey, jobs_per_worker=jobs_per_worker)
     await pool.start()
     try:
-        await until(lambda: pool.status().ready)
+        await until(lambda: pool.status().ready, FIRST_START)
         yield pool
     finally:
         await pool.stop()

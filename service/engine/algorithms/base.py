@@ -39,7 +39,8 @@ class Task:
 class Algorithm(Protocol):
     """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def accepts(self, task: Task) -> bool:
         """Say whether this way can compute the task, to the accuracy that it asks for."""
