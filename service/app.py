@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from service import presets
+from service.backends import dispatcher_of
 from service.dispatch import Dispatcher
-from service.dispatch.pool import WorkerPool
 from service.routes import (
     catalogue,
     docs,
@@ -32,7 +32,7 @@ from service.routes.measure import Measure, Metrics
 from service.routes.prefix import Prefix
 from service.routes.request_id import RequestId
 from service.routes.security import ApiKeys, SecureHeaders
-from service.settings import Settings
+from service.settings import BadSettings, Settings
 
 _ROUTERS = (filters, plans, figures, catalogue, health, metrics, home, docs, problem_pages)
 
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
         middleware=[
             Middleware(Prefix, prefix=settings.root_path),
             Middleware(RequestId),
+            *_tracing(settings.tracing),
             Middleware(RequestLog),
             Middleware(Measure, metrics=counters),
             Middleware(SecureHeaders),
@@ -75,15 +76,16 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
     return app
 
 
-def dispatcher_of(settings: Settings) -> Dispatcher:
-    """Choose who does the work: processes of this machine, or a cluster."""
-    return WorkerPool(
-        workers=settings.workers,
-        queue=settings.queue,
-        deadline=settings.deadline,
-        grace=settings.grace,
-        max_memory_bytes=settings.max_memory_bytes,
-    )
+def _tracing(collector: str | None) -> list[Middleware]:
+    """Give the middleware that sends spans to a collector, if there is one; raises BadSettings without the extra."""
+    if collector is None:
+        return []
+    try:
+        from service.routes.tracing import Tracing  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError:
+        missing = "OpenTelemetry is not installed here; pip install 'convserve[tracing]' brings it"
+        raise BadSettings([f"CONVSERVE_TRACING is {collector!r}: {missing}"]) from None
+    return [Middleware(Tracing, collector=collector)]
 
 
 @asynccontextmanager

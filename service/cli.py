@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -122,6 +122,42 @@ def plan(
 
         document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
     typer.echo(json.dumps(document, indent=2))
+
+
+@app.command()
+def warm() -> None:
+    """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
+    from service.engine.pipeline import warm as compile_loops
+
+    compile_loops()
+
+
+@app.command()
+def batch(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder, a glob in quotes, or a file of paths.")],
+    target: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of the results; made if it is not there.")],
+    spec: SpecFile = None,
+    preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler (CONVSERVE_SCHEDULER).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
+    form: Annotated[Literal["png", "npy"], typer.Option("--format", help="Form of the results.")] = "png",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of the whole; write nothing.")] = False,  # noqa: FBT002
+) -> None:
+    """Filter many images; what is there already is not made again. Exit status 1 if any of them failed."""
+    if (spec is None) == (preset is None):
+        raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
+    given = {"scheduler": scheduler, "workers": workers}
+    with good_settings(), refusals():
+        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        from service.batch import command
+        from service.batch.sources import BadSources
+
+        try:
+            status = command.batch(source, target, read(spec) if spec else preset or "", form, chosen, dry_run=dry_run)
+        except BadSources as error:
+            raise typer.BadParameter(str(error), param_hint="SOURCE") from None
+    if status:
+        raise typer.Exit(status)
 
 
 @app.command()

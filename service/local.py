@@ -22,16 +22,20 @@ ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
 def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
     """Filter an image by the text of a spec or the name of a preset; the suffix of the target tells the form."""
     limits = settings.limits()
-    if isinstance(spec, str):
-        known = presets.load(settings.presets, limits)
-        if spec not in known:
-            raise NotFound(unknown("preset", spec, known))
-        text = known[spec].text
-    else:
-        text = spec
+    text = text_of(spec, settings)
     answer = ANSWERS.get(suffix, "png")
     job = Job("filter", image, limits, perf_counter(), "image", text, preset=isinstance(spec, str), answer=answer)
     return perform(job, available_cores()).body
+
+
+def text_of(spec: bytes | str, settings: Settings) -> bytes:
+    """Give the text of a spec that is sent as such, or is a preset's; raises NotFound and BadSettings."""
+    if isinstance(spec, bytes):
+        return spec
+    known = presets.load(settings.presets, settings.limits())
+    if spec not in known:
+        raise NotFound(unknown("preset", spec, known))
+    return known[spec].text
 
 
 def plan_filter(spec: bytes, image: bytes | Mapping[str, Any], settings: Settings) -> Any:

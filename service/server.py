@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import socket
 import sys
 from time import perf_counter
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.connection import Connection
 from service.dispatch import Dispatcher
+from service.dispatch.host import become_host
 from service.routes.logs import configure_logs
 from service.settings import Settings
 
@@ -34,7 +34,7 @@ log = structlog.get_logger("service.server")
 def serve(settings: Settings) -> None:
     """Serve until a signal comes; raises BadSettings before anything is started."""
     configure_logs(settings.log_level, settings.log_format)
-    _hide_console_script()
+    become_host()
     _allow_many_files()
     app = create_app(settings)
     config = uvicorn.Config(
@@ -122,8 +122,3 @@ def _allow_many_files() -> None:
         wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _hide_console_script() -> None:
-    """Have the main module look as under `python -m service`, which worker processes do not import again."""
-    sys.modules["__main__"].__spec__ = importlib.util.find_spec("service.__main__")

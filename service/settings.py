@@ -128,6 +128,12 @@ class Settings(BaseSettings):
         "info", "debug, info, warning, error or critical", "least severe log lines that are written"
     )
     log_format: Literal["console", "json"] = _text("console", "console or json", "form of the log lines")
+    tracing: str | None = _text(
+        None,
+        "an address such as http://collector:4318",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP; spans are sent there",
+        pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*/?$",
+    )
 
     @field_validator(
         "max_body_bytes",

@@ -31,6 +31,7 @@ ONLY_IN = {
     "PIL": "service/engine/codecs/pictures.py",
     "pebble": "service/dispatch/process.py",
     "isal": "service/engine/codecs",
+    "opentelemetry": "service/routes/tracing.py",
 }
 
 

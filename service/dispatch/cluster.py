@@ -22,7 +22,7 @@ import dask
 import structlog
 from distributed import Client, Future, KilledWorker, Reschedule, Worker, WorkerPlugin, get_worker
 from distributed.client import ClosedClientError, FutureCancelledError
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from service.dispatch import Status
 from service.dispatch.admission import Admission
@@ -77,13 +77,8 @@ class HostPlugin(WorkerPlugin):
         here = version("convserve")
         if here != self.version:
             raise RuntimeError(f"the Dask worker has convserve {here}, its client {self.version}")
-        host = Host(worker.state.nthreads, self._max_memory_bytes, self._perform)
-        try:
-            await host.start()
-        except BaseException:
-            await host.close()
-            raise
-        self.host = host
+        self.host = Host(worker.state.nthreads, self._max_memory_bytes, self._perform)
+        await self.host.start()  # if that fails now it goes on trying, and jobs wait for it
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
         if self.host:
@@ -105,7 +100,7 @@ async def carry_out(order: Order) -> Outcome:
     """Do a job on a Dask worker: in its Host, so that the work can be stopped, which Dask itself cannot do."""
     host = _host(get_worker(), order.host)
     if host is None:
-        raise RuntimeError(f"this Dask worker could not set up {order.host}: its log says why")
+        raise RuntimeError(f"this Dask worker has no {order.host}: its log says why")
     try:
         return await host.perform(order.key, order.job, order.spent, order.deadline)
     except NotHere:
@@ -128,10 +123,13 @@ class _Place:
 
 
 class Cluster:
-    """A Dispatcher over the Dask workers of a scheduler, with one job at a time for each of their threads.
+    """A Dispatcher over the Dask workers of a scheduler.
 
-    `queue` jobs may wait for each thread; `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs
-    have left when `stop` is called. A scheduler that goes away is waited for, and so is the first worker.
+    `queue` jobs may wait for each of their threads; `deadline` is in seconds from `Job.received`; `grace` is what
+    accepted jobs have left when `stop` is called. A scheduler that goes away is waited for, and so is the first worker.
+
+    With `ahead` above 1 so many jobs are sent for each thread, which then need not wait for the next one to come; each
+    has the deadline for itself, not counting those before it.
     """
 
     def __init__(
@@ -142,11 +140,14 @@ class Cluster:
         grace: float,
         max_memory_bytes: int,
         perform: Perform = perform_with_engine,
+        *,
+        ahead: int = 1,
     ) -> None:
         self._address = address
         self._queue = queue
         self._deadline = deadline
         self._grace = grace
+        self._ahead = ahead
         self._plugin = HostPlugin(max_memory_bytes, perform)
         self._admission: Admission[_Place] = Admission(1, queue, 1)
         self._threads: Mapping[str, int] = {}
@@ -190,7 +191,7 @@ class Cluster:
             raise self._shutting_down()
         self._accepted += 1
         try:
-            place = await self._admission.enter(len(job.body), job.received + self._deadline - perf_counter())
+            place = await self._admission.enter(len(job.body), self._left(job))
             start = perf_counter()
             try:
                 return await self._bounded(job)
@@ -200,12 +201,16 @@ class Cluster:
         finally:
             self._accepted -= 1
 
+    def _left(self, job: Job) -> float:
+        """Give the seconds until nobody waits any longer; the Host counts those of the work itself."""
+        return job.received + self._ahead * self._deadline - perf_counter()
+
     async def _bounded(self, job: Job) -> Result:
         """Do a job until its deadline, or until the grace is over."""
         call = asyncio.create_task(self._call(job))
         self._calls.add(call)
         try:
-            await asyncio.wait({call}, timeout=job.received + self._deadline - perf_counter())
+            await asyncio.wait({call}, timeout=self._left(job))
             if not call.done():
                 raise late(self._deadline)
             if call.cancelled():
@@ -256,7 +261,7 @@ class Cluster:
             future.release()
         return outcome
 
-    async def _withdraw(self, client: Client, future: Future) -> None:
+    async def _withdraw(self, client: Client, future: Future[Any]) -> None:
         with suppress(Exception):  # the deadline stops what this does not reach
             await client.cancel([future])
             await client.run(give_up, self._plugin.name, future.key, on_error="ignore")
@@ -292,10 +297,10 @@ class Cluster:
             self._connected.clear()
 
     def _resize(self, threads: Mapping[str, int]) -> None:
-        """Have as many places as the cluster has threads; those too many go as soon as their jobs have ended."""
+        """Have as many places as the cluster's threads give; those too many go as soon as their jobs have ended."""
         self._restarts["lost"] += len(self._threads.keys() - threads.keys())
         self._threads = threads
-        wanted = sum(threads.values())
+        wanted = self._ahead * sum(threads.values())
         if wanted == self._places:
             return
         idle = self._admission.take_idle()

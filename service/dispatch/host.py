@@ -28,7 +28,7 @@ Outcome = Result | EngineError | DeadlineExceeded | WorkerCrashed | Failed
 
 
 class NotHere(Exception):
-    """This node does no more jobs; another may do this one."""
+    """The node does no more jobs; another may do this one."""
 
 
 class Host:

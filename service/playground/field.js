@@ -20,9 +20,10 @@ export function field({ name, schema, value, onchange, named = [] }) {
   const hint = el("p", { class: "hint", id: ids.hint }, schema.description ?? "");
   const single = control.inputs[0]?.id;
   const title = single ? el("label", { for: single, id: ids.label }, label) : el("span", { class: "label", id: ids.label }, label);
+  const group = single ? {} : { role: "group", "aria-labelledby": ids.label, "aria-describedby": control.inputs.length ? null : ids.hint };
   const node = el(
     "div",
-    { class: "field", "data-field": name, role: "group", "aria-labelledby": ids.label },
+    { class: "field", "data-field": name, ...group },
     el("div", { class: "field-head" }, title, control.aside),
     control.node,
     hint,
@@ -53,16 +54,15 @@ export function field({ name, schema, value, onchange, named = [] }) {
     describe();
   }
 
-  return { node, mark, focus: () => (marked[0] ?? control.inputs[0] ?? node).focus() };
+  const input = () => marked[0] ?? control.inputs[0] ?? control.find?.([0, 0]);
+  return { node, mark, input, focus: () => input()?.focus() };
 }
 
 /** Find the inputs that a pointer into the value means; the whole control where there is none closer. */
 function target(control, path) {
-  const places = path.map(Number);
-  const cell = places.length && !places.some(Number.isNaN) && control.cell?.(...places);
-  if (cell) return [cell];
-  const part = control.inputs.find((input) => path.length && input.dataset.part === path[0]);
-  return part ? [part] : control.inputs.slice(0, 1);
+  const close = path.length && (control.find?.(path) ?? control.inputs.find((input) => input.dataset.part === path[0]));
+  const input = close || control.inputs[0] || control.find?.([0, 0]);
+  return input ? [input] : [];
 }
 
 function make({ name, label, schema, value, onchange, named }) {
@@ -70,9 +70,9 @@ function make({ name, label, schema, value, onchange, named }) {
   const optional = forms(schema).some((one) => one.kind === "none");
   switch (controlFor(schema)) {
     case "kernel":
-      return kernelEditor({ label, value, optional, named, onchange });
+      return kernelEditor({ label, value, optional, named, field, onchange });
     case "kernels":
-      return kernelsEditor({ label, value, named, onchange });
+      return kernelsEditor({ label, value, named, field, onchange });
     case "matrix":
       return isMatrix(value) ? matrixEditor({ label, value, facts: false, onchange }) : jsonControl({ value, onchange });
     case "taps":

@@ -4,6 +4,9 @@ import { el, freshId } from "./dom.js";
 import { parse, same, short } from "./numbers.js";
 import { forms, isOf, range } from "./schema.js";
 
+/** Where in a list a part stands, as a pointer names it. */
+const PARTS = { vertical: "0", horizontal: "1", red: "0", green: "1", blue: "2" };
+
 /** A slider with a number beside it; the number takes what the slider cannot reach. */
 export function numberControl({ name, label, schema, value, optional = false, onchange }) {
   const [low, high, step] = range(name, schema);
@@ -32,8 +35,7 @@ export function numberControl({ name, label, schema, value, optional = false, on
 /** A list to choose one word from. */
 export function choiceControl({ schema, value, onchange }) {
   const select = el("select", { id: freshId("choice") });
-  const words = forms(schema);
-  for (const one of words) select.append(el("option", { value: one.word ?? "" }, one.word ? words_(one.word) : "as a rule"));
+  for (const { word } of forms(schema)) select.append(el("option", { value: word ?? "" }, word ? spaced(word) : "default"));
   select.value = value ?? "";
   select.addEventListener("change", () => onchange(select.value === "" ? undefined : select.value));
   return { node: select, inputs: [select] };
@@ -109,7 +111,7 @@ function editors(one, { name, label, value, onchange }) {
 
 function several(names, get, set, label) {
   const inputs = names.map((part, at) => {
-    const input = el("input", { type: "number", step: "any", class: "number", "aria-label": `${label}, ${part}`, value: get(at) ?? "", "data-part": part });
+    const input = el("input", { type: "number", step: "any", class: "number", "aria-label": `${label}, ${part}`, value: get(at) ?? "", "data-part": PARTS[part] ?? part });
     input.addEventListener("input", () => set(at, input.value.trim() === "" ? null : Number(input.value)));
     return input;
   });
@@ -152,11 +154,11 @@ function convert(value, one) {
 
 function title(one) {
   const titles = { none: "not set", number: "one number", list: "several numbers", sides: "each side" };
-  if (one.kind === "word") return words_(one.word);
+  if (one.kind === "word") return spaced(one.word);
   if (one.kind === "tuple") return one.length === 2 ? "two numbers" : "three numbers";
   return titles[one.kind];
 }
 
-function words_(word) {
+function spaced(word) {
   return word.replaceAll("_", " ");
 }

@@ -3,7 +3,6 @@
 import { kernelNumbers } from "./api.js";
 import { el, iconButton } from "./dom.js";
 import { jsonControl } from "./fields.js";
-import { field } from "./field.js";
 import { factors, isMatrix, largest, rank, resize, rotate, scale, sum, transpose } from "./kernel.js";
 import { parse, short } from "./numbers.js";
 
@@ -17,7 +16,7 @@ const START = [
 ];
 
 /** Edit one kernel: numbers, a name, or a name with parameters. */
-export function kernelEditor({ label, value, optional, named, onchange }) {
+export function kernelEditor({ label, value, optional, named, field, onchange }) {
   const known = new Map(named.map((kernel) => [kernel.name, kernel]));
   const nameOf = (now) => (typeof now === "string" ? now : now?.name);
   if (value !== undefined && value !== null && !isMatrix(value) && !known.has(nameOf(value))) return jsonControl({ value, onchange });
@@ -27,9 +26,10 @@ export function kernelEditor({ label, value, optional, named, onchange }) {
   for (const choice of [...(optional ? [NONE] : []), OWN, ...known.keys()]) select.append(el("option", { value: choice }, choice.replaceAll("_", " ")));
   const grid = matrixEditor({ label, value: START, onchange: (numbers) => take(numbers, false) });
   const parameters = el("div", { class: "parameters" });
+  const fields = new Map();
   const summary = el("p", { class: "hint shown" });
   const node = el("div", { class: "kernel" }, summary, parameters, grid.node);
-  const control = { node, aside: select, inputs: [select], cell: grid.cell };
+  const control = { node, aside: select, inputs: [select], find: (path) => fields.get(path[0])?.input() ?? grid.find(path) };
 
   function take(next, redraw = true) {
     now = next;
@@ -45,21 +45,26 @@ export function kernelEditor({ label, value, optional, named, onchange }) {
     summary.textContent = known.get(name)?.summary ?? "";
     summary.hidden = !summary.textContent;
     grid.node.hidden = now === null;
-    if (name in { [OWN]: 0, [NONE]: 0 }) parameters.replaceChildren();
+    if (name === OWN || name === NONE) {
+      fields.clear();
+      parameters.replaceChildren();
+    }
   }
 
   function draw() {
     frame();
     if (isMatrix(now)) grid.show(now);
     else if (now !== null) {
-      parameters.replaceChildren(...parameterFields(known.get(nameOf(now))));
+      makeFields(known.get(nameOf(now)));
+      parameters.replaceChildren(...[...fields.values()].map(({ node }) => node));
       numbers();
     }
   }
 
-  function parameterFields(kernel) {
+  function makeFields(kernel) {
     const given = typeof now === "string" ? {} : now;
-    return Object.entries(kernel.parameters).map(([name, schema]) => {
+    fields.clear();
+    Object.entries(kernel.parameters).forEach(([name, schema]) => {
       const change = (next) => {
         const { [name]: _, ...rest } = typeof now === "string" ? { name: now } : now;
         const changed = next === undefined ? rest : { ...rest, [name]: next };
@@ -67,7 +72,7 @@ export function kernelEditor({ label, value, optional, named, onchange }) {
         numbers();
         onchange(now);
       };
-      return field({ name, schema, value: given[name], onchange: change, named }).node;
+      fields.set(name, field({ name, schema, value: given[name], onchange: change, named }));
     });
   }
 
@@ -94,12 +99,12 @@ export function kernelEditor({ label, value, optional, named, onchange }) {
 }
 
 /** Edit several kernels, each with its own editor. */
-export function kernelsEditor({ label, value, named, onchange }) {
+export function kernelsEditor({ label, value, named, field, onchange }) {
   if (!Array.isArray(value)) return jsonControl({ value, onchange });
   let now = [...value];
   const list = el("div", { class: "kernels" });
   const add = el("button", { type: "button", class: "quiet", onclick: () => change([...now, structuredClone(now.at(-1) ?? START)]) }, "Add a kernel");
-  const control = { node: el("div", {}, list, add), inputs: [], cells: [] };
+  const control = { node: el("div", {}, list, add), inputs: [] };
 
   function change(next) {
     now = next;
@@ -110,10 +115,10 @@ export function kernelsEditor({ label, value, named, onchange }) {
   function draw() {
     const editors = now.map((kernel, at) => {
       const name = `${label} ${at + 1}`;
-      return kernelEditor({ label: name, value: kernel, named, onchange: (next) => onchange((now = now.map((old, place) => (place === at ? next : old)))) });
+      return kernelEditor({ label: name, value: kernel, named, field, onchange: (next) => onchange((now = now.map((old, place) => (place === at ? next : old)))) });
     });
     control.inputs = editors.flatMap((editor) => editor.inputs);
-    control.cell = (at, ...rest) => (rest.length ? editors[at]?.cell?.(...rest) : editors[at]?.inputs[0]);
+    control.find = ([at, ...rest]) => editors[at]?.find?.(rest) ?? editors[at]?.inputs[0];
     list.replaceChildren(
       ...editors.map((editor, at) => {
         const name = `${label} ${at + 1}`;
@@ -150,7 +155,7 @@ export function matrixEditor({ label, value, fixedRows, facts = true, onchange }
       if (count >= 1 && count <= 255) edit(apply(count));
       else input.value = get();
     });
-    return { node: el("label", { class: "side" }, el("span", {}, name), input), show: () => (input.value = get()) };
+    return { node: el("label", { class: "side" }, el("span", {}, name === "rows" ? "size" : fixedRows ? "length" : "×"), input), show: () => (input.value = get()) };
   }
 
   function edit(next) {
@@ -228,7 +233,8 @@ export function matrixEditor({ label, value, fixedRows, facts = true, onchange }
 
   table.addEventListener("keydown", (event) => walk(event, table, now[0].length));
   show(value);
-  return { node, inputs: [...table.children], show, numbers: () => now, cell: (y, x) => table.children[fixedRows ? y : y * now[0].length + x] };
+  const find = ([y, x]) => (fixedRows ? table.children[y] : table.children[y * now[0].length + Number(x)]);
+  return { node, inputs: [], show, numbers: () => now, find };
 }
 
 /** Move between cells with the arrow keys; sideways only from the end of a cell's text. */
@@ -260,7 +266,7 @@ function draw(canvas, kernel) {
   kernel.forEach((row, y) =>
     row.forEach((number, x) => {
       context.globalAlpha = Math.abs(number) / most;
-      context.fillStyle = style.getPropertyValue(number < 0 ? "--minus" : "--plus");
+      context.fillStyle = number < 0 ? style.caretColor : style.color;
       context.fillRect(x, y, 1, 1);
     }),
   );

@@ -23,27 +23,24 @@ export function isRelevant(step, name, operation) {
 
 /** Make a step whole after one of its fields has changed: what lost its meaning goes, what is needed comes from an example. */
 export function settle(step, changed, operation) {
-  const names = Object.keys(operation.schema.properties);
+  const { properties } = operation.schema;
   const touched = new Set();
   const drop = (name) => {
-    if (name in step) {
-      delete step[name];
-      touched.add(name);
-    }
+    if (delete step[name]) touched.add(name);
   };
-  if (step[changed] !== undefined) (EXCLUDE[changed] ?? []).forEach(drop);
-  names.filter((name) => !isRelevant(step, name, operation)).forEach(drop);
-  const example = operation.examples.find((other) => other[changed] === step[changed]);
-  if (operation.schema.properties[changed]?.enum && example) {
-    names
-      .filter((name) => name in example && !(name in step) && isRelevant(step, name, operation) && owned(step, name, changed))
-      .forEach((name) => {
-        step[name] = structuredClone(example[name]);
-        touched.add(name);
-      });
+  const put = (name, value) => {
+    step[name] = structuredClone(value);
+    touched.add(name);
+  };
+  const given = (name) => step[name] !== undefined && step[name] !== null;
+  if (given(changed)) (EXCLUDE[changed] ?? []).filter((name) => name in step).forEach(drop);
+  Object.keys(step).filter((name) => !isRelevant(step, name, operation)).forEach(drop);
+  const example = operation.examples.find((other) => other[changed] === step[changed]) ?? {};
+  for (const name of Object.keys(example)) {
+    if (!given(name) && owned(step, name, changed) && isRelevant(step, name, operation)) put(name, example[name]);
   }
-  if (changed === "column" && step.column && !step.row) touched.add("row") && (step.row = [...step.column]);
-  if (changed === "row" && step.row && !step.column) touched.add("column") && (step.column = [...step.row]);
+  const partner = { column: "row", row: "column" }[changed];
+  if (partner in properties && given(changed) && !given(partner)) put(partner, step[changed]);
   return touched;
 }
 

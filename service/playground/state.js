@@ -32,8 +32,8 @@ export class State {
     return alone ? this.steps[0] : this.spec();
   }
 
-  setField(index, name, value) {
-    assign(this.steps[index], name, value);
+  /** Say that fields of a step were changed. */
+  changed() {
     this.#tell("values");
   }
 

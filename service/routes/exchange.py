@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.types import Scope
 
+from service.engine.timings import Timing
+
 _KEY = "convserve.exchange"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -17,12 +19,19 @@ UNMATCHED = "unmatched"
 
 @dataclass
 class Exchange:
-    """One request and its answer; `spans` are seconds by part, `code` is that of the refusal."""
+    """One request and its answer; `spans` are seconds by part, `code` is that of the refusal.
+
+    `received` is when the request had been read (`time.perf_counter()`), `timings` are the parts of the work after
+    that, `pixels` those of the image that came.
+    """
 
     request_id: str
     started: float = field(default_factory=perf_counter)
     spans: dict[str, float] = field(default_factory=dict)
     code: str | None = None
+    received: float | None = None
+    timings: tuple[Timing, ...] = ()
+    pixels: int | None = None
 
     @property
     def elapsed(self) -> float:

@@ -21,6 +21,7 @@ _log = structlog.stdlib.get_logger("service.requests")
 def configure_logs(level: str, form: Literal["console", "json"]) -> None:
     """Send every line of the process through one handler; call once, before the server starts."""
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -60,19 +61,26 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 0
+        status = bytes_in = bytes_out = 0
+
+        async def counted() -> Message:
+            nonlocal bytes_in
+            message = await receive()
+            bytes_in += len(message.get("body", b""))
+            return message
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, bytes_out
             if message["type"] == "http.response.start":
                 status = message["status"]
+            bytes_out += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, counted, watched)
         finally:
             if route_of(scope) not in _UNLOGGED:
-                _log.info("request", **_line(scope, status))
+                _log.info("request", **_line(scope, status), bytes_in=bytes_in, bytes_out=bytes_out)
 
 
 def _line(scope: Scope, status: int) -> Mapping[str, Any]:
@@ -85,7 +93,8 @@ def _line(scope: Scope, status: int) -> Mapping[str, Any]:
         "seconds": round(exchange.elapsed, 6),
         "spans": {name: round(seconds, 6) for name, seconds in exchange.spans.items()},
     }
-    return line | ({"code": exchange.code} if exchange.code else {})
+    known = {"code": exchange.code, "pixels": exchange.pixels}
+    return line | {name: value for name, value in known.items() if value is not None}
 
 
 def _written(form: Literal["console", "json"]) -> list[Any]:

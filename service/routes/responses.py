@@ -36,6 +36,8 @@ def filtered(result: Result, received: float, exchange: Exchange, room: Room) ->
     """Answer with an image, and note where its time went."""
     total = perf_counter() - received
     exchange.spans = spans(result.timings, total)
+    exchange.received, exchange.timings = received, result.timings
+    exchange.pixels = result.origin[0] * result.origin[1] if result.origin else None
     headers = {"Vary": "Accept", "Server-Timing": server_timing(result.timings, total), "Timing-Allow-Origin": "*"}
     for name, size in (("Origin", result.origin), ("Result", result.size)):
         if size is not None:

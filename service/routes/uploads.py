@@ -20,7 +20,7 @@ from service.routes.room import Body
 
 MOST_PARAMETERS = 100
 LONG_QUERY = 64 * 1024
-MOST_TYPE_CHARACTERS = 1000
+MOST_TYPE_CHARACTERS = 4096
 _RAW = frozenset({"application/octet-stream", "application/x-npy"})
 _FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
 

@@ -42,18 +42,19 @@ async def test_request_is_one_line(serve: Serve, capsys: pytest.CaptureFixture[s
         await client.get("/secret%0Apath")
     written = capsys.readouterr().err
     filtered, missing = map(json.loads, written.splitlines())
-    assert filtered | {"seconds": 0, "spans": {}, "timestamp": ""} == {
+    measured: dict[str, Any] = {"seconds": 0, "spans": {}, "timestamp": "", "bytes_in": 0, "bytes_out": 0, "pixels": 0}
+    assert filtered | measured == {
+        **measured,
         "event": "request",
         "level": "info",
         "logger": "service.requests",
-        "timestamp": "",
         "request_id": "mine",
         "route": "/v1/filter",
         "method": "POST",
         "status": 200,
-        "seconds": 0,
-        "spans": {},
     }
+    assert filtered["bytes_in"] > filtered["bytes_out"] > 0
+    assert filtered["pixels"] > 0
     assert filtered["spans"].keys() == {"queue", "decode", "step-0", "encode", "total"}
     assert 0 < filtered["spans"]["total"] <= filtered["seconds"]
     assert (missing["route"], missing["status"], missing["code"]) == ("unmatched", 404, "not_found")

@@ -16,6 +16,8 @@ Number = Arithmetic | Literal["int16"]
 
 COSTS = {5: 6.5, 3: 4.0, 1: 2.2}
 """Cycles that a run of so many taps takes for 16 samples of one row, measured with four rows together."""
+FILLED = {3: 4, 6: 8, 7: 8}
+"""Single taps are summed by eights and fours and one by one; so many are worth filling up with weights of 0."""
 
 
 class Column(NamedTuple):
@@ -42,6 +44,9 @@ def table(
             for column in columns
             for start, size in split(column.weights, together=together, skip_zeros=skip_zeros)
         )
+        singles = sum(size == -1 for size, *_ in runs)
+        if skip_zeros and singles % 8 in FILLED:
+            runs += [(-1, 0, runs[-1][2], (0.0,))] * (FILLED[singles % 8] - singles % 8)
         sizes = [-size for size, *_ in runs]
         first = len(offsets)
         bounds.append(

@@ -29,8 +29,8 @@ LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 16
 """Of the output in a strip, however long its rows are."""
-ACCUMULATORS = 1024
-"""Floats of one row in a block of columns; with several planes, of all of them together as far as SHORTEST allows."""
+BLOCK_BYTES = 1 << 12
+"""Of the sums of one row in a block of columns; of those of all planes together as far as SHORTEST allows."""
 SHORTEST = 256
 """Columns of a block: the cost of a call weighs more on shorter ones."""
 TAP_BYTES = 256
@@ -147,7 +147,7 @@ def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: floa
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View (H, W, C) as (H, bytes of a row), always read-only: a loop is compiled anew for arrays that may be written."""
+    """View (H, W, C) as (H, bytes of a row), always read-only: for arrays of two kinds a loop is compiled twice."""
     view = rows_of_bytes(image)
     view.flags.writeable = False
     return view
@@ -157,8 +157,9 @@ def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image).reshape(len(image), -1).view(np.uint8)
 
 
-def block(planes: int) -> int:
-    return max(SHORTEST, ACCUMULATORS // planes)
+def block(planes: int, number: np.dtype[Any]) -> int:
+    """Count the columns of a block."""
+    return max(SHORTEST, BLOCK_BYTES // number.itemsize // planes)
 
 
 def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) -> Finish:
@@ -213,8 +214,8 @@ def compute(
         except IndexError:
             shapes = (
                 ((cut.highest, layout.pitch), numbers),
-                ((planes, TOGETHER, block(planes) + BESIDE), numbers),
-                ((planes * block(planes),), arithmetic),
+                ((planes, TOGETHER, block(planes, numbers) + BESIDE), numbers),
+                ((planes * block(planes, numbers),), arithmetic),
                 ((between, layout.pitch), numbers),
             )
             strip, *scratch = own = tuple(aligned(shape, number) for shape, number in shapes)
@@ -242,8 +243,9 @@ def workspace(
     task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, number: Number, taps: int, twice: bool
 ) -> int:
     """Bound the bytes of strips, accumulators and rows in between for each thread, of positions, and of `taps` taps."""
-    wide = np.dtype(task.arithmetic).itemsize
     rows = cut.highest + (TOGETHER if twice else 0) + 1
-    own = np.dtype(number).itemsize * (rows * layout.pitch + planes * TOGETHER * (block(planes) + BESIDE))
+    kind, columns = np.dtype(number), block(planes, np.dtype(number))
+    own = kind.itemsize * (rows * layout.pitch + planes * TOGETHER * (columns + BESIDE))
+    own += np.dtype(task.arithmetic).itemsize * planes * columns
     positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
-    return min(threads, cut.count) * (own + wide * planes * block(planes)) + positions + taps * TAP_BYTES + SLACK
+    return min(threads, cut.count) * own + positions + taps * TAP_BYTES + SLACK

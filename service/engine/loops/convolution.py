@@ -31,8 +31,8 @@ Array = NDArray[Any]
 
 TOGETHER = 4
 """Output rows that are summed at once."""
-BESIDE = 80
-"""Floats by which a row of accumulators is longer than a block, so that rows are not multiples of 4096 bytes apart."""
+BESIDE = 96
+"""Numbers by which a row of accumulators is longer than a block, so that rows are not multiples of 4096 bytes apart."""
 CONTRACT = {"contract"}
 
 

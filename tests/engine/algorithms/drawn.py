@@ -160,7 +160,8 @@ def task_of(step: Step, image: NDArray[Any], target: Sample, arithmetic: Arithme
         arithmetic = "float64"
     if image.dtype == np.float64:
         arithmetic = "float64"
-    return Task(step, shape, image.dtype.name, target, arithmetic, exact)
+    source = next(kind for kind in SAMPLES if kind == image.dtype)
+    return Task(step, shape, source, target, arithmetic, exact)
 
 
 @st.composite

@@ -103,3 +103,16 @@ def test_every_convolution_has_a_way() -> None:
     task = Task(step, Shape(50, 50, 4), "uint8", "uint8", "float32")
     assert DIRECT.accepts(task)
     assert DIRECT.seconds(task) > 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("total", [128, 129])
+def test_largest_sums_of_sixteen_bits_are_exact(sign: int, total: int) -> None:
+    """128 times 255 is the last product below 2^15."""
+    image = np.full((30, 40, 1), 255, np.uint8)
+    weight = np.full((1, 1, 3, 3), 14.0)
+    weight[0, 0, 1, 1] = total - 8 * 14
+    step = Conv2d(sign * weight, divisor=sign * 129)
+    task = task_of(step, image, "float64", "float32")
+    result = DIRECT.apply(task, image, 1)
+    np.testing.assert_allclose(result, total * 255 / 129, rtol=1e-7)

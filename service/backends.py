@@ -1,0 +1,48 @@
+"""Who does the work: worker processes of this machine, or a cluster."""
+
+from __future__ import annotations
+
+from service.dispatch import Dispatcher
+from service.dispatch.pool import WorkerPool
+from service.settings import BadSettings, Settings
+
+SCHEDULER = "CONVSERVE_SCHEDULER"
+
+
+def dispatcher_of(settings: Settings, *, ahead: int = 1) -> Dispatcher:
+    """Make the dispatcher that the settings name; raises BadSettings where that is a cluster which cannot be used.
+
+    `ahead` is how many jobs are sent at once for each thread of a cluster.
+    """
+    if settings.scheduler is not None:
+        return _cluster(settings.scheduler, settings, ahead)
+    return WorkerPool(
+        workers=settings.workers,
+        queue=settings.queue,
+        deadline=settings.deadline,
+        grace=settings.grace,
+        max_memory_bytes=settings.max_memory_bytes,
+    )
+
+
+def _cluster(address: str, settings: Settings, ahead: int) -> Dispatcher:
+    try:
+        from service.dispatch import cluster  # noqa: PLC0415 (an extra, and slow to import)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(("dask", "distributed")):
+            raise
+        raise BadSettings(
+            [f"{SCHEDULER} is {address!r}: Dask is not installed here; pip install 'convserve[dask]' brings it"]
+        ) from None
+    try:
+        cluster.check(address)
+    except cluster.Unreachable as error:
+        raise BadSettings([f"{SCHEDULER} is {address!r}: {error}"]) from None
+    return cluster.Cluster(
+        address,
+        queue=settings.queue,
+        deadline=settings.deadline,
+        grace=settings.grace,
+        max_memory_bytes=settings.max_memory_bytes,
+        ahead=ahead,
+    )

@@ -1,0 +1,109 @@
+"""Files in and out, so that a result is whole or is not there."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import mmap
+import os
+import stat
+from pathlib import Path
+
+from service.engine.jobs import Buffer
+from service.routes.errors import BodyTooLarge
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_numbers = itertools.count()
+
+
+class FileError(Exception):
+    """A file cannot be read or written; `code` says which."""
+
+    code = "file_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class UnreadableFile(FileError):
+    code = "unreadable_file"
+
+
+class UnwritableFile(FileError):
+    code = "unwritable_file"
+
+
+class NoRoom(UnwritableFile):
+    """Nothing can be written at all: the disk is full, a quota is used up, or the file system is read-only."""
+
+
+def read(path: str, most_bytes: int) -> bytes:
+    """Read an image; raises what `opened` raises."""
+    try:
+        with open(opened(path, most_bytes), "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def opened(path: str, most_bytes: int) -> int:
+    """Open an image and give its descriptor; raises UnreadableFile, and BodyTooLarge as the service would."""
+    try:
+        # Without waiting for somebody to write, as a pipe of that name would have one do.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(error) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableFile("it is no regular file")
+        if status.st_size > most_bytes:
+            raise BodyTooLarge(
+                f"the file has {status.st_size:,} bytes; at most {most_bytes:,} (max_body_bytes) are taken", rest=0
+            )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def mapped(path: str, most_bytes: int) -> Buffer:
+    """Give the content of an image, of which only what is looked at is read; raises what `opened` raises."""
+    descriptor = opened(path, most_bytes)
+    try:
+        if not os.fstat(descriptor).st_size:
+            return b""
+        return memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
+    except OSError as error:
+        raise _unreadable(error) from None
+    finally:
+        os.close(descriptor)
+
+
+def save(path: str, data: Buffer) -> None:
+    """Write a result under another name beside its place, and put it there when it is whole and on the disk.
+
+    What a killed process leaves behind has that other name, which begins with a dot, and is not taken for a result.
+    Raises UnwritableFile and NoRoom.
+    """
+    folder = Path(path).parent
+    part = folder / f".convserve-{os.getpid()}-{next(_numbers)}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        kind = NoRoom if error.errno in FULL else UnwritableFile
+        raise kind(f"its result cannot be written: {error.strerror}") from None
+
+
+def _unreadable(error: OSError) -> UnreadableFile:
+    return UnreadableFile(f"it cannot be read: {error.strerror}")

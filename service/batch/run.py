@@ -1,0 +1,133 @@
+"""The batch itself: files are read, their jobs done elsewhere, the results written; a few at a time, however many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import NamedTuple
+
+from service.batch import files
+from service.batch.files import FileError, NoRoom
+from service.batch.sources import Item
+from service.dispatch import Dispatcher
+from service.dispatch.errors import DispatchError, JobFailed
+from service.engine.errors import EngineError
+from service.engine.jobs import Answer, Job
+from service.engine.limits import Limits
+from service.routes.errors import RouteError
+from service.routes.problem_table import kind_of
+
+LANES_PER_WORKER = 2
+GLANCE_SECONDS = 0.2
+PATIENCE_SECONDS = 120.0
+
+
+class Stranded(Exception):
+    """The batch cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is done with every file: the text of a spec, which may be a preset's, the form of the result, the bounds."""
+
+    spec: bytes
+    preset: bool
+    answer: Answer
+    limits: Limits
+    max_body_bytes: int
+
+
+class Failure(NamedTuple):
+    """A file without a result; `report` is a traceback where nobody foresaw the reason."""
+
+    source: str
+    code: str
+    detail: str
+    report: str = ""
+
+
+@dataclass
+class Tally:
+    """What has become of the files so far."""
+
+    made: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+def failure(source: str, error: Exception) -> Failure:
+    """Tell a refusal as the service would: by its code and its detail."""
+    if isinstance(error, FileError):
+        return Failure(source, error.code, error.detail)
+    detail = getattr(error, "detail", str(error))
+    return Failure(source, kind_of(error).code, detail, error.report if isinstance(error, JobFailed) else "")
+
+
+class Batch:
+    """Does all items through a dispatcher, which it starts and stops.
+
+    For each worker there are two lanes: while the job of one is done, the other reads and writes. A job is handed over
+    only when it is its turn, so that waiting does not count against its deadline.
+    """
+
+    def __init__(
+        self, items: Iterable[Item], order: Order, dispatcher: Dispatcher, tally: Tally, advance: Callable[[], None]
+    ) -> None:
+        self._items = iter(items)
+        self._order = order
+        self._dispatcher = dispatcher
+        self._tally = tally
+        self._advance = advance
+        self._turns = asyncio.Semaphore(0)
+
+    async def run(self) -> None:
+        """Do them all; raises Stranded. When it is cancelled the work is stopped, and what is done stays."""
+        await self._dispatcher.start()
+        lanes: set[asyncio.Task[None]] = set()
+        try:
+            await self._drive(lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+            await self._dispatcher.stop()
+
+    async def _drive(self, lanes: set[asyncio.Task[None]]) -> None:
+        """Open lanes as workers come, and wait until the last of them is through."""
+        most, last_seen = 0, perf_counter()
+        while not lanes or not all(lane.done() for lane in lanes):
+            status = self._dispatcher.status()
+            if status.workers:
+                last_seen = perf_counter()
+            elif perf_counter() > last_seen + PATIENCE_SECONDS:
+                raise Stranded(f"for {PATIENCE_SECONDS:g} s there was no worker: {status.reason}")
+            for _ in range(status.workers - most):
+                self._turns.release()
+                lanes.update(asyncio.create_task(self._lane()) for _ in range(LANES_PER_WORKER))
+            most = max(most, status.workers)
+            if not lanes:
+                await asyncio.sleep(GLANCE_SECONDS)
+                continue
+            done, _ = await asyncio.wait(lanes, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+            for lane in done:
+                lane.result()
+
+    async def _lane(self) -> None:
+        for item in self._items:
+            try:
+                await self._one(item)
+                self._tally.made += 1
+            except NoRoom as error:
+                raise Stranded(error.detail) from None
+            except (EngineError, RouteError, DispatchError, FileError) as error:
+                self._tally.failures.append(failure(item.source, error))
+            self._advance()
+
+    async def _one(self, item: Item) -> None:
+        order = self._order
+        image = await asyncio.to_thread(files.read, item.source, order.max_body_bytes)
+        async with self._turns:
+            job = Job("filter", image, order.limits, perf_counter(), "image", order.spec, order.preset, order.answer)
+            result = await self._dispatcher.run(job)
+        await asyncio.shield(asyncio.to_thread(files.save, item.target, result.body))

@@ -1,0 +1,20 @@
+/** The button that goes from light to dark and back. */
+
+/** Connect the button; without a choice the system's theme holds. */
+export function wireTheme(button) {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const show = () => button.setAttribute("aria-pressed", String(dark()));
+  button.addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    try {
+      localStorage.setItem("convserve-theme", root.dataset.theme);
+    } catch {
+      // not remembered, but shown
+    }
+    show();
+  });
+  system.addEventListener("change", show);
+  show();
+}
