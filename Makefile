@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix bench calibrate docs clean
+.PHONY: help serve test check fix bench calibrate docs lock clean
 
 help: ## List what make can do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,8 +38,16 @@ bench: .venv/dev ## Time whole requests and single algorithms
 calibrate: .venv/dev ## Measure the planner's rates on this machine and write them down
 	$(BIN)/python -m tests.benchmarks.calibrate
 
-docs: .venv/dev ## Make the pictures and the generated pages of docs/ from the running code
+docs: .venv/dev ## Make pictures and pages of docs/ from the running code, and the site from them, in site/
 	$(BIN)/python -m docs.make
+
+LOCK = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-options \
+       --no-emit-trusted-host --no-emit-find-links
+
+lock: .venv/dev ## Lock what the image installs, with hashes; with a Python of the image's version
+	$(BIN)/pip install --quiet pip-tools
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra tracing --extra dask --constraint requirements.lock --output-file requirements-extras.lock pyproject.toml
 
 clean: ## Remove what was built
 	rm -rf .venv build dist *.egg-info

@@ -1,98 +1,61 @@
-"""Makes docs/pictures/ and docs/operations.md from the running code: `make docs`.
+"""Makes what is made in docs/ from the running code, and builds the site: `make docs`.
 
-Pictures are what the engine answers for the examples that stand in the API itself, saved as JPEG to stay small.
+Made are docs/operations.md, the table in docs/deployment.md, docs/pictures/, docs/figures/ and
+service/static/examples/. They are kept under version control, so that pages can be read without building anything; a
+test says when they are no longer current.
 """
 
 from __future__ import annotations
 
-import json
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
+from docs import drawings, photographs, reference, settings_table
 
-from service.engine import filter_bytes, plan_filter
-from service.engine.named_kernels import KERNELS
-from service.engine.operations import OPERATIONS
-from service.engine.presets import PRESETS
-
-DOCS = Path(__file__).parent
-PICTURES = DOCS / "pictures"
-PHOTOGRAPH = PICTURES / "cat.jpg"
-IN_README = ("sobel", "dilated-blur", "depthwise", "upscale-2x")
-PADDING_MODES = {
-    "zeros": "`000|abcd|000`",
-    "constant": "`vvv|abcd|vvv`, with `padding_value`",
-    "replicate": "`aaa|abcd|ddd`",
-    "reflect": "`dcb|abcd|cba`",
-    "symmetric": "`cba|abcd|dcb`",
-    "circular": "`bcd|abcd|abc`",
-}
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+EXAMPLES = ROOT / "service" / "static" / "examples"
+MADE = (DOCS / "pictures", DOCS / "figures", EXAMPLES)
+"""Folders in which nothing stands but what is made, and the photograph."""
 
 
-def save(name: str, spec: dict[str, Any], width: int = 320) -> str:
-    """Filter the photograph by `spec` and save what comes, no wider than `width`; gives the file's name."""
-    with Image.open(BytesIO(filter_bytes(PHOTOGRAPH.read_bytes(), spec))) as image:
-        image.thumbnail((width, width), Image.Resampling.BOX)
-        image.convert("RGB").save(PICTURES / f"{name}.jpg", quality=80)
-    return f"{name}.jpg"
+def texts() -> dict[Path, str]:
+    """Write the pages and drawings that are made."""
+    drawn = {DOCS / "figures" / name: svg for name, svg in drawings.figures().items()}
+    return {DOCS / "operations.md": reference.page(), settings_table.PAGE: settings_table.page(), **drawn}
 
 
-def example(name: str, document: dict[str, Any]) -> str:
-    """Write one example: its spec, its picture, its numbers."""
-    with Image.open(PHOTOGRAPH) as image:
-        plan: dict[str, Any] = plan_filter(document, image.width, image.height)
-    into, out = plan["image"], plan["output"]
-    sizes = f"{into['width']}x{into['height']}x{into['channels']} → {out['width']}x{out['height']}x{out['channels']}"
-    numbers = f"{sizes}, {plan['parameters']:,} parameters, {plan['macs']:,} multiplications"
-    picture = save(name, document)
-    return f"```json\n{json.dumps(document)}\n```\n\n![The photograph after that](pictures/{picture})\n\n{numbers}.\n"
+def pictures() -> dict[Path, bytes]:
+    """Write the pictures that are made."""
+    shown = {DOCS / "pictures" / name: data for name, data in photographs.pictures().items()}
+    return shown | {EXAMPLES / name: data for name, data in photographs.thumbnails().items()}
 
 
-def field(name: str, schema: dict[str, Any]) -> str:
-    default = json.dumps(schema["default"]) if "default" in schema else ""
-    description = str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
-    return f"| `{name}` | {f'`{default}`' if default else 'required'} | {description} |"
+def strangers(known: set[Path]) -> Iterator[Path]:
+    """Find files in the folders of what is made that are not."""
+    for folder in MADE:
+        yield from (path for path in sorted(folder.iterdir()) if path not in known | {photographs.PHOTOGRAPH})
 
 
-def operation_section(operation: type[Any]) -> str:
-    name = operation.name()
-    fields = {key: value for key, value in operation.model_json_schema()["properties"].items() if key != "op"}
-    table = "\n".join(["| field | default | |", "|---|---|---|", *(field(*item) for item in fields.items())])
-    examples = "\n".join(
-        example(name if index == 0 else f"{name}-{index + 1}", document)
-        for index, document in enumerate(operation.examples)
-    )
-    return f"## {name}\n\n{operation.summary}\n\n{table if fields else 'It has no fields.'}\n\n{examples}"
+def build(site: Path, *, strict: bool = True) -> None:
+    """Build the site; with `strict`, raises for a link that leads nowhere."""
+    from mkdocs.commands.build import build as build_site  # noqa: PLC0415 -- tests of the texts do without
+    from mkdocs.config import load_config  # noqa: PLC0415
 
-
-def padding_section() -> str:
-    rows = []
-    for mode, meaning in PADDING_MODES.items():
-        spec: dict[str, Any] = {"op": "conv", "kernel": [[1]], "padding": 75, "padding_mode": mode}
-        if mode == "constant":
-            spec["padding_value"] = 128
-        rows.append(
-            f"| `{mode}` | {meaning} | ![The photograph with that rim](pictures/{save(f'padding-{mode}', spec, 240)}) |"
-        )
-    head = "What stands beyond the rim, for the row `abcd` and a padding of 3; the pictures are padded by 75."
-    return "\n".join(["## Padding modes", "", head, "", "| `padding_mode` | | |", "|---|---|---|", *rows, ""])
-
-
-def kernels_section() -> str:
-    rows = [f"| `{name}` | {kernel.summary} |" for name, kernel in KERNELS.items()]
-    return "\n".join(["## Named kernels", "", "| name | |", "|---|---|", *rows, ""])
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(site), strict=strict)
+    config.plugins.on_startup(command="build", dirty=False)
+    build_site(config)
 
 
 def main() -> None:
-    for name in IN_README:
-        save(name, PRESETS[name].spec)
-    head = (
-        "# Operations\n\nMade by `make docs` from the running code; the examples are those of `GET /v1/operations`.\n"
-    )
-    sections = [head, *map(operation_section, OPERATIONS), padding_section(), kernels_section()]
-    (DOCS / "operations.md").write_text("\n".join(sections))
+    for folder in MADE:
+        folder.mkdir(exist_ok=True)
+    made = {path: text.encode() for path, text in texts().items()} | pictures()
+    for path, data in made.items():
+        path.write_bytes(data)
+    for path in strangers(set(made)):
+        path.unlink()
+    build(ROOT / "site")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def drawn(array: NDArray[Any]) -> bytes:
 def _aliasing() -> Iterator[tuple[str, NDArray[Any]]]:
     """Rings that grow finer outwards, and what a stride of 2 leaves of them with and without a blur before."""
     y, x = np.mgrid[-1:1:240j, -1:1:240j]
-    rings = 127.5 + 127.5 * np.cos(0.42 * np.pi * 120 * (x**2 + y**2))
+    rings = 127.5 + 127.5 * np.cos(0.48 * np.pi * 120 * (x**2 + y**2))
     taps = {"column": [1, 6, 15, 20, 15, 6, 1], "row": [1, 6, 15, 20, 15, 6, 1], "divisor": "sum"}
     yield "rings", rings
     yield "rings-plain", filter_image(rings, {"op": "conv", "kernel": [[1]], "stride": 2})

@@ -30,6 +30,7 @@ from service.routes.head import HeadAsGet
 from service.routes.logs import RequestLog, configure_logs
 from service.routes.measure import Measure, Metrics
 from service.routes.prefix import Prefix
+from service.routes.query import LongQuery
 from service.routes.request_id import RequestId
 from service.routes.security import ApiKeys, SecureHeaders
 from service.settings import BadSettings, Settings
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
             Middleware(CrossOrigin, origins=settings.allow_origins),
             Middleware(problems.Unforeseen),
             Middleware(ApiKeys, keys=settings.api_keys),
+            Middleware(LongQuery),
             Middleware(HeadAsGet),
         ],
     )

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.routes.problem_table import KINDS
@@ -27,6 +28,7 @@ SWALLOWED_BYTES = 64 << 20  # of a body that was answered before its end
 WRITE_SECONDS = 30.0
 PIPELINED = 32
 CONNECTIONS = 8192
+_UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
 @cache
@@ -38,8 +40,8 @@ def most_connections() -> int:
     return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
-class _Excess(Exception):
-    """More than is taken; the parser turns it into an error of its own."""
+class _Refused(Exception):
+    """The request is not taken; the parser turns this into an error of its own."""
 
 
 class Connection(HttpToolsProtocol):
@@ -52,7 +54,8 @@ class Connection(HttpToolsProtocol):
         self._under_way = False
         self._in_head = True
         self._fields = self._field_bytes = 0
-        self._overhead = self._piece_bytes = 0
+        self._piece = b""
+        self._overhead = 0
         self._body_bytes = 0
         self._seen_bytes = 0
         self._swallowed = 0
@@ -69,7 +72,7 @@ class Connection(HttpToolsProtocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        self._piece_bytes = len(data)
+        self._piece = data
         self._overhead += len(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -81,23 +84,30 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED:
-            raise _Excess
+            raise _Refused
         super().on_message_begin()
         self._under_way = self._in_head = True
         self._fields = self._field_bytes = self._body_bytes = self._swallowed = 0
-        self._overhead = self._piece_bytes
+        self._overhead = len(self._piece)
         self._expect(HEAD_SECONDS, self.transport.close)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
         self._field_bytes += len(name) + len(value)
         if self._fields > FIELDS or self._field_bytes > FIELD_BYTES:
-            raise _Excess
+            raise _Refused
         if self._in_head:  # those behind a body would be taken for its head's
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts < 1 and self.parser.get_http_version() == "1.1"):  # RFC 9112, section 3.2
+            raise _Refused
+        if self._would_upgrade():
+            return
+        self.url, _, query = self.url.partition(b"?")  # uvicorn's reader of addresses stops at 64 KiB
         super().on_headers_complete()
+        self.scope["query_string"] = query.partition(b"#")[0]
         self._in_head = False
         self._seen_bytes = 0
         self._expect(BODY_SECONDS, self._check_body)
@@ -112,9 +122,29 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._would_upgrade():
+            return
         super().on_message_complete()
         self._under_way = False
         self._expect_nothing()
+
+    def _would_upgrade(self) -> bool:
+        return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read the request again without its wish for another protocol (RFC 9110, section 7.8).
+
+        The parser stops behind its head and would drop its body. uvicorn calls this while it handles that exception.
+        """
+        stopped = sys.exc_info()[1]
+        place: int = stopped.args[0] if stopped else len(self._piece)
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % field for field in self.headers if field[0] not in _UPGRADING]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            lines.append(b"connection: close")
+        self.parser = HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", self._piece[place:]]))
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -31,6 +31,8 @@ ONLY_IN = {
     "PIL": "service/engine/codecs/pictures.py",
     "pebble": "service/dispatch/process.py",
     "isal": "service/engine/codecs",
+    "distributed": "service/dispatch/cluster.py",
+    "dask": "service/dispatch/cluster.py",
     "opentelemetry": "service/routes/tracing.py",
 }
 

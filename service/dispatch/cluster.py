@@ -7,6 +7,7 @@ job there, and to another worker where one is lost; the result is the same, byte
 from __future__ import annotations
 
 import asyncio
+import logging
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,7 @@ from service.engine.jobs import Job, Result
 CONNECT_SECONDS = 10.0
 GLANCE_SECONDS = 0.25
 PAUSE_SECONDS = 0.5
+NO_ANSWER = "the Dask scheduler does not answer"
 UNFORESEEN = "the job failed in a way that was not foreseen"
 
 log = structlog.get_logger(__name__)
@@ -164,6 +166,8 @@ class Cluster:
         self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what they meet with is told here, in fewer words
         # The image travels with its job, so that the job can be done again elsewhere.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"})
         self._watching = asyncio.create_task(self._watch())
@@ -269,20 +273,23 @@ class Cluster:
     async def _watch(self) -> None:
         """Keep a connection, and count the places that it offers."""
         while not self._stopping:
+            client = Client(
+                self._address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS, name="convserve"
+            )
             try:
-                async with Client(
-                    self._address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS, name="convserve"
-                ) as client:
-                    await client.register_plugin(self._plugin)
-                    with self._connection(client):
-                        while client.status == "running":
-                            self._resize(await client.nthreads())
-                            await asyncio.sleep(GLANCE_SECONDS)
+                await client
+                await client.register_plugin(self._plugin)
+                with self._connection(client):
+                    while client.status == "running":
+                        self._resize(await client.nthreads())
+                        await asyncio.sleep(GLANCE_SECONDS)
             except OSError:
-                self._fault = "the Dask scheduler does not answer"
+                self._fault = NO_ANSWER
             except Exception as error:  # whatever hinders it, the service must outlive it
                 self._fault = "the Dask workers do not start"
                 log.exception("cluster_failed", exc_info=error)
+            finally:
+                await client.close()
             self._resize({})
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -293,8 +300,10 @@ class Cluster:
         try:
             yield
         finally:
-            self._client = None
+            self._client, self._fault = None, NO_ANSWER
             self._connected.clear()
+            if not self._stopping:
+                log.warning("scheduler_lost", address=self._address)
 
     def _resize(self, threads: Mapping[str, int]) -> None:
         """Have as many places as the cluster's threads give; those too many go as soon as their jobs have ended."""

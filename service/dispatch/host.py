@@ -16,7 +16,7 @@ from service.dispatch.worker import Failed, Perform
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0  # the first start on a machine compiles the loops
 GLANCE_SECONDS = 0.02
 WAITING = 1024  # the cluster's scheduler sends no more than a few; a refusal here would be an error there
 ENDLESS = 86400.0

@@ -35,11 +35,10 @@ class Rates:
     direct_tap_mixed_double: float
     direct_tap_short: float
     """In sums of 16-bit integers."""
-    direct_tap_integer: float
-    """In sums of 32-bit integers."""
     separable_tap: float
     """Of one product in one of the two passes."""
     separable_tap_double: float
+    separable_tap_short: float
     polyphase_tap: float
     """Of one product of a transposed convolution."""
     polyphase_tap_double: float
@@ -98,9 +97,9 @@ RATES = Rates(
     direct_tap_mixed=5.50e-11,
     direct_tap_mixed_double=1.10e-10,
     direct_tap_short=1.20e-11,
-    direct_tap_integer=2.40e-11,
     separable_tap=2.40e-11,
     separable_tap_double=5.00e-11,
+    separable_tap_short=1.20e-11,
     polyphase_tap=5.00e-11,
     polyphase_tap_double=1.00e-10,
     plane_sample=5.49e-10,

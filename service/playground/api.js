@@ -21,7 +21,9 @@ export const storeKey = (key) => sessionStorage.setItem(KEY, key);
 
 /** Look up the operations, the named kernels and the presets. */
 export async function catalogue() {
-  const [operations, named, presets] = await Promise.all(["operations", "kernels", "presets"].map((name) => json(`v1/${name}`)));
+  const [operations, named, presets] = await Promise.all(
+    ["operations", "kernels", "presets"].map((name) => json(`v1/${name}`)),
+  );
   named.forEach((kernel) => kernels.set(JSON.stringify({ name: kernel.name }), kernel.kernel));
   return { operations, kernels: named, presets };
 }
@@ -29,21 +31,40 @@ export async function catalogue() {
 /** Filter a picture; gives the PNG and how long each part took. */
 export async function filter(picture, spec, signal) {
   const started = performance.now();
-  const response = await send("v1/filter", { method: "POST", body: form(picture, spec), headers: { Accept: "image/png" }, signal });
+  const response = await send("v1/filter", {
+    method: "POST",
+    body: form(picture, spec),
+    headers: { Accept: "image/png" },
+    signal,
+  });
   const blob = await response.blob();
-  return { blob, parts: serverTiming(response.headers.get("Server-Timing") ?? ""), roundTrip: performance.now() - started };
+  return {
+    blob,
+    parts: serverTiming(response.headers.get("Server-Timing") ?? ""),
+    roundTrip: performance.now() - started,
+  };
 }
 
 /** Filter a picture with a preset. */
 export async function preset(picture, name, signal) {
-  const response = await send(`v1/filters/${encodeURIComponent(name)}`, { method: "POST", body: form(picture), headers: { Accept: "image/png" }, signal });
+  const response = await send(`v1/filters/${encodeURIComponent(name)}`, {
+    method: "POST",
+    body: form(picture),
+    headers: { Accept: "image/png" },
+    signal,
+  });
   return response.blob();
 }
 
 /** Ask what a picture is: width, height, channels, dtype. One sample comes back. */
 export async function describe(picture, signal) {
   const spec = { op: "pool", method: "max", size: 1, stride: 65536 };
-  const response = await send("v1/filter", { method: "POST", body: form(picture, spec), headers: { Accept: "application/json" }, signal });
+  const response = await send("v1/filter", {
+    method: "POST",
+    body: form(picture, spec),
+    headers: { Accept: "application/json" },
+    signal,
+  });
   return (await response.json()).plan.image;
 }
 
@@ -80,7 +101,12 @@ async function json(path, body, signal) {
   return (await send(path, body === undefined ? { signal } : document(body, signal))).json();
 }
 
-const document = (body, signal) => ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
+const document = (body, signal) => ({
+  method: "POST",
+  body: JSON.stringify(body),
+  headers: { "Content-Type": "application/json" },
+  signal,
+});
 
 function form(picture, spec) {
   const body = new FormData();
@@ -97,7 +123,11 @@ async function send(path, options = {}) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ title: "No answer", detail: "The service cannot be reached. Is it running?", code: "unreachable" });
+    throw new Problem({
+      title: "No answer",
+      detail: "The service cannot be reached. Is it running?",
+      code: "unreachable",
+    });
   }
   if (response.ok) return response;
   throw await refusal(response);
@@ -108,6 +138,11 @@ async function refusal(response) {
   try {
     return new Problem({ ...(await response.json()), retryAfter });
   } catch {
-    return new Problem({ title: "Refused", detail: `The answer was status ${response.status}.`, status: response.status, retryAfter });
+    return new Problem({
+      title: "Refused",
+      detail: `The answer was status ${response.status}.`,
+      status: response.status,
+      retryAfter,
+    });
   }
 }

@@ -40,6 +40,7 @@ let steps = null;
 let frame = null;
 let codes = null;
 let remembering = 0;
+let last = { asked: "", planned: false };
 
 wireTheme(find("#theme"));
 watchSources(take, toast);
@@ -52,7 +53,11 @@ async function start() {
   steps = new StepList(find("#steps"), state, lists);
   frame = new FrameForm(find("#frame"), state);
   previews = new Presets(find("#presets"), lists.presets, (preset) => choose(preset));
-  codes = codeTabs(["curl", "Python", "JavaScript"], "Language", el("button", { type: "button", class: "quiet", onclick: copyCode }, icon("copy"), "Copy"));
+  codes = codeTabs(
+    ["curl", "Python", "JavaScript"],
+    "Language",
+    el("button", { type: "button", class: "quiet", onclick: copyCode }, icon("copy"), "Copy"),
+  );
   find("#code").replaceChildren(codes.node);
   state.subscribe(changed);
   open();
@@ -79,14 +84,19 @@ function choose(preset) {
   announce(`Preset ${preset.name}: ${preset.summary}`);
 }
 
-/** Follow a change of the spec. */
+/** Follow a change of the spec; which step is open matters to the figure alone. */
 function changed() {
+  const asked = JSON.stringify(state.spec());
+  if (asked === last.asked) {
+    if (last.planned) figure.show(state.steps[state.current]);
+    return;
+  }
+  last = { asked, planned: false };
   filtering.ask();
   if (picture?.image) planning.ask();
-  figure.show(state.steps[state.current]);
   codes.show(codeFor(state.shortSpec(), picture?.name ?? "photo.jpg"));
   clearTimeout(remembering);
-  remembering = setTimeout(() => state.steps.length && remember(state.shortSpec()), REMEMBER_AFTER);
+  remembering = setTimeout(() => remember(state.shortSpec()), REMEMBER_AFTER);
 }
 
 /** Work on another picture. */
@@ -106,7 +116,8 @@ async function take(next) {
     if (picture !== next) return;
     const { width, height, channels, dtype } = next.image;
     find("#picture-facts").textContent = `${width} × ${height} × ${channels}, ${dtype}, ${bytes(next.blob.size)}`;
-    changed();
+    planning.ask();
+    codes.show(codeFor(state.shortSpec(), next.name));
     previews.show(next.bitmap);
   } catch (error) {
     if (picture === next && error instanceof api.Problem) refuse(error);
@@ -134,7 +145,7 @@ async function filter(signal) {
   busy(true);
   try {
     const answer = await api.filter(working.blob, state.spec(), signal);
-    const bitmap = await createImageBitmap(answer.blob);
+    const bitmap = await createImageBitmap(answer.blob).catch(() => null);
     if (signal.aborted || picture !== working) return;
     present(answer, bitmap);
   } catch (error) {
@@ -152,7 +163,8 @@ function present(answer, bitmap) {
   find("#viewer").removeAttribute("data-stale");
   drawTimings(find("#timings"), answer);
   const total = answer.parts.find(({ name }) => name === "total")?.milliseconds ?? 0;
-  const facts = `${bitmap.width} × ${bitmap.height}, ${bytes(answer.blob.size)}, ${duration(total / 1000)}`;
+  const size = bitmap ? `${bitmap.width} × ${bitmap.height}` : "too large to be shown here";
+  const facts = `${size}, ${bytes(answer.blob.size)}, ${duration(total / 1000)}`;
   find("#result-facts").textContent = facts;
   announce(`Result: ${facts}`);
   offer(answer.blob);
@@ -166,24 +178,31 @@ function offer(blob) {
 }
 
 async function plan(signal) {
+  if (!picture.image) return; // it is asked again once the picture is known
   const root = find("#plan");
   if (!state.steps.length) {
     root.replaceChildren(el("p", { class: "hint shown" }, "Nothing to plan."));
+    figure.show(null);
     return;
   }
   try {
     const answer = await api.plan(state.spec(), picture.image, signal);
-    if (!signal.aborted) drawPlan(root, answer);
+    if (signal.aborted) return;
+    drawPlan(root, answer);
+    last.planned = true;
+    figure.show(state.steps[state.current]);
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    if (!signal.aborted) root.replaceChildren(el("p", { class: "hint shown" }, "There is no plan for a spec that is refused."));
+    if (signal.aborted) return;
+    root.replaceChildren(el("p", { class: "hint shown" }, "There is no plan for a spec that is refused."));
+    figure.show(null);
   }
 }
 
 /** Show a refusal: in words, and at each field that it points to. */
 function refuse(problem) {
   if (problem.status === 401) {
-    withKey(() => Promise.reject(problem)).then(changed, () => {});
+    askForKey().then(() => filtering.ask());
     return;
   }
   const faults = faultsOf(problem);

@@ -8,11 +8,21 @@ const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 export function codeFor(spec, fileName) {
   const address = new URL("v1/filter", document.baseURI).href;
   const key = storedKey() !== null;
-  return { curl: curl(address, spec, fileName, key), Python: python(address, spec, fileName, key), JavaScript: javascript(address, spec, key) };
+  return {
+    curl: curl(address, spec, fileName, key),
+    Python: python(address, spec, fileName, key),
+    JavaScript: javascript(address, spec, key),
+  };
 }
 
 function curl(address, spec, fileName, key) {
-  const lines = [`curl ${quote(address)}`, ...(key ? ['-H "X-API-Key: $CONVSERVE_KEY"'] : []), `-F image=@${quote(fileName)}`, `-F spec=${quote(JSON.stringify(spec))}`, "-o result.png"];
+  const lines = [
+    `curl ${quote(address)}`,
+    ...(key ? ['-H "X-API-Key: $CONVSERVE_KEY"'] : []),
+    `-F image=@${quote(fileName)}`,
+    `-F spec=${quote(JSON.stringify(spec))}`,
+    "-o result.png",
+  ];
   return lines.join(" \\\n  ");
 }
 

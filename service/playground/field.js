@@ -19,8 +19,12 @@ export function field({ name, schema, value, onchange, named = [] }) {
   const error = el("p", { class: "field-error", id: ids.error, hidden: true });
   const hint = el("p", { class: "hint", id: ids.hint }, schema.description ?? "");
   const single = control.inputs[0]?.id;
-  const title = single ? el("label", { for: single, id: ids.label }, label) : el("span", { class: "label", id: ids.label }, label);
-  const group = single ? {} : { role: "group", "aria-labelledby": ids.label, "aria-describedby": control.inputs.length ? null : ids.hint };
+  const title = single
+    ? el("label", { for: single, id: ids.label }, label)
+    : el("span", { class: "label", id: ids.label }, label);
+  const group = single
+    ? {}
+    : { role: "group", "aria-labelledby": ids.label, "aria-describedby": control.inputs.length ? null : ids.hint };
   const node = el(
     "div",
     { class: "field", "data-field": name, ...group },
@@ -74,9 +78,11 @@ function make({ name, label, schema, value, onchange, named }) {
     case "kernels":
       return kernelsEditor({ label, value, named, field, onchange });
     case "matrix":
-      return isMatrix(value) ? matrixEditor({ label, value, facts: false, onchange }) : jsonControl({ value, onchange });
+      return isMatrix(value)
+        ? matrixEditor({ label, value, facts: false, onchange })
+        : jsonControl({ value, onchange });
     case "taps":
-      return taps({ label, value, onchange });
+      return taps({ label, value, vertical: name === "column", onchange });
     case "choice":
       return given === undefined || given === null || forms(schema).some((one) => one.word === given)
         ? choiceControl({ schema, value: given, onchange })
@@ -84,7 +90,9 @@ function make({ name, label, schema, value, onchange, named }) {
     case "number": {
       const number = forms(schema).find((one) => one.kind === "number");
       const fits = given === undefined || given === null || isOf(given, number);
-      return fits ? numberControl({ name, label, schema: number.schema, value: given, optional, onchange }) : jsonControl({ value, onchange });
+      return fits
+        ? numberControl({ name, label, schema: number.schema, value: given, optional, onchange })
+        : jsonControl({ value, onchange });
     }
     case "union":
       return unionControl({ name, label, schema, value, onchange });
@@ -93,11 +101,20 @@ function make({ name, label, schema, value, onchange, named }) {
   }
 }
 
-/** A list of numbers as a row of cells; without one, a button begins it. */
-function taps({ label, value, onchange }) {
+/** A list of numbers as a row or a column of cells; without one, a button begins it. */
+function taps({ label, value, vertical, onchange }) {
   if (value !== undefined && value !== null) {
     const row = [value];
-    return isMatrix(row) ? matrixEditor({ label, value: row, fixedRows: true, facts: false, onchange: ([numbers]) => onchange(numbers) }) : jsonControl({ value, onchange });
+    return isMatrix(row)
+      ? matrixEditor({
+          label,
+          value: row,
+          fixedRows: true,
+          vertical,
+          facts: false,
+          onchange: ([numbers]) => onchange(numbers),
+        })
+      : jsonControl({ value, onchange });
   }
   const start = el("button", { type: "button", class: "quiet", onclick: () => onchange([1, 2, 1]) }, "Set numbers");
   return { node: start, inputs: [start] };

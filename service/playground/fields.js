@@ -10,8 +10,20 @@ const PARTS = { vertical: "0", horizontal: "1", red: "0", green: "1", blue: "2" 
 /** A slider with a number beside it; the number takes what the slider cannot reach. */
 export function numberControl({ name, label, schema, value, optional = false, onchange }) {
   const [low, high, step] = range(name, schema);
-  const slider = el("input", { type: "range", min: low, max: high, step: step ?? 1, "aria-label": `${label}, slider`, tabindex: 0 });
-  const number = el("input", { type: "number", step: "any", class: "number", placeholder: optional ? "–" : "", id: freshId("number") });
+  const slider = el("input", {
+    type: "range",
+    min: low,
+    max: high,
+    step: step ?? 1,
+    "aria-label": `${label}, slider`,
+  });
+  const number = el("input", {
+    type: "number",
+    step: "any",
+    class: "number",
+    placeholder: optional ? "–" : "",
+    id: freshId("number"),
+  });
   const show = (now) => {
     number.value = now ?? "";
     slider.value = now ?? low;
@@ -35,7 +47,8 @@ export function numberControl({ name, label, schema, value, optional = false, on
 /** A list to choose one word from. */
 export function choiceControl({ schema, value, onchange }) {
   const select = el("select", { id: freshId("choice") });
-  for (const { word } of forms(schema)) select.append(el("option", { value: word ?? "" }, word ? spaced(word) : "default"));
+  for (const { word } of forms(schema))
+    select.append(el("option", { value: word ?? "" }, word ? spaced(word) : "default"));
   select.value = value ?? "";
   select.addEventListener("change", () => onchange(select.value === "" ? undefined : select.value));
   return { node: select, inputs: [select] };
@@ -43,7 +56,13 @@ export function choiceControl({ schema, value, onchange }) {
 
 /** Whatever is not simpler than JSON. */
 export function jsonControl({ value, onchange }) {
-  const text = el("textarea", { id: freshId("json"), rows: 3, spellcheck: "false", class: "code", placeholder: "JSON" });
+  const text = el("textarea", {
+    id: freshId("json"),
+    rows: 3,
+    spellcheck: "false",
+    class: "code",
+    placeholder: "JSON",
+  });
   text.value = value === undefined || value === null ? "" : JSON.stringify(value);
   text.addEventListener("input", () => {
     const words = text.value.trim();
@@ -94,35 +113,68 @@ export function unionControl({ name, label, schema, value, onchange }) {
 /** Give the inputs for one form of a value. */
 function editors(one, { name, label, value, onchange }) {
   if (one.kind === "number") {
-    const { node, inputs } = numberControl({ name, label, schema: one.schema, value, onchange: (now) => onchange(now ?? null) });
+    const { node, inputs } = numberControl({
+      name,
+      label,
+      schema: one.schema,
+      value,
+      onchange: (now) => onchange(now ?? null),
+    });
     return { nodes: [node], inputs };
   }
   if (one.kind === "list") return listEditor(label, value, onchange);
   if (one.kind === "tuple") {
     const names = one.length === 2 ? ["vertical", "horizontal"] : ["red", "green", "blue"].slice(0, one.length);
-    return several(names, (at) => value[at], (at, now) => onchange((value = value.map((old, place) => (place === at ? now : old)))), label);
+    return several(
+      names,
+      (at) => value[at],
+      (at, now) => onchange((value = value.map((old, place) => (place === at ? now : old)))),
+      label,
+    );
   }
   if (one.kind === "sides") {
     const names = Object.keys(one.schema.properties);
-    return several(names, (at) => value[names[at]], (at, now) => onchange((value = { ...value, [names[at]]: now })), label);
+    return several(
+      names,
+      (at) => value[names[at]],
+      (at, now) => onchange((value = { ...value, [names[at]]: now })),
+      label,
+    );
   }
   return { nodes: [], inputs: [] };
 }
 
 function several(names, get, set, label) {
   const inputs = names.map((part, at) => {
-    const input = el("input", { type: "number", step: "any", class: "number", "aria-label": `${label}, ${part}`, value: get(at) ?? "", "data-part": PARTS[part] ?? part });
+    const input = el("input", {
+      type: "number",
+      step: "any",
+      class: "number",
+      "aria-label": `${label}, ${part}`,
+      value: get(at) ?? "",
+      "data-part": PARTS[part] ?? part,
+    });
     input.addEventListener("input", () => set(at, input.value.trim() === "" ? null : Number(input.value)));
     return input;
   });
-  const nodes = [el("div", { class: "several" }, ...inputs.map((input, at) => el("label", {}, el("span", {}, names[at]), input)))];
+  const nodes = [
+    el("div", { class: "several" }, ...inputs.map((input, at) => el("label", {}, el("span", {}, names[at]), input))),
+  ];
   return { nodes, inputs };
 }
 
 function listEditor(label, value, onchange) {
-  const input = el("input", { type: "text", class: "code", "aria-label": `${label}, numbers separated by spaces`, value: value.map((number) => short(number, 12)).join(" ") });
+  const input = el("input", {
+    type: "text",
+    class: "code",
+    "aria-label": `${label}, numbers separated by spaces`,
+    value: value.map((number) => short(number, 12)).join(" "),
+  });
   input.addEventListener("input", () => {
-    const numbers = input.value.trim().split(/[\s;]+/).map(parse);
+    const numbers = input.value
+      .trim()
+      .split(/[\s;]+/)
+      .map(parse);
     const whole = !numbers.some(Number.isNaN);
     input.setAttribute("aria-invalid", String(!whole));
     if (whole) onchange(numbers);
@@ -132,7 +184,14 @@ function listEditor(label, value, onchange) {
 
 /** Turn a value into one of another form that means the same, where that can be. */
 function convert(value, one) {
-  const flat = typeof value === "number" ? [value] : Array.isArray(value) ? value : value && typeof value === "object" ? Object.values(value) : [];
+  const flat =
+    typeof value === "number"
+      ? [value]
+      : Array.isArray(value)
+        ? value
+        : value && typeof value === "object"
+          ? Object.values(value)
+          : [];
   const first = flat.find((number) => typeof number === "number") ?? (one.schema?.minimum > 0 ? one.schema.minimum : 0);
   switch (one.kind) {
     case "none":

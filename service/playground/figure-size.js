@@ -49,6 +49,7 @@ function paddings(value, axis, span) {
   if (value === "valid") return [0, 0];
   if (value === "full") return [span - 1, span - 1];
   if (value === "same" || value === "same_lower") return [Math.floor((span - 1) / 2), Math.ceil((span - 1) / 2)];
-  if (typeof value === "object" && !Array.isArray(value)) return axis ? [value.left, value.right] : [value.top, value.bottom];
+  if (typeof value === "object" && !Array.isArray(value))
+    return axis ? [value.left, value.right] : [value.top, value.bottom];
   return [pick(value, axis), pick(value, axis)];
 }

@@ -6,7 +6,8 @@ import { figureImage } from "./figure-size.js";
 import { Latest } from "./latest.js";
 
 const DRAWN = new Set(["conv", "separable", "depthwise", "transposed"]);
-const NONE = "There is no figure for this step: conv, separable, depthwise and transposed have one, while they are small.";
+const NONE =
+  "There is no figure for this step: conv, separable, depthwise and transposed have one, while they are small.";
 
 export class Figure {
   #root;
@@ -34,7 +35,7 @@ export class Figure {
     this.#shown = key;
     if (this.#step) this.#latest.ask(120);
     else this.#latest.cancel();
-    if (!this.#step) this.#empty(step ? NONE : "Open a step to see its arithmetic.");
+    if (!this.#step) this.#empty(step ? NONE : "Nothing to draw: open a step that the service accepts.");
   }
 
   async #fetch(signal) {

@@ -20,7 +20,11 @@ export function stepForm(step, operation, named, onchange) {
   const strange = Object.keys(step).filter((name) => !(name in known));
   const places = new Map();
   const fields = new Map();
-  const node = el("div", { class: "form" }, ...[...main, ...strange.map((name) => [name, STRANGE])].map(([name]) => place(name)));
+  const node = el(
+    "div",
+    { class: "form" },
+    ...[...main, ...strange.map((name) => [name, STRANGE])].map(([name]) => place(name)),
+  );
   if (more.length) node.append(drawer(more));
   [...places.keys()].forEach(mount);
 
@@ -33,11 +37,22 @@ export function stepForm(step, operation, named, onchange) {
   function drawer(entries) {
     const id = freshId("more");
     const open = entries.some(([name]) => name in step);
-    return el("details", { class: "more", id, open }, el("summary", {}, "More fields"), ...entries.map(([name]) => place(name)));
+    return el(
+      "details",
+      { class: "more", id, open },
+      el("summary", {}, "More fields"),
+      ...entries.map(([name]) => place(name)),
+    );
   }
 
   function mount(name) {
-    const one = field({ name, schema: known[name] ?? STRANGE, value: step[name], named, onchange: (value) => change(name, value) });
+    const one = field({
+      name,
+      schema: known[name] ?? STRANGE,
+      value: step[name],
+      named,
+      onchange: (value) => change(name, value),
+    });
     fields.set(name, one);
     places.get(name).replaceChildren(one.node);
     places.get(name).hidden = known[name] && !isRelevant(step, name, operation);
@@ -58,7 +73,9 @@ export function stepForm(step, operation, named, onchange) {
   function mark(faults) {
     const known = faults.filter(({ path }) => fields.has(path[0]));
     fields.forEach((one, name) => {
-      const own = known.filter(({ path }) => path[0] === name).map(({ path, detail }) => ({ path: path.slice(1), detail }));
+      const own = known
+        .filter(({ path }) => path[0] === name)
+        .map(({ path, detail }) => ({ path: path.slice(1), detail }));
       one.mark(own);
       if (own.length) reveal(name);
     });

@@ -26,8 +26,12 @@ export class FrameForm {
       el(
         "div",
         { class: "form frame" },
-        ...Object.entries(OUTPUT).map(([name, schema]) => make(`output/${name}`, name, schema, frame.output?.[name], (value) => this.#state.setOutput(name, value))),
-        ...Object.entries(FRAME).map(([name, schema]) => make(name, name, schema, frame[name], (value) => this.#state.setFrame(name, value))),
+        ...Object.entries(OUTPUT).map(([name, schema]) =>
+          make(`output/${name}`, name, schema, frame.output?.[name], (value) => this.#state.setOutput(name, value)),
+        ),
+        ...Object.entries(FRAME).map(([name, schema]) =>
+          make(name, name, schema, frame[name], (value) => this.#state.setFrame(name, value)),
+        ),
       ),
     );
     if (Object.keys(frame).length) this.#root.closest("details").open = true;

@@ -19,7 +19,15 @@ export const OUTPUT = {
     default: "clip",
     description: "Into 0 to 255: clipped; as absolute values; 128 added, for signed results; or stretched.",
   },
-  dtype: { enum: ["auto", "uint8", "uint16"], default: "auto", description: "Depth of the samples; auto is that of the picture." },
-  layout: { enum: ["auto", "montage"], default: "auto", description: "montage: any number of channels as a grid of gray tiles." },
+  dtype: {
+    enum: ["auto", "uint8", "uint16"],
+    default: "auto",
+    description: "Depth of the samples; auto is that of the picture.",
+  },
+  layout: {
+    enum: ["auto", "montage"],
+    default: "auto",
+    description: "montage: any number of channels as a grid of gray tiles.",
+  },
   compression: { enum: ["fast", "small"], default: "fast", description: "Fast to write, or small to send." },
 };

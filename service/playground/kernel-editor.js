@@ -6,7 +6,8 @@ import { jsonControl } from "./fields.js";
 import { factors, isMatrix, largest, rank, resize, rotate, scale, sum, transpose } from "./kernel.js";
 import { parse, short } from "./numbers.js";
 
-const MOST_CELLS = 15; // of a side: a larger kernel is shown as a picture alone
+const MOST_CELLS = 11; // of a side: a larger kernel is shown as a picture alone
+const DIGITS = { large: 4, middle: 3, small: 1 };
 const OWN = "own numbers";
 const NONE = "not set";
 const START = [
@@ -19,17 +20,24 @@ const START = [
 export function kernelEditor({ label, value, optional, named, field, onchange }) {
   const known = new Map(named.map((kernel) => [kernel.name, kernel]));
   const nameOf = (now) => (typeof now === "string" ? now : now?.name);
-  if (value !== undefined && value !== null && !isMatrix(value) && !known.has(nameOf(value))) return jsonControl({ value, onchange });
+  if (value !== undefined && value !== null && !isMatrix(value) && !known.has(nameOf(value)))
+    return jsonControl({ value, onchange });
   let now = value ?? null;
   let lookup = null;
   const select = el("select", { "aria-label": `${label}: named kernel`, class: "form" });
-  for (const choice of [...(optional ? [NONE] : []), OWN, ...known.keys()]) select.append(el("option", { value: choice }, choice.replaceAll("_", " ")));
+  for (const choice of [...(optional ? [NONE] : []), OWN, ...known.keys()])
+    select.append(el("option", { value: choice }, choice.replaceAll("_", " ")));
   const grid = matrixEditor({ label, value: START, onchange: (numbers) => take(numbers, false) });
   const parameters = el("div", { class: "parameters" });
   const fields = new Map();
   const summary = el("p", { class: "hint shown" });
   const node = el("div", { class: "kernel" }, summary, parameters, grid.node);
-  const control = { node, aside: select, inputs: [select], find: (path) => fields.get(path[0])?.input() ?? grid.find(path) };
+  const control = {
+    node,
+    aside: select,
+    inputs: [select],
+    find: (path) => fields.get(path[0])?.input() ?? grid.find(path),
+  };
 
   function take(next, redraw = true) {
     now = next;
@@ -103,27 +111,45 @@ export function kernelsEditor({ label, value, named, field, onchange }) {
   if (!Array.isArray(value)) return jsonControl({ value, onchange });
   let now = [...value];
   const list = el("div", { class: "kernels" });
-  const add = el("button", { type: "button", class: "quiet", onclick: () => change([...now, structuredClone(now.at(-1) ?? START)]) }, "Add a kernel");
+  const add = el(
+    "button",
+    { type: "button", class: "quiet", onclick: () => change([...now, structuredClone(now.at(-1) ?? START)]) },
+    "Add a kernel",
+  );
   const control = { node: el("div", {}, list, add), inputs: [] };
 
   function change(next) {
     now = next;
     draw();
+    add.focus();
     onchange(now);
   }
 
   function draw() {
     const editors = now.map((kernel, at) => {
       const name = `${label} ${at + 1}`;
-      return kernelEditor({ label: name, value: kernel, named, field, onchange: (next) => onchange((now = now.map((old, place) => (place === at ? next : old)))) });
+      return kernelEditor({
+        label: name,
+        value: kernel,
+        named,
+        field,
+        onchange: (next) => onchange((now = now.map((old, place) => (place === at ? next : old)))),
+      });
     });
     control.inputs = editors.flatMap((editor) => editor.inputs);
     control.find = ([at, ...rest]) => editors[at]?.find?.(rest) ?? editors[at]?.inputs[0];
     list.replaceChildren(
       ...editors.map((editor, at) => {
         const name = `${label} ${at + 1}`;
-        const remove = now.length > 1 && iconButton("remove", `Remove ${name}`, () => change(now.filter((_, place) => place !== at)));
-        return el("div", { class: "one-kernel", role: "group", "aria-label": name }, el("div", { class: "field-head" }, el("span", { class: "label" }, `no. ${at + 1}`), editor.aside, remove), editor.node);
+        const remove =
+          now.length > 1 &&
+          iconButton("remove", `Remove ${name}`, () => change(now.filter((_, place) => place !== at)));
+        return el(
+          "div",
+          { class: "one-kernel", role: "group", "aria-label": name },
+          el("div", { class: "field-head" }, el("span", { class: "label" }, `no. ${at + 1}`), editor.aside, remove),
+          editor.node,
+        );
       }),
     );
   }
@@ -131,31 +157,72 @@ export function kernelsEditor({ label, value, named, field, onchange }) {
   return control;
 }
 
-/** Edit a grid of numbers; `rows` of 1 makes it a list. */
-export function matrixEditor({ label, value, fixedRows, facts = true, onchange }) {
+/** Edit a grid of numbers; with `fixedRows` it is a list, written from left to right or, `vertical`, downwards. */
+export function matrixEditor({ label, value, fixedRows, vertical = false, facts = true, onchange }) {
   let now = value;
   const table = el("div", { class: "grid", role: "group", "aria-label": `${label}: numbers` });
   const note = el("p", { class: "hint shown" });
   const about = el("p", { class: "facts" });
   const picture = el("canvas", { class: "kernel-picture", role: "img" });
-  const sides = [side("rows", () => now.length, (rows) => resize(now, rows, now[0].length)), side("columns", () => now[0].length, (columns) => resize(now, now.length, columns))];
+  const sides = [
+    side(
+      "rows",
+      () => now.length,
+      (rows) => resize(now, rows, now[0].length),
+    ),
+    side(
+      "columns",
+      () => now[0].length,
+      (columns) => resize(now, now.length, columns),
+    ),
+  ];
   const tools = [
     iconButton("rotate", `${label}: rotate by 90 degrees`, () => edit(rotate(now))),
     iconButton("transpose", `${label}: transpose`, () => edit(transpose(now))),
     iconButton("negate", `${label}: negate`, () => edit(scale(now, -1))),
-    iconButton("scale", `${label}: divide by the sum`, () => Math.abs(sum(now)) > 1e-9 && edit(scale(now, 1 / sum(now)))),
+    iconButton(
+      "scale",
+      `${label}: divide by the sum`,
+      () => Math.abs(sum(now)) > 1e-9 && edit(scale(now, 1 / sum(now))),
+    ),
   ];
-  const bar = el("div", { class: "grid-bar" }, ...(fixedRows ? sides.slice(1) : sides).map(({ node }) => node), facts && el("span", { class: "tools" }, ...tools));
-  const node = el("div", { class: "matrix" }, table, note, bar, facts && el("div", { class: "about-kernel" }, picture, about));
+  const bar = el(
+    "div",
+    { class: "grid-bar" },
+    ...(fixedRows ? sides.slice(1) : sides).map(({ node }) => node),
+    facts && el("span", { class: "tools" }, ...tools),
+  );
+  const node = el(
+    "div",
+    { class: "matrix" },
+    table,
+    note,
+    bar,
+    facts && el("div", { class: "about-kernel" }, picture, about),
+  );
 
   function side(name, get, apply) {
-    const input = el("input", { type: "number", min: 1, max: MOST_CELLS, class: "number", "aria-label": `${label}: ${name}` });
+    const input = el("input", {
+      type: "number",
+      min: 1,
+      max: MOST_CELLS,
+      class: "number",
+      "aria-label": `${label}: ${name}`,
+    });
     input.addEventListener("change", () => {
       const count = Math.round(Number(input.value));
       if (count >= 1 && count <= 255) edit(apply(count));
       else input.value = get();
     });
-    return { node: el("label", { class: "side" }, el("span", {}, name === "rows" ? "size" : fixedRows ? "length" : "×"), input), show: () => (input.value = get()) };
+    return {
+      node: el(
+        "label",
+        { class: "side" },
+        el("span", {}, name === "rows" ? "size" : fixedRows ? "length" : "×"),
+        input,
+      ),
+      show: () => (input.value = get()),
+    };
   }
 
   function edit(next) {
@@ -178,13 +245,23 @@ export function matrixEditor({ label, value, fixedRows, facts = true, onchange }
   }
 
   function cells() {
-    table.style.setProperty("--columns", now[0].length);
+    table.style.setProperty("--columns", vertical ? 1 : now[0].length);
+    table.toggleAttribute("data-vertical", vertical);
     table.dataset.size = now[0].length > 9 ? "small" : now[0].length > 5 ? "middle" : "large";
     table.replaceChildren(
       ...now.flatMap((row, y) =>
         row.map((_, x) => {
           const name = fixedRows ? `${label}, number ${x + 1}` : `${label}, row ${y + 1}, column ${x + 1}`;
-          return el("input", { type: "text", inputmode: "text", autocomplete: "off", spellcheck: "false", class: "cell", "aria-label": name, oninput: () => typed(y, x), onblur: () => fill() });
+          return el("input", {
+            type: "text",
+            inputmode: "text",
+            autocomplete: "off",
+            spellcheck: "false",
+            class: "cell",
+            "aria-label": name,
+            oninput: () => typed(y, x),
+            onblur: () => fill(),
+          });
         }),
       ),
     );
@@ -196,7 +273,8 @@ export function matrixEditor({ label, value, fixedRows, facts = true, onchange }
     [...table.children].forEach((input, at) => {
       const number = now[Math.floor(at / now[0].length)][at % now[0].length];
       if (input !== globalThis.document.activeElement) {
-        input.value = short(number);
+        input.value = short(number, DIGITS[table.dataset.size]);
+        input.title = String(number);
         input.removeAttribute("aria-invalid");
       }
       input.dataset.sign = number < 0 ? "minus" : number > 0 ? "plus" : "zero";
@@ -225,13 +303,16 @@ export function matrixEditor({ label, value, fixedRows, facts = true, onchange }
     about.replaceChildren(
       el("span", {}, `${size}, sum `, el("b", { "data-fact": "sum" }, short(sum(now), 5))),
       el("span", {}, "rank ", el("b", { "data-fact": "rank" }, String(order)), `: ${words}`),
-      split && now.length > 1 && now[0].length > 1 ? el("span", { class: "split" }, `${list(split.column)}ᵀ × ${list(split.row)}`) : "",
+      split && now.length > 1 && now[0].length > 1
+        ? el("span", { class: "split" }, `${list(split.column)}ᵀ × ${list(split.row)}`)
+        : "",
     );
-    draw(picture, now);
+    if (picture.isConnected) draw(picture, now);
+    else requestAnimationFrame(() => draw(picture, now)); // it has no colours before it is in the page
     picture.setAttribute("aria-label", `Picture of the kernel: ${size}, orange above zero, blue below`);
   }
 
-  table.addEventListener("keydown", (event) => walk(event, table, now[0].length));
+  table.addEventListener("keydown", (event) => walk(event, table, vertical ? 1 : now[0].length));
   show(value);
   const find = ([y, x]) => (fixedRows ? table.children[y] : table.children[y * now[0].length + Number(x)]);
   return { node, inputs: [], show, numbers: () => now, find };

@@ -5,7 +5,13 @@ const TINY = 1e-9;
 export const isMatrix = (value) =>
   Array.isArray(value) &&
   value.length > 0 &&
-  value.every((row) => Array.isArray(row) && row.length > 0 && row.length === value[0].length && row.every((number) => typeof number === "number"));
+  value.every(
+    (row) =>
+      Array.isArray(row) &&
+      row.length > 0 &&
+      row.length === value[0].length &&
+      row.every((number) => typeof number === "number"),
+  );
 
 export const sum = (kernel) => kernel.flat().reduce((total, number) => total + number, 0);
 
@@ -50,7 +56,9 @@ export const scale = (kernel, factor) => kernel.map((row) => row.map((number) =>
 export function resize(kernel, height, width) {
   const down = Math.floor((height - kernel.length) / 2);
   const right = Math.floor((width - kernel[0].length) / 2);
-  return Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => kernel[y - down]?.[x - right] ?? 0));
+  return Array.from({ length: height }, (_, y) =>
+    Array.from({ length: width }, (_, x) => kernel[y - down]?.[x - right] ?? 0),
+  );
 }
 
 function pivot(kernel) {

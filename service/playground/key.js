@@ -2,8 +2,15 @@
 
 import { storeKey, storedKey } from "./api.js";
 
-/** Ask for a key; gives once there is one. */
+let asking = null;
+
+/** Ask for a key; gives once there is one. Whoever asks meanwhile waits for the same. */
 export function askForKey() {
+  asking ??= ask().finally(() => (asking = null));
+  return asking;
+}
+
+function ask() {
   const dialog = document.querySelector("#key-dialog");
   const form = dialog.querySelector("form");
   const input = dialog.querySelector("input");
@@ -12,13 +19,11 @@ export function askForKey() {
   dialog.oncancel = (event) => event.preventDefault(); // without a key there is nothing to do here
   dialog.showModal();
   return new Promise((resolve) => {
-    const submit = (event) => {
+    form.onsubmit = (event) => {
       event.preventDefault();
       storeKey(input.value.trim());
       dialog.close();
-      form.removeEventListener("submit", submit);
       resolve();
     };
-    form.addEventListener("submit", submit);
   });
 }

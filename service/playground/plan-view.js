@@ -13,7 +13,10 @@ export function drawPlan(root, plan) {
     `at most ${bytes(plan.peak_bytes)} of memory`,
     `${plan.output.width} × ${plan.output.height} × ${plan.output.channels} ${plan.output.dtype} out`,
   ];
-  root.replaceChildren(el("ol", { class: "plan" }, ...steps), el("p", { class: "totals" }, `Altogether ${totals.join(", ")}.`));
+  root.replaceChildren(
+    el("ol", { class: "plan" }, ...steps),
+    el("p", { class: "totals" }, `Altogether ${totals.join(", ")}.`),
+  );
 }
 
 function describe(step, index) {
@@ -34,7 +37,14 @@ function describe(step, index) {
   return [
     el("h3", {}, `${index + 1}. ${step.op.replaceAll("_", " ")}`),
     el("dl", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
-    step.alternatives.length ? el("div", { class: "ways" }, el("p", { class: "hint shown" }, "Predicted: the way chosen, and those that it beat"), el("ul", { class: "bars" }, ...ways.map((way) => bar(way, most)))) : null,
+    step.alternatives.length
+      ? el(
+          "div",
+          { class: "ways" },
+          el("p", { class: "hint shown" }, "Predicted: the way chosen, and those that it beat"),
+          el("ul", { class: "bars" }, ...ways.map((way) => bar(way, most))),
+        )
+      : null,
   ].filter(Boolean);
 }
 

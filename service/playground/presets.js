@@ -16,7 +16,22 @@ export class Presets {
       ...presets.map((one) => {
         const image = el("img", { alt: "", width: 72, height: 54 });
         this.#images.set(one.name, image);
-        return el("li", {}, el("button", { type: "button", class: "preset", title: one.summary, "data-preset": one.name, onclick: () => onchoice(one) }, image, el("span", {}, one.name.replaceAll("-", " "))));
+        return el(
+          "li",
+          {},
+          el(
+            "button",
+            {
+              type: "button",
+              class: "preset",
+              title: one.summary,
+              "data-preset": one.name,
+              onclick: () => onchoice(one),
+            },
+            image,
+            el("span", {}, one.name.replaceAll("-", " ")),
+          ),
+        );
       }),
     );
   }

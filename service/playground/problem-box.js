@@ -23,7 +23,14 @@ export class ProblemBox {
     this.#shown = key;
     const explain = problem.type ? el("a", { href: problem.type }, "What this means") : null;
     const located = faults.filter((fault) => fault.path.length);
-    const items = located.map((fault) => el("li", {}, `${fault.detail} `, el("button", { type: "button", class: "link", onclick: () => reveal(fault) }, `Go to ${place(fault)}`)));
+    const items = located.map((fault) =>
+      el(
+        "li",
+        {},
+        `${fault.detail} `,
+        el("button", { type: "button", class: "link", onclick: () => reveal(fault) }, `Go to ${place(fault)}`),
+      ),
+    );
     this.#root.replaceChildren(
       el("p", { class: "problem-title" }, el("b", {}, problem.title), explain ? " " : null, explain),
       located.length ? el("ul", {}, ...items) : el("p", {}, problem.message),

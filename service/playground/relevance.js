@@ -34,7 +34,9 @@ export function settle(step, changed, operation) {
   };
   const given = (name) => step[name] !== undefined && step[name] !== null;
   if (given(changed)) (EXCLUDE[changed] ?? []).filter((name) => name in step).forEach(drop);
-  Object.keys(step).filter((name) => !isRelevant(step, name, operation)).forEach(drop);
+  Object.keys(step)
+    .filter((name) => !isRelevant(step, name, operation))
+    .forEach(drop);
   const example = operation.examples.find((other) => other[changed] === step[changed]) ?? {};
   for (const name of Object.keys(example)) {
     if (!given(name) && owned(step, name, changed) && isRelevant(step, name, operation)) put(name, example[name]);

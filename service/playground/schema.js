@@ -31,7 +31,8 @@ function form(schema) {
   if (schema.type === "null") return [{ kind: "none" }];
   if (schema.enum) return schema.enum.map((word) => ({ kind: "word", word }));
   if (schema.type === "integer" || schema.type === "number") return [{ kind: "number", schema }];
-  if (schema.type === "object") return [schema.required?.includes("top") ? { kind: "sides", schema } : { kind: "named" }];
+  if (schema.type === "object")
+    return [schema.required?.includes("top") ? { kind: "sides", schema } : { kind: "named" }];
   if (schema.type === "array") return [arrayForm(schema)];
   return [{ kind: "json" }];
 }
@@ -42,7 +43,9 @@ function arrayForm(schema) {
   if (schema.items?.anyOf) return { kind: "kernels" };
   if (depth === 2) return { kind: "matrix" };
   if (depth > 2) return { kind: "tensor" };
-  return schema.minItems === schema.maxItems && schema.minItems ? { kind: "tuple", length: schema.minItems, schema: schema.items } : { kind: "list", schema: schema.items };
+  return schema.minItems === schema.maxItems && schema.minItems
+    ? { kind: "tuple", length: schema.minItems, schema: schema.items }
+    : { kind: "list", schema: schema.items };
 }
 
 /** Choose a control for a field. */
@@ -74,7 +77,11 @@ export function isOf(value, one) {
     case "list":
       return numbers(value);
     case "sides":
-      return typeof value === "object" && value !== null && Object.keys(one.schema.properties).every((side) => typeof value[side] === "number");
+      return (
+        typeof value === "object" &&
+        value !== null &&
+        Object.keys(one.schema.properties).every((side) => typeof value[side] === "number")
+      );
     default:
       return false;
   }
@@ -93,7 +100,8 @@ export function layout(operation) {
   const entries = Object.entries(operation.schema.properties).filter(([name]) => name !== "op");
   const arrays = ([, schema]) => ["kernel", "kernels", "matrix", "taps"].includes(controlFor(schema));
   const ordered = [...entries.filter(arrays), ...entries.filter((entry) => !arrays(entry))];
-  const rare = ([name, schema]) => entries.length > LONG_FORM && ((schema.default === null && name !== "kernel") || name === "groups");
+  const rare = ([name, schema]) =>
+    entries.length > LONG_FORM && ((schema.default === null && name !== "kernel") || name === "groups");
   const main = ordered.filter((entry) => !rare(entry) || arrays(entry));
   return { main, more: ordered.filter((entry) => !main.includes(entry)) };
 }

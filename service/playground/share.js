@@ -13,9 +13,11 @@ export function encode(spec) {
 export function decode(hash) {
   if (!hash.startsWith(MARK)) return null;
   const text = atob(hash.slice(MARK.length).replaceAll("-", "+").replaceAll("_", "/"));
-  const spec = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
+  const spec = JSON.parse(
+    new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(text, (letter) => letter.charCodeAt(0))),
+  );
   const steps = spec?.steps ?? [spec];
-  const whole = Array.isArray(steps) && steps.length && steps.every((step) => step && typeof step.op === "string");
+  const whole = Array.isArray(steps) && steps.every((step) => step && typeof step.op === "string");
   if (!whole) throw new TypeError("not a spec");
   return spec;
 }

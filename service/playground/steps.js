@@ -48,7 +48,13 @@ export class StepList {
     const flag = el("span", { class: "flag", hidden: true }, "needs a change");
     const head = el(
       "button",
-      { type: "button", class: "step-head", "aria-expanded": String(open), "aria-controls": body.id, onclick: () => this.#toggle(index, open) },
+      {
+        type: "button",
+        class: "step-head",
+        "aria-expanded": String(open),
+        "aria-controls": body.id,
+        onclick: () => this.#toggle(index, open),
+      },
       icon("chevron"),
       el("span", { class: "step-number" }, String(index + 1)),
       el("span", { class: "step-name" }, step.op.replaceAll("_", " ")),
@@ -56,7 +62,12 @@ export class StepList {
       flag,
     );
     const tools = el("span", { class: "tools" }, ...this.#tools(index, number));
-    const node = el("li", { class: "step", "data-open": String(open), "data-op": step.op }, el("div", { class: "step-bar" }, head, tools), body);
+    const node = el(
+      "li",
+      { class: "step", "data-open": String(open), "data-op": step.op },
+      el("div", { class: "step-bar" }, head, tools),
+      body,
+    );
     const changed = () => {
       gist.textContent = summarise(step);
       this.#state.changed();
@@ -93,7 +104,10 @@ export class StepList {
     };
     return [
       iconButton("up", `${number}: move up`, () => move(-1), { class: "icon-button move", disabled: index === 0 }),
-      iconButton("down", `${number}: move down`, () => move(1), { class: "icon-button move", disabled: index === last }),
+      iconButton("down", `${number}: move down`, () => move(1), {
+        class: "icon-button move",
+        disabled: index === last,
+      }),
       iconButton("remove", `${number}: remove`, remove),
     ];
   }
@@ -107,14 +121,20 @@ export class StepList {
       this.#state.replace(index, this.operations.get(select.value).examples[0]);
       this.#cards[index].node.querySelector("select.operation").focus();
     });
-    const hints = iconButton("help", "Explain the fields", (event) => this.#explain(event.currentTarget), { "aria-pressed": String(this.explained === true) });
+    const hints = iconButton("help", "Explain the fields", (event) => this.#explain(event.currentTarget), {
+      "aria-pressed": String(this.explained === true),
+    });
     return el(
       "div",
       { class: "chooser" },
       el("label", { for: select.id }, "operation"),
       select,
       hints,
-      el("p", { class: "hint shown" }, operation?.summary ?? "This service does not know the operation; choose another."),
+      el(
+        "p",
+        { class: "hint shown" },
+        operation?.summary ?? "This service does not know the operation; choose another.",
+      ),
     );
   }
 
@@ -126,7 +146,12 @@ export class StepList {
 
   #adder() {
     const panel = el("div", { class: "palette", id: freshId("palette"), hidden: true });
-    const button = el("button", { type: "button", class: "add-step", "aria-expanded": "false", "aria-controls": panel.id }, icon("add"), "Add a step");
+    const button = el(
+      "button",
+      { type: "button", class: "add-step", "aria-expanded": "false", "aria-controls": panel.id },
+      icon("add"),
+      "Add a step",
+    );
     button.addEventListener("click", () => {
       panel.hidden = !panel.hidden;
       button.setAttribute("aria-expanded", String(!panel.hidden));
@@ -137,7 +162,14 @@ export class StepList {
         this.#state.add(operation.examples[0]);
         this.#cards.at(-1).head.focus();
       };
-      panel.append(el("button", { type: "button", onclick: add }, el("b", {}, operation.op.replaceAll("_", " ")), el("span", {}, operation.summary)));
+      panel.append(
+        el(
+          "button",
+          { type: "button", onclick: add },
+          el("b", {}, operation.op.replaceAll("_", " ")),
+          el("span", {}, operation.summary),
+        ),
+      );
     }
     panel.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -150,7 +182,9 @@ export class StepList {
 
 /** Say in a few words what a step is set to. */
 function summarise(step) {
-  const words = Object.entries(step).filter(([name]) => name !== "op").map(([name, value]) => phrase(name, value));
+  const words = Object.entries(step)
+    .filter(([name]) => name !== "op")
+    .map(([name, value]) => phrase(name, value));
   return words.filter(Boolean).slice(0, 4).join(", ");
 }
 
@@ -159,6 +193,9 @@ function phrase(name, value) {
   if (typeof value === "number") return `${name.replaceAll("_", " ")} ${value}`;
   if (typeof value?.name === "string") return value.name;
   if (!Array.isArray(value)) return "";
-  if (!Array.isArray(value[0])) return value.every((one) => typeof one === "number") && value.length < 4 ? `${name.replaceAll("_", " ")} ${value.join(" × ")}` : name;
+  if (!Array.isArray(value[0]))
+    return value.every((one) => typeof one === "number") && value.length < 4
+      ? `${name.replaceAll("_", " ")} ${value.join(" × ")}`
+      : name;
   return Array.isArray(value[0][0]) ? `${value.length} ${name}` : `${value.length} × ${value[0].length}`;
 }

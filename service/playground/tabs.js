@@ -8,7 +8,13 @@ export function codeTabs(names, label, button) {
   const panel = el("pre", { id: freshId("panel"), role: "tabpanel", tabindex: "0" }, code);
   let texts = {};
   let chosen = names[0];
-  const tabs = names.map((name) => el("button", { type: "button", role: "tab", id: freshId("tab"), "aria-controls": panel.id, onclick: () => choose(name) }, name));
+  const tabs = names.map((name) =>
+    el(
+      "button",
+      { type: "button", role: "tab", id: freshId("tab"), "aria-controls": panel.id, onclick: () => choose(name) },
+      name,
+    ),
+  );
   const bar = el("div", { class: "tabs", role: "tablist", "aria-label": label }, ...tabs);
 
   function choose(name) {

@@ -8,7 +8,9 @@ const NAMES = { queue: "waiting", decode: "reading the picture", encode: "writin
 /** Draw the parts of a Server-Timing header, and what the network and the browser added. */
 export function drawTimings(root, { parts, roundTrip }) {
   const total = parts.find(({ name }) => name === "total")?.milliseconds ?? 0;
-  const rows = parts.filter(({ name }) => name !== "total").map((part) => ({ kind: part.name.split("-")[0], title: title(part), milliseconds: part.milliseconds }));
+  const rows = parts
+    .filter(({ name }) => name !== "total")
+    .map((part) => ({ kind: part.name.split("-")[0], title: title(part), milliseconds: part.milliseconds }));
   rows.push({ kind: "network", title: "network and browser", milliseconds: Math.max(0, roundTrip - total) });
   const most = Math.max(...rows.map(({ milliseconds }) => milliseconds), 1e-6);
   root.replaceChildren(
@@ -21,7 +23,13 @@ export function drawTimings(root, { parts, roundTrip }) {
 export function bar({ kind, title, milliseconds, mark }, most) {
   const fill = el("span", { class: "bar-fill", "data-kind": kind });
   fill.style.setProperty("--share", String(milliseconds / most));
-  return el("li", { class: "bar", "data-mark": mark }, el("span", { class: "bar-name" }, title), el("span", { class: "bar-track" }, fill), el("span", { class: "bar-value" }, duration(milliseconds / 1000)));
+  return el(
+    "li",
+    { class: "bar", "data-mark": mark },
+    el("span", { class: "bar-name" }, title),
+    el("span", { class: "bar-track" }, fill),
+    el("span", { class: "bar-value" }, duration(milliseconds / 1000)),
+  );
 }
 
 function title({ name, description }) {

@@ -34,7 +34,7 @@ export function makeViewer(root) {
 
 function describe(node, viewer) {
   const statistics = viewer.mode === "difference" ? viewer.statistics() : null;
-  node.textContent = statistics ? `mean ${short(statistics.mean, 3)}, largest ${statistics.most} of 255` : "";
+  node.textContent = statistics ? `mean ${short(statistics.mean, 3)}, largest ${statistics.most}` : "";
 }
 
 function words({ x, y, before, after }) {

@@ -36,7 +36,8 @@ export class Viewer {
 
   /** Show other pictures; what is left out stays. */
   show({ before = this.before, after = this.after }) {
-    const resized = before !== this.before && (before?.width !== this.before?.width || before?.height !== this.before?.height);
+    const resized =
+      before !== this.before && (before?.width !== this.before?.width || before?.height !== this.before?.height);
     this.before = before;
     this.after = after;
     if (resized) this.fit();
@@ -74,7 +75,10 @@ export class Viewer {
     const y = (at[1] - place.y) / place.height;
     this.#zoom = limited;
     const next = { width: content.width * limited, height: content.height * limited };
-    this.#center = [x - (at[0] - this.#canvas.clientWidth / 2) / next.width, y - (at[1] - this.#canvas.clientHeight / 2) / next.height];
+    this.#center = [
+      x - (at[0] - this.#canvas.clientWidth / 2) / next.width,
+      y - (at[1] - this.#canvas.clientHeight / 2) / next.height,
+    ];
     this.#hold();
     this.draw();
   }
@@ -233,9 +237,12 @@ export class Viewer {
     const canvas = this.#canvas;
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.#pointers.delete(event.pointerId));
+    for (const end of ["pointerup", "pointercancel"])
+      canvas.addEventListener(end, (event) => this.#pointers.delete(event.pointerId));
     canvas.addEventListener("pointerleave", () => this.#onchange({ pixel: null }));
-    canvas.addEventListener("dblclick", (event) => (this.#zoom === null ? this.zoomTo(Math.max(8, this.zoom() * 4), this.#at(event)) : this.fit()));
+    canvas.addEventListener("dblclick", (event) =>
+      this.#zoom === null ? this.zoomTo(Math.max(8, this.zoom() * 4), this.#at(event)) : this.fit(),
+    );
     canvas.addEventListener(
       "wheel",
       (event) => {
@@ -292,7 +299,12 @@ export class Viewer {
   #key(event) {
     const far = 40;
     const moves = { ArrowLeft: [far, 0], ArrowRight: [-far, 0], ArrowUp: [0, far], ArrowDown: [0, -far] };
-    const keys = { "+": () => this.zoomBy(1.5), "=": () => this.zoomBy(1.5), "-": () => this.zoomBy(1 / 1.5), 0: () => this.fit() };
+    const keys = {
+      "+": () => this.zoomBy(1.5),
+      "=": () => this.zoomBy(1.5),
+      "-": () => this.zoomBy(1 / 1.5),
+      0: () => this.fit(),
+    };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#zoom !== null && moves[event.key]) this.#pan(...moves[event.key]);
     else if (keys[event.key]) keys[event.key]();
@@ -307,7 +319,17 @@ export class Viewer {
     const place = this.#place(content);
     const [across, down] = [(x - place.x) / place.width, (y - place.y) / place.height];
     const inside = across >= 0 && across < 1 && down >= 0 && down < 1;
-    const read = (picture) => picture && this.#pixel.read(picture, Math.floor(across * picture.width), Math.floor(down * picture.height));
-    this.#onchange({ pixel: inside ? { x: Math.floor(across * content.width), y: Math.floor(down * content.height), before: read(this.before), after: read(this.after) } : null });
+    const read = (picture) =>
+      picture && this.#pixel.read(picture, Math.floor(across * picture.width), Math.floor(down * picture.height));
+    this.#onchange({
+      pixel: inside
+        ? {
+            x: Math.floor(across * content.width),
+            y: Math.floor(down * content.height),
+            before: read(this.before),
+            after: read(this.after),
+          }
+        : null,
+    });
   }
 }

@@ -17,7 +17,7 @@ _POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # Swagger UI sets style attributes
+        "style-src 'self'",
         "img-src 'self' data: blob:",  # its icons, and the results that it shows
         "connect-src 'self'",
         "base-uri 'none'",
@@ -31,8 +31,11 @@ _ASSETS = {
     "swagger-ui-bundle.js": (_VENDORED, "text/javascript"),
     "swagger-ui.css": (_VENDORED, "text/css"),
     "favicon.png": (_VENDORED, "image/png"),
+    "docs.css": (_OWN, "text/css"),
     "start.js": (_OWN, "text/javascript"),
 }
+_EXAMPLES = {path.name: path for path in sorted((_OWN / "examples").glob("*.jpg"))}
+_KEPT = {"Cache-Control": "public, max-age=3600"}
 
 router = APIRouter(tags=["documentation"])
 
@@ -49,7 +52,15 @@ async def asset(asset: str) -> Response:
     if asset not in _ASSETS:
         raise NotFound(unknown("file", asset, _ASSETS))
     folder, media_type = _ASSETS[asset]
-    return FileResponse(folder / asset, media_type=media_type, headers={"Cache-Control": "public, max-age=3600"})
+    return FileResponse(folder / asset, media_type=media_type, headers=_KEPT)
+
+
+@router.get("/docs/examples/{picture}", include_in_schema=False)
+async def example(picture: str) -> Response:
+    """Show what an example of an operation makes of a photograph."""
+    if picture not in _EXAMPLES:
+        raise NotFound(unknown("picture", picture, _EXAMPLES))
+    return FileResponse(_EXAMPLES[picture], media_type="image/jpeg", headers=_KEPT)
 
 
 @router.get("/openapi.json", include_in_schema=False)

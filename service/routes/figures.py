@@ -19,6 +19,7 @@ from service.engine.wording import listed, nearest
 from service.routes.dependencies import Needed
 from service.routes.errors import InvalidParameter
 from service.routes.negotiation import choose
+from service.routes.query import query_of
 from service.routes.responses import BufferResponse
 from service.routes.uploads import read_document
 from service.routes.work import work
@@ -43,7 +44,7 @@ async def figure(request: Request, services: Needed) -> Response:
     Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
     """
     choose(request.headers.get("accept"), {"image/svg+xml": None, "application/problem+json": None})
-    if len(request.scope["query_string"]) > LONGEST_QUERY:
+    if len(query_of(request.scope)) > LONGEST_QUERY:
         raise InvalidParameter(f"the query has more than {LONGEST_QUERY:,} bytes")
     view = view_of(request.query_params.multi_items())
     settings = services.settings

@@ -77,6 +77,7 @@ def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> N
             parameter["schema"] = {"type": "string", "enum": list(known[parameter["name"]])}
     match path:
         case "/v1/filter":
+            operation["description"] += _gallery()
             operation["parameters"] = [_query_spec()]
             operation["requestBody"] = _filter_body()
         case "/v1/filters/{preset}":
@@ -245,7 +246,20 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
 
 def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
     for name, summary, spec in _operation_examples():
-        yield name, {"summary": summary, "value": {"image": SAMPLE_BASE64, "spec": spec}}
+        description = f"{_picture(name)}\n\nSo it changes a photograph. The picture in this request is a small one."
+        value = {"image": SAMPLE_BASE64, "spec": spec}
+        yield name, {"summary": f"{name}: {summary}", "description": description, "value": value}
+
+
+def _gallery() -> str:
+    """Show each operation by its first example."""
+    rows = [f"| {_picture(f'{op}-1')} | `{op}` | {cls.summary} |" for op, cls in BY_NAME.items()]
+    return "\n\n" + "\n".join(["| example | `op` | what it does |", "|---|---|---|", *rows])
+
+
+def _picture(name: str) -> str:
+    """Link to a picture of docs.py; relative to the page, as a proxy may put a prefix before it."""
+    return f"![A photograph after {name}](docs/examples/{name}.jpg)"
 
 
 def _operation_examples() -> Iterable[tuple[str, str, dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from urllib.parse import urljoin
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -138,9 +139,21 @@ async def test_home_is_json_unless_a_page_is_preferred(serve: Serve) -> None:
 async def test_docs_need_no_other_host(serve: Serve) -> None:
     async with serve() as client:
         page = await client.get("/docs")
-        links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-        assert len(links) == 4
+        links = {urljoin("/docs", link) for link in re.findall(r'(?:src|href)="([^"]+)"', page.text)}
+        assert {"/", "/docs/start.js", "/docs/docs.css", "/problems", "/openapi.json"} <= links
         assert "<script>" not in page.text
         assert "http" not in page.text
         for target in links:
-            assert (await client.get(f"/{target}")).status_code == 200
+            assert (await client.get(target)).status_code == 200
+
+
+async def test_each_example_of_an_operation_has_a_picture(serve: Serve) -> None:
+    async with serve() as client:
+        examples = (await client.get("/openapi.json")).json()["paths"]["/v1/filter"]["post"]["requestBody"]["content"][
+            "application/json"
+        ]["examples"]
+        for example in examples.values():
+            (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", example["description"])
+            answer = await client.get(urljoin("/docs", picture))
+            assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+        refused(await client.get("/docs/examples/blur.jpg"), 404, "not_found")

@@ -14,6 +14,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, tap_seconds
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import Sums, compute, workspace
+from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
 
@@ -27,11 +28,12 @@ class Direct:
     def seconds(self, task: Task) -> float:
         form = _form(task)
         products = task.output.samples * prod(form.step.weight.shape[1:])
-        return form.seconds(task) + products * tap_seconds(form.number)
+        mixed = form.step.weight.shape[1] > 1
+        return form.seconds(task) + _taps(form) * RATES.tap_setup + products * tap_seconds(form.number, mixed=mixed)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        taps = form.step.weight.size * (form.planes if form.step.shared else 1)
+        taps = _taps(form)
         return workspace(task, form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=False)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
@@ -41,6 +43,10 @@ class Direct:
         sums = Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns, len(result))
         compute(form.source(image), form.cut, form.layout, [sums], result, threads)
         return result
+
+
+def _taps(form: Form) -> int:
+    return form.step.weight.size * (form.planes if form.step.shared else 1)
 
 
 def _planes(form: Form) -> Iterator[list[Column]]:

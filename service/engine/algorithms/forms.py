@@ -86,11 +86,12 @@ class Form(NamedTuple):
         )
 
 
-def tap_seconds(number: Number) -> float:
+def tap_seconds(number: Number, *, mixed: bool = False) -> float:
+    """Predict the time of one product; `mixed` says that a sum goes over several channels."""
     return {
         "int16": RATES.direct_tap_short,
-        "float32": RATES.direct_tap,
-        "float64": RATES.direct_tap_double,
+        "float32": RATES.direct_tap_mixed if mixed else RATES.direct_tap,
+        "float64": RATES.direct_tap_mixed_double if mixed else RATES.direct_tap_double,
     }[number]
 
 

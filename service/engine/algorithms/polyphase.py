@@ -94,13 +94,14 @@ class Polyphase:
             RATES.call
             + form.cut.count * RATES.strip
             + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
+            + _taps(step) * RATES.tap_setup
             + products * tap
             + task.output.samples * RATES.store_sample
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        taps = form.step.weight.size * (form.step.out_channels if form.step.shared else 1)
+        taps = _taps(form.step)
         return workspace(
             task, form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=taps, twice=False
         )
@@ -135,6 +136,10 @@ class Polyphase:
             )
         compute(form.source(image), form.cut, form.layout, all_sums, result, threads)
         return result
+
+
+def _taps(step: ConvTranspose2d) -> int:
+    return step.weight.size * (step.out_channels if step.shared else 1)
 
 
 class Form(NamedTuple):

@@ -10,17 +10,11 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite
-from service.engine.algorithms.runs import Column, table
+from service.engine.algorithms.runs import Column, Number, table
 from service.engine.algorithms.strips import Sums, compute, workspace
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
-
-TAP_SECONDS = {
-    "int16": RATES.direct_tap_short,
-    "float32": RATES.separable_tap,
-    "float64": RATES.separable_tap_double,
-}
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Separable:
         height, width = form.step.kernel_size
         out = task.output
         between = out.height * form.layout.pitch
-        return form.seconds(task) + (between * height + out.samples * width) * TAP_SECONDS[form.number]
+        return form.seconds(task) + (between * height + out.samples * width) * _tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
@@ -60,6 +54,14 @@ class Separable:
         )
         compute(form.source(image), form.cut, form.layout, [sums], result, threads)
         return result
+
+
+def _tap_seconds(number: Number) -> float:
+    return {
+        "int16": RATES.separable_tap_short,
+        "float32": RATES.separable_tap,
+        "float64": RATES.separable_tap_double,
+    }[number]
 
 
 def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from service.engine import parallel
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, RGB, RGBA, SIGNATURE
 from service.engine.loops.png import filter_rows
 
@@ -61,10 +61,13 @@ class _Deflated(NamedTuple):
 
 
 def _side_by_side(deflate: Callable[[slice], _Deflated], strips: list[slice], threads: int) -> Iterable[_Deflated]:
-    if threads < 2 or len(strips) < 2:
-        return map(deflate, strips)
-    with ThreadPoolExecutor(min(threads, len(strips))) as workers:
-        return list(workers.map(deflate, strips))
+    deflated: dict[int, _Deflated] = {}
+
+    def take(index: int) -> None:
+        deflated[index] = deflate(strips[index])
+
+    parallel.each(take, range(len(strips)), threads)
+    return (deflated[index] for index in range(len(strips)))
 
 
 def _deflated_strip(

@@ -1,0 +1,36 @@
+"""The table of settings in docs/deployment.md, written from the settings themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.settings import Settings, variable
+
+PAGE = Path(__file__).parent / "deployment.md"
+BEGIN, END = "<!-- settings: made by `make docs` -->", "<!-- settings: end -->"
+VARIES = {"workers": "the cores available"}
+
+
+def table() -> str:
+    """Give a row for each setting: variable, default, what it must be, what it is."""
+    rows = ["| variable | default | must be | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        expects = str(extra["expects"]) if isinstance(extra, dict) else ""
+        cells = (f"`{variable(name)}`", VARIES.get(name) or shown(field.default), expects, str(field.description))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def shown(value: object) -> str:
+    """Write a default so that it can be copied into the environment."""
+    if value is None or value in ((), ""):
+        return "not set"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def page() -> str:
+    """Give the page with the table as it must be now."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"

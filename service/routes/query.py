@@ -1,0 +1,37 @@
+"""Keeps long queries from the framework, which takes each apart in the event loop, for every route, wanted or not."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.routes.errors import InvalidParameter
+from service.routes.problems import problem
+
+MOST_PARAMETERS = 100
+LONG = 8 * 1024
+_KEY = "convserve.query"
+
+
+class LongQuery:
+    """Refuses too many parameters, and sets a long query aside: `query_of` has it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            query: bytes = scope["query_string"]
+            if query.count(b"&") >= MOST_PARAMETERS:
+                error = InvalidParameter(f"the query has more than {MOST_PARAMETERS} parameters")
+                await problem(scope, error)(scope, receive, send)
+                return
+            if len(query) > LONG:
+                scope[_KEY] = query
+                scope["query_string"] = b""
+        await self.app(scope, receive, send)
+
+
+def query_of(scope: Scope) -> bytes:
+    """Give the query as it came, still encoded."""
+    query: bytes = scope.get(_KEY) or scope["query_string"]
+    return query

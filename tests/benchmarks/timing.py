@@ -1,0 +1,29 @@
+"""Contenders timed in turns, so that whatever else the machine does strikes all of them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+FEWEST, MOST = 3, 40
+
+
+def medians(contenders: Mapping[str, Callable[[], Any]], budget: float) -> dict[str, float]:
+    """Give the median seconds of each, from as many rounds as fit into `budget` seconds.
+
+    What takes its share of the time ten times over is left alone after the fewest rounds.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    start = perf_counter()
+    for done in range(MOST):
+        if done >= FEWEST and perf_counter() - start > budget:
+            break
+        for name, work in contenders.items():
+            if done >= FEWEST and median(times[name]) > budget / 20:
+                continue
+            began = perf_counter()
+            work()
+            times[name].append(perf_counter() - began)
+    return {name: median(taken) for name, taken in times.items()}

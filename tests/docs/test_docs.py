@@ -1,0 +1,194 @@
+"""What the pages say is so: their code runs, what is made is current, links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from docs import make
+from service.engine import filter_bytes, plan_filter
+from service.engine.figures.document import figure_document
+from service.engine.limits import Limits
+from service.routes.problem_table import KINDS
+from tests.docs.blocks import PAGES, ROOT, Block, Command, blocks, commands
+from tests.live import Live
+
+PHOTOGRAPH = ROOT / "docs" / "pictures" / "cat.jpg"
+ADDRESS = "localhost:8000"
+RUN = {"curl", "convserve"}
+NOT_RUN = {
+    "docker": "builds and starts containers",
+    "docker-compose": "starts containers",
+    "podman": "builds and starts containers",
+    "kubectl": "needs a cluster",
+    "helm": "needs a cluster",
+    "kind": "starts a cluster",
+    "dask": "starts a scheduler or a worker",
+    "uvicorn": "starts a server",
+    "systemctl": "starts a service of the machine",
+    "make": "builds, or starts a server; CI runs these targets themselves",
+    "pip": "installs",
+    "apt-get": "installs",
+    "git": "changes the checkout",
+    "export": "sets a variable for what follows",
+    "echo": "writes settings for what follows",
+    "openssl": "makes a key",
+    "python": "installs, or starts a server",
+    "python3": "installs, or starts a server",
+    "kill": "ends a server",
+}
+"""Programs whose commands are shown and not run, and why."""
+STARTS = {"serve", "batch"}
+"""Of convserve: what runs until it is ended, and what wants a folder of the reader's own."""
+ELSEWHERE = ("torch", "cv2", "onnx", "onnxruntime")
+"""Libraries with which a page compares; blocks that import one run where it is installed."""
+MAGIC = {".png": b"\x89PNG", ".npy": b"\x93NUMPY", ".svg": b"<svg", ".json": b"{"}
+FOREIGN = re.compile(r"<(?:script|link|img|iframe|source|video|audio|object)\b[^>]*?(?:src|href|data)=[\"']?(?:https?:)?//")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def place(item: Block | Command) -> str:
+    return item.place
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=place)
+def test_json_runs(block: Block) -> None:
+    document = json.loads(block.text)
+    match document:
+        case {"op": str()} | {"steps": list()}:
+            assert filter_bytes(PHOTOGRAPH.read_bytes(), document).startswith(b"\x89PNG")
+        case {"spec": dict() as spec, "image": {"width": int(width), "height": int(height)}, "values": list()}:
+            assert figure_document(block.text.encode(), Limits()).startswith("<svg"), (width, height)
+        case {"spec": dict() as spec, "image": {"width": int(width), "height": int(height), **rest}}:
+            assert plan_filter(spec, width, height, **rest)
+        case {"type": str(kind), "status": int(status), "code": str(code)}:
+            assert (KINDS[code].status, kind.rpartition("/")[2]) == (status, code)
+        case _:
+            assert document is not None, "neither a spec nor a request: it must be JSON at least"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder in which a reader works: with docs/ beside files of his own."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "photo.jpg").write_bytes(PHOTOGRAPH.read_bytes())
+    (tmp_path / "spec.json").write_text('{"op": "gradient"}')
+    np.save(tmp_path / "layer.npy", np.random.default_rng(7).random((8, 10, 5), dtype=np.float32))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=place)
+def test_python_runs(block: Block, desk: Path, live: Live) -> None:
+    missing = [
+        name for name in ELSEWHERE if re.search(rf"^(?:import|from) {name}\b", block.text, re.M) and not find_spec(name)
+    ]
+    if missing:
+        pytest.skip(f"compares with {missing[0]}, which is not installed")
+    text = block.text.replace(f"http://{ADDRESS}", live.url)
+    with warnings.catch_warnings():
+        for name in ELSEWHERE:
+            warnings.filterwarnings("default", module=rf"{name}(\..*)?")
+        exec(compile(text, block.place, "exec"), {"__name__": "page", "array": np.eye(8, dtype=np.float32)})
+
+
+@pytest.mark.parametrize("command", commands(), ids=place)
+def test_commands_run(command: Command, desk: Path, live: Live) -> None:
+    if command.program in NOT_RUN:
+        pytest.skip(f"not run: {command.program} {NOT_RUN[command.program]}")
+    assert command.program in RUN, f"say in NOT_RUN why {command.program} is not run, or run it"
+    if command.program == "convserve" and STARTS & set(command.words):
+        pytest.skip("runs until it is ended, or wants files of the reader's")
+    if command.program == "curl" and ADDRESS not in command.line:
+        pytest.skip("asks an address that is not there")
+    (desk / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
+    line = command.line.replace(f"http://{ADDRESS}", live.url).replace(ADDRESS, live.url.removeprefix("http://"))
+    port = str(urlsplit(live.url).port)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "CURL_HOME": str(desk), "CONVSERVE_PORT": port, "no_proxy": "*"}
+    done = subprocess.run(["bash", "-c", line], cwd=desk, env=environment, capture_output=True, check=False, timeout=120)
+    if command.program == "curl" and command.refused:
+        assert done.returncode == 22, done.stderr.decode()
+        return
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+    for option, name in zip(command.words, command.words[1:], strict=False):
+        if option == "-o" and name != "/dev/null":
+            assert (desk / name).read_bytes().startswith(MAGIC[Path(name).suffix])
+    if done.stdout[:1] in {b"{", b"["}:
+        json.loads(done.stdout)
+
+
+def test_made_texts_are_current() -> None:
+    for path, text in make.texts().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.relative_to(ROOT)} is old: make docs"
+
+
+def test_made_pictures_are_current() -> None:
+    """To within what another build of the JPEG library may do."""
+    made = make.pictures()
+    for path, data in made.items():
+        with Image.open(path) as kept, Image.open(BytesIO(data)) as now:
+            assert (kept.size, kept.mode) == (now.size, now.mode), path.name
+            difference = np.abs(np.asarray(kept, dtype=float) - np.asarray(now, dtype=float))
+        assert difference.mean() < 1.5, f"{path.relative_to(ROOT)} is old: make docs"
+    assert not list(make.strangers({*made, *make.texts()}))
+
+
+def test_pictures_are_light() -> None:
+    assert sum(path.stat().st_size for folder in make.MADE[:2] for path in folder.iterdir()) < 1_500_000
+    assert all(path.stat().st_size < 8_000 for path in make.EXAMPLES.iterdir())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)):
+        parts = urlsplit(target)
+        if not parts.scheme and parts.path:
+            assert (page.parent / unquote(parts.path)).exists(), target
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site; mkdocs itself fails on a link or an anchor that leads nowhere."""
+    pytest.importorskip("material", reason="the site is built by mkdocs-material: pip install -e '.[docs]'")
+    folder: Path = tmp_path_factory.mktemp("site")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # those of the builder are its own
+        make.build(folder)
+    return folder
+
+
+def test_site_has_every_page(site: Path) -> None:
+    pages = {page.name for page in site.glob("*.html")}
+    assert pages == {f"{page.stem}.html" for page in PAGES[1:]} | {"404.html"}
+
+
+def test_site_asks_no_other_host(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert pages
+    for page in pages:
+        assert not FOREIGN.search(page.read_text(encoding="utf-8")), page.name
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_site_has_no_program_of_the_docs(site: Path) -> None:
+    assert not [path for path in site.rglob("*") if path.suffix in {".py", ".pyc"}]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    config: dict[str, Any] = {"nav": re.findall(r"^  - [^:\n]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)}
+    assert sorted(config["nav"]) == [page.name for page in PAGES[1:]]

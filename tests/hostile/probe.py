@@ -1,0 +1,64 @@
+"""Asks /livez over and over, in a process of its own, so that what is measured is the server and not the tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from time import perf_counter, sleep
+from urllib.parse import urlsplit
+
+GAP = 0.01
+PATIENCE = 60
+
+
+@dataclass
+class Health:
+    """How long /livez took, each time; filled in when the measuring ends."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def slowest(self) -> float:
+        return max(self.seconds)
+
+
+@contextmanager
+def measuring(url: str) -> Iterator[Health]:
+    """Measure for as long as the context lasts; raises where /livez failed once."""
+    health = Health()
+    process = subprocess.Popen(
+        [sys.executable, __file__, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield health
+    finally:
+        output, _ = process.communicate(timeout=2 * PATIENCE)
+    assert process.returncode == 0
+    health.seconds += map(float, output.split())
+
+
+def main() -> None:
+    """Print the seconds of each answer, until standard input ends."""
+    from threading import Event, Thread  # noqa: PLC0415
+
+    ended = Event()
+    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    address = urlsplit(sys.argv[1])
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
+    while not ended.is_set():
+        start = perf_counter()
+        connection.request("GET", "/livez")
+        response = connection.getresponse()
+        response.read()
+        print(perf_counter() - start)
+        if response.status != 200:
+            raise SystemExit(f"/livez answered {response.status}")
+        sleep(GAP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,399 @@
+"""Too much work, clients that go away, workers that die, signals: nothing is lost, nobody waits in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service import connection
+from service.connection import Connection
+from service.dispatch.errors import QueueFull
+from service.dispatch.pool import WorkerPool
+from service.engine.jobs import Job
+from service.engine.limits import Limits
+from service.engine.pipeline import KEPT_PLANS, _recent_plans, perform
+from service.routes.room import Room
+from service.routes.sample import SAMPLE_PNG
+from tests.dispatch.conftest import until
+from tests.dispatch.tasks import obey, order
+from tests.engine.codecs.samples import npy
+from tests.hostile.probe import measuring
+from tests.hostile.protocol import SPEC, TARGET, post, request
+from tests.hostile.sending import RAW, children, client, open_files, read
+from tests.hostile.sockets import Wire, wire
+from tests.live import Live, serving
+
+PATIENCE = 30.0
+LONG = {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 2}, "method": "richardson_lucy", "iterations": 200}
+FIELD = np.full((1500, 1500), 7, np.uint8)
+ENDLESS = npy(FIELD)
+"""With LONG some ten seconds of work; the deadline ends it before."""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Give a server of one worker, a queue of two and a deadline of two seconds."""
+    folder = tmp_path_factory.mktemp("small")
+    with serving(folder, workers=1, queue=2, deadline=2, max_body_bytes=8_000_000) as server:
+        yield server
+
+
+def metric(url: str, name: str) -> float:
+    """Read a metric, summed over its labels."""
+    text = httpx.get(f"{url}/metrics", trust_env=False).text
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not become true"
+        time.sleep(0.02)
+
+
+def idle(url: str) -> bool:
+    """Tell whether the worker is there, and free."""
+    counts = [metric(url, f"convserve_{name}") for name in ("jobs_running", "jobs_queued", "workers")]
+    return counts == [0, 0, 1]
+
+
+def long_job(body: bytes = ENDLESS) -> bytes:
+    target = f"/v1/filter?spec={httpx.QueryParams({'s': json.dumps(LONG)})['s']}"
+    return post("Content-Type: application/x-npy", body=body, target=str(httpx.URL(target).raw_path, "ascii"))
+
+
+def busy(url: str, jobs: int = 1) -> bool:
+    return metric(url, "convserve_jobs_running") + metric(url, "convserve_jobs_queued") == jobs
+
+
+def test_full_queue_refuses_before_the_body_is_sent_and_health_goes_on(small: Live) -> None:
+    with measuring(small.url) as health, wire(small.url) as first, wire(small.url) as second, wire(small.url) as third:
+        for number, line in enumerate((first, second, third)):
+            line.send(long_job())
+            wait_until(lambda jobs=number + 1: busy(small.url, jobs))  # type: ignore[misc]
+        assert httpx.get(f"{small.url}/readyz", trust_env=False).status_code == 503
+        with wire(small.url) as late:
+            late.send(request("POST", TARGET, "Content-Type: image/png", "Content-Length: 7000000"))
+            answer = late.answer()
+        assert answer is not None
+        assert answer[0] == (429, "queue_full")
+        assert int(answer[1].headers["Retry-After"]) >= 1
+        for line in (first, second, third):
+            answer = line.answer()
+            assert answer is not None
+            assert answer[0] == (504, "deadline_exceeded")
+    print(f"slowest /livez: {health.slowest * 1000:.1f} ms")
+    wait_until(lambda: idle(small.url))
+    assert httpx.get(f"{small.url}/readyz", trust_env=False).status_code == 200
+
+
+def _leave_while_uploading(line: Wire, url: str) -> None:
+    line.socket.sendall(request("POST", TARGET, "Content-Type: image/png", "Content-Length: 1000000") + bytes(1000))
+    time.sleep(0.05)
+
+
+def _leave_while_it_is_computed(line: Wire, url: str) -> None:
+    line.socket.sendall(long_job())
+    wait_until(lambda: busy(url))
+
+
+def _leave_while_the_answer_comes(line: Wire, url: str) -> None:
+    target = TARGET + "&a="
+    data = npy(np.zeros((1900, 1900), np.uint8))
+    line.socket.sendall(post("Content-Type: application/x-npy", "Accept: application/x-npy", body=data, target=target))
+    assert line.socket.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [_leave_while_uploading, _leave_while_it_is_computed, _leave_while_the_answer_comes],
+    ids=lambda f: f.__name__,
+)
+def test_client_that_goes_away_frees_its_worker(small: Live, leave: Callable[[Wire, str], None]) -> None:
+    wait_until(lambda: idle(small.url))
+    before = open_files(small.process.pid)
+    for _ in range(3):
+        with wire(small.url) as line:
+            leave(line, small.url)
+        wait_until(lambda: idle(small.url))
+    answer = httpx.post(
+        f"{small.url}/v1/filter", params={"spec": SPEC}, content=SAMPLE_PNG, headers=RAW, trust_env=False
+    )
+    assert answer.status_code == 200
+    wait_until(lambda: open_files(small.process.pid) <= before + 5)
+
+
+def test_client_that_goes_away_while_waiting_gives_up_its_place(small: Live) -> None:
+    wait_until(lambda: idle(small.url))
+    with wire(small.url) as first:
+        first.send(long_job())
+        wait_until(lambda: busy(small.url))
+        with wire(small.url) as second:
+            second.send(long_job())
+            wait_until(lambda: busy(small.url, 2))
+        wait_until(lambda: busy(small.url))
+        assert first.answer() is not None
+    wait_until(lambda: idle(small.url))
+
+
+def test_small_jobs_do_not_wait_behind_large_ones(tmp_path: Path) -> None:
+    """One worker, twelve large bodies, and small ones that come last: the small ones are not the last to be served."""
+    large = npy(np.random.default_rng(1).integers(0, 255, (1200, 1200), np.uint8))
+    spec = json.dumps({"op": "blur", "sigma": 20})
+
+    async def main(url: str) -> list[str]:
+        done: list[str] = []
+        async with client(url, 20) as http:
+
+            async def send(name: str, body: bytes) -> None:
+                answer = read(await http.post("/v1/filter", params={"spec": spec}, content=body, headers=RAW))
+                assert answer.status == 200
+                done.append(name)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(12):
+                    group.create_task(send("large", large))
+                while metric(url, "convserve_jobs_queued") < 6:
+                    await asyncio.sleep(0.01)
+                for _ in range(3):
+                    group.create_task(send("small", SAMPLE_PNG))
+        return done
+
+    with serving(tmp_path, workers=1) as server:
+        order_of_answers = asyncio.run(main(server.url))
+    assert order_of_answers[-1] == "large"
+    assert order_of_answers.index("small") < 11
+
+
+def test_killed_workers_cost_no_request(live: Live) -> None:
+    """Workers are killed while sixteen clients work; whoever asks is answered rightly, as before."""
+    chance = random.Random(7)
+    noise = npy(np.random.default_rng(2).integers(0, 255, (500, 500, 3), np.uint8))
+    spec = json.dumps({"op": "blur", "sigma": 6})
+    before = metric(live.url, "convserve_worker_restarts_total")
+
+    async def main() -> set[bytes]:
+        answers: set[bytes] = set()
+        async with client(live.url, 16) as http:
+
+            async def work() -> None:
+                for _ in range(6):
+                    answer = read(await http.post("/v1/filter", params={"spec": spec}, content=noise, headers=RAW))
+                    assert answer.status == 200, answer
+                    answers.add(answer.content)
+
+            working = asyncio.gather(*(work() for _ in range(16)))
+            killed = 0
+            while not working.done() and killed < 8:
+                await asyncio.sleep(0.1)
+                killed += kill_one(live.process.pid, chance)
+            await working
+        return answers
+
+    assert len(asyncio.run(main())) == 1
+    assert metric(live.url, "convserve_worker_restarts_total") > before
+    wait_until(lambda: metric(live.url, "convserve_workers") == 2)
+
+
+def kill_one(server: int, chance: random.Random) -> int:
+    """Kill one of the server's workers, if there is one; tells how many."""
+    workers = [pid for pid in children(server) if children_of_fork_server(pid)]
+    if workers:
+        try:
+            os.kill(chance.choice(workers), signal.SIGKILL)
+        except ProcessLookupError:
+            return 0
+    return min(1, len(workers))
+
+
+def children_of_fork_server(pid: int) -> bool:
+    """Tell a worker from the fork server, whose child it is."""
+    try:
+        parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[1])
+        return "forkserver" in Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+
+
+def test_signal_during_work_loses_nothing_that_was_accepted(tmp_path: Path) -> None:
+    spec = json.dumps(LONG | {"iterations": 100})
+    with serving(tmp_path, workers=1, grace=25) as server:
+        wires = [socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), PATIENCE) for _ in range(4)]
+        lines = [Wire(connected) for connected in wires]
+        target = str(httpx.URL("/v1/filter", params={"spec": spec}).raw_path, "ascii")
+        for line in lines[:3]:
+            line.send(post("Content-Type: application/x-npy", body=npy(FIELD[:500, :500]), target=target))
+        wait_until(lambda: busy(server.url, 3))
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 503)
+        assert httpx.get(f"{server.url}/livez", trust_env=False).status_code == 200
+        lines[3].send(post("Content-Type: image/png"))
+        late = lines[3].answer()
+        assert late is not None
+        assert late[0] == (503, "shutting_down")
+        assert int(late[1].headers["Retry-After"]) >= 1
+        answers = [line.answer() for line in lines[:3]]
+        assert [answer[0] for answer in answers if answer] == [(200, "")] * 3
+        assert server.process.wait(20) == 0
+        for connected in wires:
+            connected.close()
+
+
+def test_memory_that_a_worker_keeps_is_given_back() -> None:
+    async def main() -> None:
+        pool = WorkerPool(1, 16, 20, 5, 256 << 20, obey, bytes_per_worker=-1)
+        await pool.start()
+        try:
+            await until(lambda: pool.status().ready, 300)
+            assert [bytes((await pool.run(order(b"echo"))).body) for _ in range(3)] == [b"echo"] * 3
+            assert pool.status().restarts.keys() == {"memory"}
+        finally:
+            await pool.stop()
+
+    asyncio.run(main())
+
+
+def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
+    room = Room(1000, WorkerPool(1, 1, 1, 1, 1).status)
+    room.most = 2500
+    with room.upload() as first:
+        first.grow(1500)
+        with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:
+            second.grow(501)
+        assert refusal.value.retry_after >= 1
+        with room.upload() as third:
+            third.grow(1000)
+        assert room.held == 1500
+    assert room.held == 0
+
+
+def test_plans_that_are_kept_are_few_and_small() -> None:
+    kernels = [{"name": "box", "size": 100 + i} for i in range(3)]
+    for size in range(1, KEPT_PLANS + 10):
+        blur = json.dumps({"op": "blur", "method": "box", "size": size % 40 + 1, "dilation": 1 + size // 40}).encode()
+        perform(_plain(blur), 1)
+    perform(_plain(json.dumps({"op": "depthwise", "kernels": [kernels[0]] * 3, "padding": "same"}).encode()), 1)
+    assert len(_recent_plans) <= KEPT_PLANS
+    assert not any(b"depthwise" in spec for spec, *_ in _recent_plans)
+
+
+def _plain(spec: bytes) -> Job:
+    return Job("filter", SAMPLE_PNG, Limits(), time.perf_counter(), form="image", spec=spec)
+
+
+def with_connection(check: Callable[[int], None], app: Callable[..., object]) -> None:
+    """Run a check in a thread beside a server of these connections."""
+
+    async def main() -> None:
+        config = uvicorn.Config(app, port=0, http=Connection, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
+        server = uvicorn.Server(config)
+        going = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.005)
+        try:
+            await asyncio.to_thread(check, server.servers[0].sockets[0].getsockname()[1])
+        finally:
+            server.should_exit = True
+            await going
+
+    asyncio.run(main())
+
+
+async def large(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(bytes(20_000_000))(scope, receive, send)
+
+
+async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer without having read the body."""
+    await Response(b"no", 404)(scope, receive, send)
+
+
+def test_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WRITE_SECONDS", 0.2)
+
+    def check(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(1)
+            received = 0
+            with pytest.raises(ConnectionError):  # noqa: PT012 - whatever the buffers held comes first
+                while piece := line.recv(1 << 20):
+                    received += len(piece)
+                raise ConnectionResetError
+            assert received < 20_000_000
+
+    with_connection(check, large)
+
+
+def test_body_that_was_fast_once_is_not_waited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.1)
+
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+
+    def check(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + bytes(5_000_000))
+            assert line.recv(1) == b""
+
+    with_connection(check, patient)
+
+
+def test_rest_of_a_body_that_was_answered_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.1)
+
+    def check(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\nx")
+            answer = BytesIO()
+            while piece := line.recv(65536):
+                answer.write(piece)
+            assert answer.getvalue().startswith(b"HTTP/1.1 404 ")
+
+    with_connection(check, deaf)
+
+
+def test_empty_lines_do_not_keep_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+
+    def check(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"no"):
+                answer += line.recv(65536)
+            line.sendall(b"\r\n")
+            assert line.recv(1) == b""
+
+    with_connection(check, deaf)
+
+
+def test_idle_connections_make_way_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "most_connections", lambda: 5)
+
+    def check(port: int) -> None:
+        idle_ones = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(20)]
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 404 ")
+        for one in idle_ones:
+            one.close()
+
+    with_connection(check, deaf)
