@@ -12,8 +12,8 @@ from service.engine.figures import describe
 from service.engine.figures.drawing import write
 from service.engine.figures.style import FONT, PALETTE
 from service.engine.geometry import Shape
-from service.engine.spec import parse
 from service.engine.limits import Limits
+from service.engine.spec import parse
 from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.taps import gaussian_taps
 
@@ -71,7 +71,12 @@ def of_operations() -> dict[str, str]:
             values=NUMBERS,
             heading="Sharpening by the kernel of that name",
         ),
-        "grayscale": figure({"op": "grayscale", "weights": [0.25, 0.5, 0.25]}, 4, channels=3, heading="Grayscale: a pointwise convolution"),
+        "grayscale": figure(
+            {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
+            4,
+            channels=3,
+            heading="Grayscale: a pointwise convolution",
+        ),
         "pool": figure(
             {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, 6, heading="Average pooling of 2×2"
         ),
@@ -151,7 +156,9 @@ def gains(sigma: float, ratios: Sequence[float]) -> str:
         lines.append(f'<polyline points="{" ".join(shown)}" fill="none" stroke="var(--{colour})"{dash}/>')
         y = 82 + 25 * number
         keys.append(f'<path d="M410 {y - 5}h34" stroke="var(--{colour})"{dash}/><text x="454" y="{y}">{name}</text>')
-    ticks = [f'<text x="{left - 12}" y="{bottom - g / most * 270 + 6}" class="r">{g}</text>' for g in (0, 5, 10, 15, 20)]
+    ticks = [
+        f'<text x="{left - 12}" y="{bottom - g / most * 270 + 6}" class="r">{g}</text>' for g in (0, 5, 10, 15, 20)
+    ]
     ticks += [
         f'<text x="{place(f, 0).partition(",")[0]}" y="{bottom + 26}" class="m">{f:g}</text>'
         for f in (0, 0.1, 0.2, 0.3, 0.4, 0.5)

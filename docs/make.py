@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "service" / "static" / "examples"
 MADE = (DOCS / "pictures", DOCS / "figures", EXAMPLES)
-"""Folders in which nothing stands but what is made, and the photograph."""
+"""Folders in which every JPEG but the photograph, and every SVG, is made here; other files belong to others."""
 
 
 def texts() -> dict[Path, str]:
@@ -32,9 +32,10 @@ def pictures() -> dict[Path, bytes]:
 
 
 def strangers(known: set[Path]) -> Iterator[Path]:
-    """Find files in the folders of what is made that are not."""
-    for folder in MADE:
-        yield from (path for path in sorted(folder.iterdir()) if path not in known | {photographs.PHOTOGRAPH})
+    """Find what was made here once and no longer is."""
+    for path in (path for folder in MADE for path in sorted(folder.iterdir())):
+        if path.suffix in {".jpg", ".svg"} and path not in known | {photographs.PHOTOGRAPH}:
+            yield path
 
 
 def build(site: Path, *, strict: bool = True) -> None:

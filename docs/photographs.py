@@ -16,7 +16,7 @@ from service.engine.operations import OPERATIONS
 from service.engine.presets import PRESETS
 
 PHOTOGRAPH = Path(__file__).parent / "pictures" / "cat.jpg"
-SHOWN, SMALL = 320, 160
+SHOWN, SMALL = 300, 160
 """Widths in the pages, and beside the examples of the OpenAPI page."""
 FACE = (0.42, 0.38)
 """Where a detail is cut out: the middle, as shares of width and height."""
@@ -71,7 +71,7 @@ def pictures() -> dict[str, bytes]:
 
 def thumbnails() -> dict[str, bytes]:
     """Make the pictures beside the examples of the OpenAPI page; the names are those of files in static/examples/."""
-    return {f"{name}.jpg": scaled(filter_bytes(before, spec), SMALL, 70) for name, _, before, spec in examples()}
+    return {f"{name}.jpg": scaled(filter_bytes(before, spec), SMALL) for name, _, before, spec in examples()}
 
 
 def padded(mode: str) -> Spec:
@@ -82,10 +82,10 @@ def padded(mode: str) -> Spec:
 def cut(data: bytes) -> bytes:
     """Write a picture as JPEG without scaling it: of a wide one, the part around FACE."""
     with Image.open(PHOTOGRAPH) as photograph, Image.open(BytesIO(data)) as image:
-        return jpeg(_part(image.convert("RGB"), photograph, SHOWN), 80)
+        return jpeg(_part(image.convert("RGB"), photograph, SHOWN), 70)
 
 
-def scaled(data: bytes, width: int, quality: int = 80) -> bytes:
+def scaled(data: bytes, width: int, quality: int = 70) -> bytes:
     """Write a picture as JPEG no wider than `width`; of an enlarged one, a part that shows that it is."""
     with Image.open(PHOTOGRAPH) as photograph, Image.open(BytesIO(data)) as opened:
         image = opened.convert("RGB")
@@ -115,11 +115,11 @@ def arithmetic() -> dict[str, bytes]:
 
 
 def drawn(array: NDArray[Any]) -> bytes:
-    return jpeg(Image.fromarray(np.rint(array).clip(0, 255).astype(np.uint8).squeeze()), 85)
+    return jpeg(Image.fromarray(np.rint(array).clip(0, 255).astype(np.uint8).squeeze()), 75)
 
 
 def _aliasing() -> Iterator[tuple[str, NDArray[Any]]]:
-    """Rings that grow finer outwards, and what a stride of 2 leaves of them with and without a blur before."""
+    """Draw rings that grow finer outwards, and what a stride of 2 leaves of them with and without a blur before."""
     y, x = np.mgrid[-1:1:240j, -1:1:240j]
     rings = 127.5 + 127.5 * np.cos(0.48 * np.pi * 120 * (x**2 + y**2))
     taps = {"column": [1, 6, 15, 20, 15, 6, 1], "row": [1, 6, 15, 20, 15, 6, 1], "divisor": "sum"}
@@ -130,7 +130,7 @@ def _aliasing() -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _fields() -> Iterator[tuple[str, NDArray[Any]]]:
-    """What three 3x3 layers see around one sample: taps of equal dilation leave holes."""
+    """Look at what three 3x3 layers see around one sample: taps of equal dilation leave holes."""
     dot = np.zeros((17, 17))
     dot[8, 8] = 1
     for name, dilations in (("view-124", (1, 2, 4)), ("view-222", (2, 2, 2))):
@@ -144,7 +144,7 @@ def _fields() -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _upsampling() -> Iterator[tuple[str, NDArray[Any]]]:
-    """One detail enlarged in three ways; each sample is then repeated to be seen."""
+    """Enlarge one detail in three ways, then repeat each sample to be seen."""
     with Image.open(PHOTOGRAPH) as photograph:
         small = np.asarray(photograph.convert("RGB"))[80:152, 120:216]
     ways: dict[str, Spec] = {
@@ -157,7 +157,7 @@ def _upsampling() -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _restoring() -> Iterator[tuple[str, NDArray[Any]]]:
-    """A blur, what a transposed convolution with the same kernel makes of it, and what a deconvolution does."""
+    """Blur, then apply a transposed convolution with the same kernel, or a deconvolution."""
     with Image.open(PHOTOGRAPH) as photograph:
         sharp = np.asarray(photograph.convert("RGB"))[30:190, 60:300]
     psf = {"name": "gaussian", "sigma": 2}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from docs.photographs import PADDING_MODES, PHOTOGRAPH, Example, blurring, examples
 from service.engine import plan_filter
-from service.engine.named_kernels import KERNELS
+from service.engine.named_kernels import KERNELS, NamedKernel
 from service.engine.operations import OPERATIONS
 
 HEAD = """# Operations
@@ -20,7 +20,8 @@ writes this page from the running code; the same examples are in `GET /v1/operat
 `/docs`.
 
 "Parameters" are the numbers of the kernels, without bias, as layers are counted. "Multiplications" are those of the
-definition; the service may know a shorter way. [Arithmetic](arithmetic.md) explains both, and where the sizes come from.
+definition; the service may know a shorter way. [Arithmetic](arithmetic.md) explains both, and where the sizes come
+from.
 """
 NOTES = {
     "conv": (
@@ -30,8 +31,8 @@ NOTES = {
     ),
     "separable": (
         "A kernel that is a column times a row can be applied in two passes: first along the rows, then along the "
-        "columns. A 3x3 kernel then costs 6 multiplications instead of 9, and a 31x31 one 62 instead of 961. The result "
-        "is the same."
+        "columns. A 3x3 kernel then costs 6 multiplications instead of 9, and a 31x31 one 62 instead of 961. "
+        "The result is the same."
     ),
     "depthwise": (
         "Each channel is read by a kernel of its own, and nothing is added up across channels. Three channels and 3x3 "
@@ -43,12 +44,13 @@ NOTES = {
     ),
     "transposed": (
         "The drawing: each input sample is multiplied by the kernel and added into the output, one stride further for "
-        "the next one. Where the stamps overlap, their sums stand. `padding` crops the rim of the result. It returns the "
-        "size from before a strided convolution, not the samples; [why](arithmetic.md#transposed-is-not-deconvolution)."
+        "the next one. Where the stamps overlap, their sums stand. `padding` crops the rim of the result. It returns "
+        "the size from before a strided convolution, not the samples; "
+        "[why](arithmetic.md#transposed-is-not-deconvolution)."
     ),
     "upscale": (
-        "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a dark rim "
-        "appears. Every channel goes through it by itself."
+        "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a dark "
+        "rim appears. Every channel goes through it by itself."
     ),
     "blur": (
         "Both kinds are separable, and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to each "
@@ -60,17 +62,17 @@ NOTES = {
         "negative."
     ),
     "sharpen": (
-        "The image minus its blur is the detail; `amount` times the detail is added. All of it is one convolution, with "
-        "a kernel that is 1 + amount in the middle, minus amount times the Gaussian. The drawing shows the small fixed "
-        'relative of it, `{"op": "conv", "kernel": "sharpen"}`.'
+        "The image minus its blur is the detail; `amount` times the detail is added. All of it is one convolution, "
+        "with a kernel that is 1 + amount in the middle, minus amount times the Gaussian. The drawing shows the "
+        'small fixed relative of it, `{"op": "conv", "kernel": "sharpen"}`.'
     ),
     "grayscale": (
         "A pointwise convolution: the window is one pixel, and the weight, (1, 3, 1, 1), has a number for each of red, "
         "green and blue."
     ),
     "pool": (
-        "The window walks as that of a convolution does, by its own size unless `stride` says otherwise. The average is "
-        "a convolution with equal numbers, as drawn; the maximum has no kernel."
+        "The window walks as that of a convolution does, by its own size unless `stride` says otherwise. The average "
+        "is a convolution with equal numbers, as drawn; the maximum has no kernel."
     ),
     "deconvolve": (
         "Here the picture before is one that was blurred by that `psf` and stored in 8 bits. The chart shows what is "
@@ -155,12 +157,22 @@ def _in_table(text: str) -> str:
 
 def _padding_modes() -> str:
     rows = [
-        f"| `{mode}` | {_in_table(MEANING[mode])} | ![That rim](pictures/padding-{mode}.jpg) |" for mode in PADDING_MODES
+        f"| `{mode}` | {_in_table(MEANING[mode])} | ![That rim](pictures/padding-{mode}.jpg) |"
+        for mode in PADDING_MODES
     ]
     head = "What stands beyond the rim, for the row `abcd` and a padding of 3; the pictures are padded by 75 samples."
     return "\n".join(["## Padding modes", "", head, "", "| `padding_mode` | | |", "|---|---|---|", *rows, ""])
 
 
 def _kernels() -> str:
-    rows = [f"| `{name}` | {kernel.summary} |" for name, kernel in KERNELS.items()]
-    return "\n".join(["## Named kernels", "", "| name | |", "|---|---|", *rows, ""])
+    rows = [f"| `{name}` | {_numbers(kernel)} | {kernel.summary} |" for name, kernel in KERNELS.items()]
+    head = "As they are applied, as correlations; x grows to the right, y downwards. `GET /v1/kernels` has them too."
+    return "\n".join(
+        ["## Named kernels", "", head, "", "| name | numbers, or parameters | |", "|---|---|---|", *rows, ""]
+    )
+
+
+def _numbers(kernel: NamedKernel) -> str:
+    if kernel.parameters:
+        return ", ".join(f"`{parameter.name}`" for parameter in kernel.parameters)
+    return f"`{json.dumps(kernel.numbers().astype(int).tolist(), separators=(',', ':'))}`"

@@ -14,7 +14,7 @@ from service.batch.sources import Item
 from service.dispatch import Dispatcher
 from service.dispatch.errors import DispatchError, JobFailed
 from service.engine.errors import EngineError
-from service.engine.jobs import Answer, Job
+from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
 from service.routes.errors import RouteError
 from service.routes.problem_table import kind_of
@@ -80,6 +80,7 @@ class Batch:
         self._tally = tally
         self._advance = advance
         self._turns = asyncio.Semaphore(0)
+        self._saving: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Do them all; raises Stranded. When it is cancelled the work is stopped, and what is done stays."""
@@ -90,7 +91,7 @@ class Batch:
         finally:
             for lane in lanes:
                 lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+            await asyncio.gather(*lanes, *self._saving, return_exceptions=True)
             await self._dispatcher.stop()
 
     async def _drive(self, lanes: set[asyncio.Task[None]]) -> None:
@@ -117,7 +118,6 @@ class Batch:
         for item in self._items:
             try:
                 await self._one(item)
-                self._tally.made += 1
             except NoRoom as error:
                 raise Stranded(error.detail) from None
             except (EngineError, RouteError, DispatchError, FileError) as error:
@@ -130,4 +130,11 @@ class Batch:
         async with self._turns:
             job = Job("filter", image, order.limits, perf_counter(), "image", order.spec, order.preset, order.answer)
             result = await self._dispatcher.run(job)
-        await asyncio.shield(asyncio.to_thread(files.save, item.target, result.body))
+        saving = asyncio.create_task(self._save(item, result))
+        self._saving.add(saving)
+        saving.add_done_callback(self._saving.discard)
+        await asyncio.shield(saving)
+
+    async def _save(self, item: Item, result: Result) -> None:
+        await asyncio.to_thread(files.save, item.target, result.body)
+        self._tally.made += 1

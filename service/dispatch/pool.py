@@ -33,7 +33,8 @@ from service.engine.jobs import Job, Result
 JOBS_PER_WORKER = 1000
 BYTES_PER_WORKER = 256 << 20
 """Memory that a worker may have kept of its jobs before another takes its place."""
-TRIES = 3
+GLANCE_SECONDS = 0.5
+TRIES = 5
 """How often a job is begun whose worker is killed from outside, as by the kernel where memory is short."""
 KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 LONGEST_PAUSE = 2.0
@@ -167,7 +168,7 @@ class WorkerPool:
             except RuntimeError:
                 raise NeverBegun("the worker had died before the job came") from None
             future.add_done_callback(lambda done: _deliver(loop, call, done))
-            match await call:
+            match await self._reply(worker, call):
                 case Done(result, parcel):
                     return replace(result, body=worker.mailbox.receive(parcel))
                 case Failed(report):
@@ -176,7 +177,16 @@ class WorkerPool:
                     raise error
         finally:
             timer.cancel()
+            call.cancel()
             self._calls.discard(call)
+
+    async def _reply(self, worker: WorkerProcess, call: asyncio.Future[Reply]) -> Reply:
+        """Await the reply. Trap: Pebble forgets a job whose worker dies after taking it and before saying so."""
+        while not (await asyncio.wait((call,), timeout=GLANCE_SECONDS))[0]:
+            if not worker.alive:
+                await asyncio.wait((call,), timeout=GLANCE_SECONDS)  # for the reason, if there is to be one
+                fail(call, WorkerKilled("the worker process died of this job; others are not affected"))
+        return call.result()
 
     def _age(self, worker: WorkerProcess) -> str | None:
         """Say why a worker that is well should make way for another."""

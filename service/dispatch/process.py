@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing import forkserver
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 CONTEXT = multiprocessing.get_context("forkserver")
 START_SECONDS = 600.0  # a first start compiles the loops
+RESTART_SECONDS = 10.0
 
 
 def start_fork_server() -> None:
@@ -39,6 +40,8 @@ class WorkerProcess:
     message harms nobody else. For the same reason a pool whose worker was killed is not used again.
     """
 
+    _loaded: ClassVar[bool] = False
+
     def __init__(self, memory: int, threads: int) -> None:
         """Start the process and wait until it answers; blocks."""
         start_fork_server()
@@ -48,10 +51,12 @@ class WorkerProcess:
         self.jobs = 0
         self.mailbox = Mailbox()
         try:
-            greeting = self.submit(worker.greet, self.mailbox.address).result(START_SECONDS)
+            patience = RESTART_SECONDS if WorkerProcess._loaded else START_SECONDS
+            greeting = self.submit(worker.greet, self.mailbox.address).result(patience)
         except BaseException:
             self.close()
             raise
+        WorkerProcess._loaded = True
         self._pid = greeting.pid
         if not greeting.by_memory:
             self.mailbox.close()
@@ -59,8 +64,12 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process was there at the last look, which Pebble takes ten times a second."""
-        return bool(self._pool.active)
+        """Tell whether the process is there; Pebble may have put another in its place, which is not used."""
+        try:
+            os.kill(self._pid, 0)
+        except OSError:
+            return False
+        return True
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = self._pool.schedule(function, args=args, kwargs=kwargs)

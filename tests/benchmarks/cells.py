@@ -40,7 +40,7 @@ class Cell:
     """What keeps a peer from being compared with."""
 
 
-def run(cell: Cell, budget: float) -> Row:
+def run(cell: Cell, budget: float, clock: Callable[[], float]) -> Row:
     """Time a cell for about `budget` seconds, once everything is warm."""
     inexact = dict(cell.notes)
     cell.ours()
@@ -52,7 +52,7 @@ def run(cell: Cell, budget: float) -> Row:
             allowed = LEVELS if answered(answer).dtype.kind == "u" else RELATIVE * float(np.abs(exact).max())
             if off > allowed:
                 inexact[name] = f"{off:.2g}"
-    taken = medians({OURS: cell.ours, **cell.peers}, budget)
+    taken = medians({OURS: cell.ours, **cell.peers}, budget, clock)
     ours = taken.pop(OURS)
     peers = {name: seconds * 1e3 for name, seconds in taken.items()}
     return Row(cell.group, cell.name, ours * 1e3, peers, inexact, cell.way)

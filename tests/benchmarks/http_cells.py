@@ -17,7 +17,6 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from tests.benchmarks.cells import Array
+from tests.benchmarks.peers import Peers
 from tests.benchmarks.pictures import encoded, sized
 from tests.benchmarks.report import Row
 from tests.benchmarks.timing import medians
@@ -116,12 +116,15 @@ def form(image: bytes, spec: dict[str, Any]) -> bytes:
     )
 
 
-def rows(picture: Array, modules: dict[str, ModuleType], only: list[str], seconds: float) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory() as folder, peer(with_opencv="cv2" in modules) as peer_url:
-        with serving(Path(folder)) as live:
-            for request in requests(picture):
-                if not only or any(word in f"http: {request.name}" for word in only):
-                    yield from compared(request, live.url, peer_url, seconds)
+def rows(picture: Array, found: Peers, only: list[str], seconds: float) -> Iterator[Row]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        peer(with_opencv="cv2" in found) as theirs,
+        serving(Path(folder)) as ours,
+    ):
+        for request in requests(picture):
+            if not only or any(word in f"http: {request.name}" for word in only):
+                yield from compared(request, ours.url, theirs, seconds)
 
 
 @contextmanager

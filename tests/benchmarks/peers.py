@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
 from types import ModuleType
-
-THREADS = os.cpu_count() or 1
 
 NAMES = {
     "OpenCV": "cv2",
@@ -17,22 +16,23 @@ NAMES = {
 """SciPy and Pillow are there anyway."""
 
 
-def load() -> dict[str, ModuleType]:
-    """Import what there is, by module name, and give each as many threads as we take."""
-    os.environ["VIPS_CONCURRENCY"] = str(THREADS)
-    found: dict[str, ModuleType] = {}
-    for module in NAMES.values():
-        try:
-            found[module] = importlib.import_module(module)
-        except ImportError:
-            continue
-    if "cv2" in found:
-        found["cv2"].setNumThreads(THREADS)
-    if "torch" in found:
-        found["torch"].set_num_threads(THREADS)
-        found["torch"].set_grad_enabled(False)
-    return found
+class Peers(dict[str, ModuleType]):
+    """The modules that there are, and how many threads every contender has."""
 
+    def __init__(self, threads: int) -> None:
+        """Import what there is, with that many threads."""
+        super().__init__()
+        self.threads = threads
+        os.environ["VIPS_CONCURRENCY"] = str(threads)
+        for module in NAMES.values():
+            with suppress(ImportError):
+                self[module] = importlib.import_module(module)
+        if "cv2" in self:
+            self["cv2"].setNumThreads(threads)
+        if "torch" in self:
+            self["torch"].set_num_threads(threads)
+            self["torch"].set_grad_enabled(False)
 
-def absent(found: dict[str, ModuleType]) -> list[str]:
-    return [name for name, module in NAMES.items() if module not in found]
+    @property
+    def absent(self) -> list[str]:
+        return [name for name, module in NAMES.items() if module not in self]

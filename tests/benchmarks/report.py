@@ -19,8 +19,8 @@ LAST = Path(__file__).parent / "last.json"
 class Row:
     """One cell: our median and those of the peers, all in `unit`.
 
-    `inexact` are the peers whose answer is not the same; they are listed, and not compared with. `higher` says that more
-    is better.
+    `inexact` are the peers whose answer is not the same; they are listed, and not compared with. `higher` says that
+    more is better.
     """
 
     group: str

@@ -23,7 +23,8 @@ from service.engine.borders import OUTSIDE
 from service.engine.geometry import phases
 from service.engine.loops.convolution import KINDS
 from service.engine.rates import RATES
-from service.engine.steps import ConvTranspose2d
+from service.engine.steps import ConvTranspose2d, Weights
+from service.engine.taps import factors
 
 
 class Phase(NamedTuple):
@@ -85,71 +86,65 @@ class Polyphase:
 
     def seconds(self, task: Task) -> float:
         form = _form(task)
-        step = form.step
-        per_group = step.in_channels // step.groups
-        pairs = [sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal)]
-        products = form.vertical.outputs * form.horizontal.outputs * step.out_channels * per_group * pairs[0] * pairs[1]
-        tap = RATES.polyphase_tap if task.arithmetic == "float32" else RATES.polyphase_tap_double
+        step, single = form.step, task.arithmetic == "float32"
+        down, across = (sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal))
+        rows = form.vertical.outputs
+        sums = rows * form.horizontal.outputs * step.out_channels * across
+        if form.factors is None:
+            products = sums * step.in_channels // step.groups * down
+            tap = RATES.polyphase_tap if single else RATES.polyphase_tap_double
+        else:
+            products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
+            tap = RATES.separable_tap if single else RATES.separable_tap_double
         return (
             RATES.call
             + form.cut.count * RATES.strip
             + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
-            + _taps(step) * RATES.tap_setup
+            + form.taps * RATES.tap_setup
             + products * tap
             + task.output.samples * RATES.store_sample
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        taps = _taps(form.step)
+        twice = form.factors is not None
         return workspace(
-            task, form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=taps, twice=False
+            task, form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=form.taps, twice=twice
         )
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form = _form(task)
-        step = form.step
+        step, zeros = form.step, finite(task)
         bias = [0.0] * step.out_channels if step.bias is None else step.bias.tolist()
         end = finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases))
         result = np.empty(task.output, task.target)
+        along = no_taps(task.arithmetic)
+        if form.factors is not None:
+            along = table(form.along(form.factors[1]), task.arithmetic, 0, together=False, skip_zeros=False)
         all_sums = []
         for first, phase in enumerate(form.vertical.phases):
-            taps = table(
-                form.columns(phase),
-                task.arithmetic,
-                form.distance,
-                together=form.cut.apart > 0,
-                skip_zeros=finite(task),
-            )
+            columns = form.columns(phase) if form.factors is None else [form.down(phase, form.factors[0])]
+            taps = table(columns, task.arithmetic, form.distance, together=form.cut.apart > 0, skip_zeros=zeros)
             rows = ceil((len(result) - first) / step.stride[0])
-            all_sums.append(
-                Sums(
-                    taps,
-                    no_taps(task.arithmetic),
-                    end,
-                    form.planes,
-                    form.horizontal.outputs,
-                    rows,
-                    first,
-                    step.stride[0],
-                )
-            )
+            across = form.horizontal.outputs
+            all_sums.append(Sums(taps, along, end, form.planes, across, rows, first, step.stride[0]))
         compute(form.source(image), form.cut, form.layout, all_sums, result, threads)
         return result
 
 
-def _taps(step: ConvTranspose2d) -> int:
-    return step.weight.size * (step.out_channels if step.shared else 1)
-
-
 class Form(NamedTuple):
-    """How a transposed convolution is laid out: planes are channels of the output times phases across."""
+    """How a transposed convolution is laid out: planes are channels of the output times phases across.
+
+    With `factors`, (column, row), the kernel is their outer product: rows of the input are summed by the taps of the
+    column, once for all phases across, and then along themselves.
+    """
 
     step: ConvTranspose2d
     vertical: Axis
     horizontal: Axis
     layout: Layout
     cut: Cut
+    factors: tuple[Weights, Weights] | None
 
     @property
     def planes(self) -> int:
@@ -159,10 +154,31 @@ class Form(NamedTuple):
     def distance(self) -> int:
         return self.cut.spacing * self.layout.pitch
 
+    @property
+    def taps(self) -> int:
+        """Bound the taps of all tables."""
+        return self.step.weight.size * (self.step.out_channels if self.step.shared else 1)
+
     def source(self, image: NDArray[Any]) -> Source:
         first = self.horizontal.replicate - self.horizontal.begin
         rows, columns = self.vertical.positions(), self.horizontal.positions()
         return Source(source_bytes(image), KINDS[image.dtype.name], rows, columns, first, 0.0)
+
+    def down(self, phase: Phase, column: Weights) -> list[Column]:
+        """Give the taps of the rows of `phase`, one column for all planes of a row of the strip."""
+        if not phase.taps:
+            return []
+        offset = (phase.shifts[0] - self.vertical.begin) * self.layout.pitch
+        return [Column(offset, tuple(column[list(phase.taps)].tolist()))]
+
+    def along(self, row: Weights) -> Iterator[list[Column]]:
+        """List for each plane the taps along a row."""
+        for across in self.horizontal.phases:
+            for channel in range(self.step.out_channels):
+                yield [
+                    Column(self.layout.offset(shift - self.horizontal.begin, channel), (float(row[tap]),))
+                    for tap, shift in zip(across.taps, across.shifts, strict=True)
+                ]
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
         """List for each plane the columns of taps that make the rows of phase `down`."""
@@ -204,4 +220,11 @@ def _form(task: Task) -> Form:
     spacing = dilations[0] // gcd(dilations[0], strides[0])
     view = vertical.end - vertical.begin - vertical.outputs + 1
     row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
-    return Form(step, vertical, horizontal, layout, Cut.of(vertical.outputs, 1, view, spacing, row_bytes))
+    cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
+    return Form(step, vertical, horizontal, layout, cut, _factors(step, vertical, horizontal))
+
+
+def _factors(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> tuple[Weights, Weights] | None:
+    """Find a column and a row where the kernel is their product and two passes are worth while."""
+    most = [max(len(phase.taps) for phase in axis.phases) for axis in (vertical, horizontal)]
+    return factors(step.weight[0, 0]) if step.shared and min(most) > 1 else None

@@ -29,7 +29,7 @@ LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 16
 """Of the output in a strip, however long its rows are."""
-BLOCK_BYTES = 1 << 12
+BLOCK_BYTES = 1 << 15
 """Of the sums of one row in a block of columns; of those of all planes together as far as SHORTEST allows."""
 SHORTEST = 256
 """Columns of a block: the cost of a call weighs more on shorter ones."""
