@@ -21,6 +21,7 @@ serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are hon
 	@exec $(BIN)/convserve serve
 
 test: .venv/dev ## Run the whole test suite
+	$(BIN)/convserve warm
 	$(BIN)/pytest
 
 check: .venv/dev ## Look at format, lint and types; write nothing
@@ -31,6 +32,9 @@ check: .venv/dev ## Look at format, lint and types; write nothing
 fix: .venv/dev ## Repair format and lint where that can be done
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers are killed
+	$(BIN)/python -m tests.hostile.soak
 
 bench: .venv/dev ## Time whole requests and single algorithms
 	$(BIN)/python -m tests.benchmarks

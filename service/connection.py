@@ -51,6 +51,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self.since = 0.0
         self._under_way = False
         self._in_head = True
         self._fields = self._field_bytes = 0
@@ -62,6 +63,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.since = self.loop.time()
         if len(self.connections) > most_connections():
             self._make_room()
         self._expect(HEAD_SECONDS, self.transport.close)
@@ -195,9 +197,10 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _make_room(self) -> None:
-        """Close a connection on which nothing is going on, or else this one."""
-        idle = (other for other in self.connections if isinstance(other, Connection) and other.gives_way())
-        next(idle, self).transport.close()
+        """Close the oldest connection on which nothing is going on, or else this one."""
+        others = (other for other in self.connections if isinstance(other, Connection) and other is not self)
+        idle = [other for other in others if other.gives_way()]
+        min(idle, key=lambda other: other.since, default=self).transport.close()
 
     def gives_way(self) -> bool:
         """Tell whether no request has begun to arrive, or only its head."""

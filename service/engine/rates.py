@@ -60,6 +60,8 @@ class Rates:
     """To round and store one sample of the result."""
     gemm_tile: float
     """The Python of one tile."""
+    gemm_run: float
+    """To find samples of a window that stand side by side."""
     gemm_copy: float
     """To lay one sample beside the others of its window."""
     gemm_copy_double: float
@@ -111,6 +113,7 @@ RATES = Rates(
     fft_product_double=2.98e-10,
     fft_store=8.39e-10,
     gemm_tile=1.17e-05,
+    gemm_run=5.00e-09,
     gemm_copy=9.25e-11,
     gemm_copy_double=1.75e-10,
     gemm_mac=2.41e-11,

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from time import thread_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -30,6 +30,7 @@ from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
+from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import RATES, Rates
@@ -60,9 +61,11 @@ def shared(side: int, channels: int = 3, *, whole: bool = False) -> Conv2d:
     return Conv2d(kernel[None, None], channels, padding=padding, padding_mode="reflect", divisor=kernel.sum())
 
 
-def separable(side: int, channels: int = 3) -> Conv2d:
+def separable(side: int, channels: int = 3, *, whole: bool = False) -> Conv2d:
     half, factor = side // 2, np.random.default_rng(side).uniform(0, 1, side)
     factor += factor[::-1]
+    if whole:
+        factor = np.ones(side)
     weight = np.multiply.outer(factor, factor)[None, None]
     padding = Padding(half, half, half, half)
     return Conv2d(weight, channels, padding=padding, padding_mode="reflect", factors=(factor, factor))
@@ -83,8 +86,10 @@ def layer(inputs: int, outputs: int, side: int) -> Conv2d:
     return Conv2d(weight, padding=Padding(half, half, half, half))
 
 
-def upscaling(stride: int, side: int) -> ConvTranspose2d:
+def upscaling(stride: int, side: int, *, rank_one: bool = False) -> ConvTranspose2d:
     kernel = np.random.default_rng(side).uniform(0, 1, (side, side))
+    if rank_one:
+        kernel = np.multiply.outer(kernel[0], kernel[1])
     return ConvTranspose2d(kernel[None, None], 3, stride=(stride, stride))
 
 
@@ -95,6 +100,8 @@ def tasks() -> Iterator[Task]:
         sobel(),
         upscaling(2, 4),
         upscaling(3, 3),
+        upscaling(2, 4, rank_one=True),
+        upscaling(2, 8, rank_one=True),
         Pool(3, "max", (3, 3), (1, 1)),
         Pool(3, "max", (2, 2), (2, 2)),
         Pool(3, "average", (3, 3), (1, 1)),
@@ -116,6 +123,9 @@ def tasks() -> Iterator[Task]:
     for side in (3, 5, 9, 15, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(shared(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
+    for side in (3, 5, 9):
+        for size in (SMALL, MIDDLE, LARGE):
+            yield Task(separable(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
 
 
 def measure(algorithm: Algorithm, task: Task) -> Measured:
@@ -163,15 +173,35 @@ def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
     image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
     planes, place = np.zeros((3, 256, 256), np.float32), image[:256, :256, 1]
-    matrix, sums = np.zeros((144, 1024), np.float32), np.zeros((4096, 16), np.float32)
-    one, most = np.float32(1), np.float32(255)
+    sums, one, most = np.zeros((4096, 16), np.float32), np.float32(1), np.float32(255)
+    single, double = laying(np.float32), laying(np.float64)
     return {
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
         "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
-        "gemm_copy": least(matrix.copy) / matrix.size,
-        "gemm_copy_double": least(matrix.astype(np.float64).copy) / matrix.size,
+        "gemm_run": single[0],
+        "gemm_copy": single[1],
+        "gemm_copy_double": double[1],
         "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
     }
+
+
+def laying(number: type[np.floating[Any]]) -> tuple[float, float]:
+    """Time the laying out of windows: seconds for one run of samples, and for each sample in it."""
+    side, taps = np.arange(256), 3
+    shortest, longest = 3, 64
+    seconds = []
+    for channels in (shortest, longest):
+        image = np.zeros((256, 256 * channels), number).view(np.uint8)
+        image.flags.writeable = False
+        matrix = np.zeros((254, taps * taps * channels), number)
+
+        def lay(channels: int = channels, image: Any = image, matrix: Any = matrix) -> None:
+            kind = KINDS[np.dtype(number).name]
+            lay_windows(image, kind, side, side, (1, 1), (1, 1), (taps, taps), channels, 0, 0.0, 254, matrix)
+
+        seconds.append(least(lay) / (254 * taps))
+    each = (seconds[1] - seconds[0]) / (taps * (longest - shortest))
+    return max(seconds[0] - taps * shortest * each, 1e-10), each
 
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:

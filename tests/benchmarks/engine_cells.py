@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,8 @@ from tests.benchmarks.peers import Peers
 from tests.benchmarks.pictures import sized
 
 Kernel = NDArray[np.float64]
+
+fftconvolve: Any = signal.fftconvolve  # the stubs know no arrays of three axes with a pair of axes
 
 SMALL_KERNEL = 9
 """Up to here SciPy's direct sums take part, from LARGE_KERNEL on its transforms."""
@@ -105,7 +108,7 @@ def dense(name: str, kernel: Kernel, image: Array, found: Peers, stride: int = 1
 
         def by_fft() -> Array:
             with fft.set_workers(found.threads):
-                return signal.fftconvolve(floats, turned, mode="same", axes=(0, 1))
+                return np.asarray(fftconvolve(floats, turned, mode="same", axes=(0, 1)))
 
         peers["SciPy FFT"] = by_fft
     return cell(name, step, image, found, peers, half)
@@ -150,9 +153,7 @@ def sobel(gray_image: Array, found: Peers) -> Cell:
     if "cv2" in found:
         cv2 = found["cv2"]
         for name, source in (("u8>f32", gray_image), ("f32>f32", floats)):
-            peers[f"OpenCV {name}"] = lambda source=source: cv2.magnitude(
-                cv2.Sobel(source, cv2.CV_32F, 1, 0), cv2.Sobel(source, cv2.CV_32F, 0, 1)
-            )
+            peers[f"OpenCV {name}"] = partial(opencv_sobel, cv2, source)
     if "pyvips" in found:
         source = found["pyvips"].Image.new_from_array(gray_image)
         peers["libvips"] = lambda: source.sobel().numpy()
@@ -189,8 +190,8 @@ def transposed(image: Array, found: Peers) -> Cell:
         taps = torch.tensor(weight, dtype=torch.float32)
         plain = torch.tensor(floats.transpose(2, 0, 1)[None].copy())
         for name, tensor in (("NHWC", channels_last(torch, floats)), ("NCHW", plain)):
-            peers[f"PyTorch {name}"] = lambda tensor=tensor: torch.nn.functional.conv_transpose2d(
-                tensor, taps, stride=2, padding=1, groups=3
+            peers[f"PyTorch {name}"] = partial(
+                torch.nn.functional.conv_transpose2d, tensor, taps, stride=2, padding=1, groups=3
             )
     return cell("transposed 4x4 stride 2, depthwise", step, image, found, peers, 2)
 
@@ -203,16 +204,14 @@ def upscale(method: str, image: Array, found: Peers) -> Cell:
         cv2 = found["cv2"]
         how = cv2.INTER_LINEAR if method == "bilinear" else cv2.INTER_CUBIC
         for name, source in (("u8>u8", image), ("f32>f32", floats)):
-            peers[f"OpenCV {name}"] = lambda source=source: cv2.resize(source, None, fx=2, fy=2, interpolation=how)
+            peers[f"OpenCV {name}"] = partial(cv2.resize, source, None, fx=2, fy=2, interpolation=how)
     if "torch" in found:
         torch = found["torch"]
         for name, tensor in (
             ("f32", channels_last(torch, floats)),
             ("u8", torch.tensor(image.transpose(2, 0, 1)[None]).to(memory_format=torch.channels_last)),
         ):
-            peers[f"PyTorch {name}"] = lambda tensor=tensor: torch.nn.functional.interpolate(
-                tensor, scale_factor=2, mode=method
-            )
+            peers[f"PyTorch {name}"] = partial(torch.nn.functional.interpolate, tensor, scale_factor=2, mode=method)
     return cell(f"upscale 2x {method}", step, image, found, peers, 0)
 
 
@@ -252,11 +251,16 @@ def opencv(
     call: Callable[..., Any], cv2: ModuleType, image: Array, floats: Array, kernel: Kernel, stride: int
 ) -> dict[str, Work]:
     every = slice(None, None, stride)
+
+    def filtered(source: Array, depth: int) -> Any:
+        return call(source, depth, kernel)[every, every]
+
     ways = {"u8>u8": (image, -1), "u8>f32": (image, cv2.CV_32F), "f32>f32": (floats, -1)}
-    return {
-        f"OpenCV {name}": lambda source=source, depth=depth: call(source, depth, kernel)[every, every]
-        for name, (source, depth) in ways.items()
-    }
+    return {f"OpenCV {name}": partial(filtered, *way) for name, way in ways.items()}
+
+
+def opencv_sobel(cv2: ModuleType, image: Array) -> Any:
+    return cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
 
 
 def channels_last(torch: Any, image: Array) -> Any:
@@ -270,10 +274,9 @@ def torch_convolution(
     last = channels_last(torch, image)
     shapes = {"NHWC": (last, taps.contiguous(memory_format=torch.channels_last)), "NCHW": (last.contiguous(), taps)}
     padding = dilation * (weight.shape[2] // 2)
+    convolved = partial(torch.nn.functional.conv2d, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return {
-        f"PyTorch {name}": lambda tensor=tensor, kernel=kernel: torch.nn.functional.conv2d(
-            tensor, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
-        )
+        f"PyTorch {name}": partial(convolved, tensor, kernel)
         for name, (tensor, kernel) in shapes.items()
         if name == "NHWC" or weight.shape[2] <= SMALL_KERNEL
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from threading import Event, Thread
 from time import perf_counter, sleep
 from urllib.parse import urlsplit
 
@@ -24,6 +25,10 @@ class Health:
     @property
     def slowest(self) -> float:
         return max(self.seconds)
+
+    def within(self, share: float) -> float:
+        """Give the seconds within which so large a share of the answers came."""
+        return sorted(self.seconds)[int(share * (len(self.seconds) - 1))]
 
 
 @contextmanager
@@ -43,10 +48,13 @@ def measuring(url: str) -> Iterator[Health]:
 
 def main() -> None:
     """Print the seconds of each answer, until standard input ends."""
-    from threading import Event, Thread  # noqa: PLC0415
-
     ended = Event()
-    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    Thread(target=wait, daemon=True).start()
     address = urlsplit(sys.argv[1])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
     while not ended.is_set():

@@ -185,8 +185,8 @@ def _framing() -> Iterator[Talk]:
             BAD_REQUEST,
             silence=not length,
         )
-    for length in (32 * 2**20 + 1, 2**62):
-        yield _talk(f"length-{length}", request("POST", TARGET, f"Content-Length: {length}"), BODY_TOO_LARGE)
+    for announced in (32 * 2**20 + 1, 2**62):
+        yield _talk(f"length-{announced}", request("POST", TARGET, f"Content-Length: {announced}"), BODY_TOO_LARGE)
     for coding in ("gzip", "chunked, gzip", "xchunked", "chunked, chunked", "identity"):
         sent = request("POST", TARGET, f"Transfer-Encoding: {coding}", body=chunked(SAMPLE_PNG))
         yield _talk(f"transfer-encoding-{coding}", sent, BAD_REQUEST)

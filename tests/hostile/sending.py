@@ -116,3 +116,8 @@ def children(pid: int) -> list[int]:
 
 def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def log_from(log: Path, begin: int) -> str:
+    """Give what was logged after the first so many bytes."""
+    return log.read_bytes()[begin:].decode()

@@ -290,8 +290,9 @@ def _names() -> Iterator[Document]:
         "\u202econv", "<script>alert(1)</script>", "{{7*7}}", "${jndi:ldap://x}", "'; drop table", "%s%s%n",
     ):  # fmt: skip
         yield _spec(f"names/op-{name[:20]!r}", {"op": name, "kernel": [[1]]}, pointer="/spec/op")
-    for value in (None, 1, True, [], {}, ["conv"]):
-        yield _spec(f"names/op-{value}", {"op": value, "kernel": [[1]]}, pointer="/spec/op")
+    strangers: list[Any] = [None, 1, True, [], {}, ["conv"]]
+    for stranger in strangers:
+        yield _spec(f"names/op-{stranger}", {"op": stranger, "kernel": [[1]]}, pointer="/spec/op")
     for name in (
         "strides",
         "pad",
@@ -349,8 +350,9 @@ def _frames() -> Iterator[Document]:
         ("output", {"format": "jpeg"}), ("output", {"range": True}), ("outputs", {}), ("step", []),
     ):  # fmt: skip
         yield _spec(f"frames/{field}-{value}", steps | {field: value})
-    for value in ([], {}, None, 1, "conv", [[]], [None], [1], [[CONV]], [{}], [{"steps": [CONV]}]):
-        yield _spec(f"frames/steps-{str(value)[:30]}", {"steps": value})
+    no_steps: list[Any] = [[], {}, None, 1, "conv", [[]], [None], [1], [[CONV]], [{}], [{"steps": [CONV]}]]
+    for stranger in no_steps:
+        yield _spec(f"frames/steps-{str(stranger)[:30]}", {"steps": stranger})
     yield _spec("frames/op-beside-steps", CONV | steps)
     yield _spec("frames/frame-without-steps", {"alpha": "auto"})
     yield _spec(

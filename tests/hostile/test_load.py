@@ -287,7 +287,7 @@ def with_connection(check: Callable[[int], None], app: Callable[..., object]) ->
     """Run a check in a thread beside a server of these connections."""
 
     async def main() -> None:
-        config = uvicorn.Config(app, port=0, http=Connection, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
+        config = uvicorn.Config(app, port=0, http=Connection, ws="none", lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         going = asyncio.create_task(server.serve())
         while not server.started:

@@ -8,7 +8,7 @@ from email.message import Message
 
 from tests.hostile.probe import measuring
 from tests.hostile.protocol import LIVEZ, Talk, talks
-from tests.hostile.sending import LEAKS, open_files, resident_bytes
+from tests.hostile.sending import LEAKS, log_from, open_files, resident_bytes
 from tests.hostile.sockets import wire
 from tests.live import Live
 
@@ -19,13 +19,14 @@ def test_there_are_enough_talks() -> None:
 
 def test_every_client_gets_its_answers_or_a_closed_door(live: Live) -> None:
     before, files = resident_bytes(live.process.pid), open_files(live.process.pid)
+    begin = live.log.stat().st_size
     with measuring(live.url) as health, ThreadPoolExecutor(8) as pool:
         found = [wrong for wrong in pool.map(lambda talk: _checked(live.url, talk), talks()) if wrong]
     assert not found, "\n".join(found)
     print(f"slowest /livez: {health.slowest * 1000:.1f} ms")
     assert resident_bytes(live.process.pid) - before < 400 << 20
     assert open_files(live.process.pid) - files < 50
-    log = live.log.read_text(encoding="utf-8")
+    log = log_from(live.log, begin)
     assert "Traceback" not in log
     assert all(character.isprintable() or character == "\n" for character in log)
 
