@@ -48,9 +48,9 @@ ENDLESS = npy(FIELD)
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Give a server of one worker, a queue of two and a deadline of two seconds."""
+    """Give a server of one worker, a queue of two and a deadline of six seconds."""
     folder = tmp_path_factory.mktemp("small")
-    with serving(folder, workers=1, queue=2, deadline=2, max_body_bytes=8_000_000) as server:
+    with serving(folder, workers=1, queue=2, deadline=6, max_body_bytes=8_000_000) as server:
         yield server
 
 
