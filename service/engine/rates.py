@@ -25,8 +25,12 @@ class Rates:
     """To divide, round, clip and store one sample of the result."""
     root_sample: float
     """To make one magnitude of two gradients."""
-    tap_setup: float
-    """The Python of one tap, before the loops run."""
+    weave_sample: float
+    """To put one sample of the result beside those of other planes, two, three, four or six in all."""
+    weave_sample_apart: float
+    """The same for other numbers of planes."""
+    column_setup: float
+    """The Python of one column of taps, before the loops run."""
     direct_tap: float
     """Of one product added to a sum."""
     direct_tap_double: float
@@ -88,40 +92,42 @@ MACHINE = "AMD EPYC, AVX-512"
 DATE = "2026-11-25"
 
 RATES = Rates(
-    call=2.87e-05,
+    call=3.03e-05,
     strip=7.55e-05,
-    widen_sample=1.50e-12,
-    store_sample=3.09e-10,
-    root_sample=3.96e-10,
-    tap_setup=5.73e-07,
-    direct_tap=2.71e-11,
-    direct_tap_double=5.06e-11,
-    direct_tap_mixed=5.73e-11,
-    direct_tap_mixed_double=8.68e-11,
-    direct_tap_short=8.54e-12,
-    separable_tap=4.74e-11,
-    separable_tap_double=8.79e-11,
-    separable_tap_short=9.70e-12,
-    polyphase_tap=1.22e-10,
-    polyphase_tap_double=4.33e-10,
-    plane_sample=5.49e-10,
+    widen_sample=7.00e-11,
+    store_sample=3.62e-11,
+    root_sample=2.02e-10,
+    weave_sample=5.27e-10,
+    weave_sample_apart=8.39e-10,
+    column_setup=4.58e-06,
+    direct_tap=2.77e-11,
+    direct_tap_double=5.85e-11,
+    direct_tap_mixed=3.20e-11,
+    direct_tap_mixed_double=6.91e-11,
+    direct_tap_short=2.29e-11,
+    separable_tap=3.87e-11,
+    separable_tap_double=9.64e-11,
+    separable_tap_short=3.75e-11,
+    polyphase_tap=1.37e-11,
+    polyphase_tap_double=4.93e-10,
+    plane_sample=6.58e-10,
     fft_tile=4.79e-05,
     fft_kernel=6.46e-06,
     fft_point=3.99e-10,
     fft_point_double=5.89e-10,
     fft_product=2.45e-09,
     fft_product_double=9.13e-10,
-    fft_store=8.39e-10,
-    gemm_tile=1.17e-07,
-    gemm_run=7.53e-09,
-    gemm_copy=6.56e-11,
-    gemm_copy_double=1.32e-10,
-    gemm_mac=1.98e-11,
-    gemm_mac_double=3.20e-11,
-    gemm_store=3.25e-10,
+    fft_store=9.66e-10,
+    gemm_tile=1.00e-07,
+    gemm_run=1.08e-08,
+    gemm_copy=8.04e-11,
+    gemm_copy_double=2.14e-10,
+    gemm_mac=1.39e-11,
+    gemm_mac_double=2.57e-11,
+    gemm_store=3.90e-10,
     pool_strip=2.35e-05,
     pool_byte=3.36e-11,
     pool_number=1.17e-10,
     pool_apart=1.20e-09,
-    pool_store=1.02e-12,
+    pool_store=1.02e-10,
 )

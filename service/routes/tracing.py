@@ -41,10 +41,13 @@ class Tracing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                await asyncio.to_thread(self._provider.shutdown)  # sends what is left
+
+            async def flushed(message: Message) -> None:
+                if message["type"].startswith("lifespan.shutdown"):  # the server ends as soon as it has this
+                    await asyncio.to_thread(self._provider.shutdown)  # sends what is left
+                await send(message)
+
+            await self.app(scope, receive, flushed)
         elif scope["type"] == "http":
             await self._traced(scope, receive, send)
         else:

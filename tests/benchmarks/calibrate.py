@@ -28,8 +28,10 @@ from scipy.optimize import nnls
 from service.engine import rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
+from service.engine.algorithms.strips import source as padded_source
 from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
+from service.engine.loops.convolution import widen
 from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
@@ -176,6 +178,7 @@ def moving() -> dict[str, float]:
     sums, one, most = np.zeros((4096, 16), np.float32), np.float32(1), np.float32(255)
     single, double = laying(np.float32), laying(np.float64)
     return {
+        "widen_sample": widening(),
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
         "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
         "gemm_run": single[0],
@@ -183,6 +186,14 @@ def moving() -> dict[str, float]:
         "gemm_copy_double": double[1],
         "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
     }
+
+
+def widening() -> float:
+    """Time the widening of one sample of a strip."""
+    image, wide = np.zeros((64, 1920, 3), np.uint8), np.zeros((64, 5760), np.float32)
+    padded = padded_source(image, Padding(), "zeros", 0.0, interleaved=True)
+    piece = (padded.rows, padded.columns, 0, 1, 1, np.float32(0), wide)
+    return least(lambda: widen(padded.image, padded.kind, *piece)) / wide.size
 
 
 def laying(number: type[np.floating[Any]]) -> tuple[float, float]:

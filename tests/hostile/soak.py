@@ -129,7 +129,7 @@ async def soak(server: Live, count: int, clients: int, seed: int) -> Tally:
     right, hostile = right_requests(), hostile_requests()
     async with client(server.url, clients) as http:
         first = {request.name: await ask(http, request, tally) for request in right}
-        assert all(first.values()), "a right request was refused at the very beginning"
+        assert all(first.values()), "refused at the very beginning: " + "; ".join(tally.wrong)
 
         def drawn() -> Iterator[Request]:
             return (chance.choice(right if chance.random() < 0.5 else hostile) for _ in range(count))

@@ -29,7 +29,8 @@ class Direct:
         form = _form(task)
         products = task.output.samples * prod(form.step.weight.shape[1:])
         mixed = form.step.weight.shape[1] > 1
-        return form.seconds(task) + _taps(form) * RATES.tap_setup + products * tap_seconds(form.number, mixed=mixed)
+        columns = _taps(form) // form.step.kernel_size[0]
+        return form.seconds(task) + columns * RATES.column_setup + products * tap_seconds(form.number, mixed=mixed)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.runs import Column, Number
-from service.engine.algorithms.strips import Cut, Layout, Source, finish, source
+from service.engine.algorithms.strips import Cut, Layout, Source, finish, source, storing_seconds
 from service.engine.loops.convolution import Finish
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
@@ -82,7 +82,7 @@ class Form(NamedTuple):
             RATES.call
             + self.cut.count * RATES.strip
             + widened * RATES.widen_sample
-            + task.output.samples * RATES.store_sample
+            + storing_seconds(task.output.samples, self.planes)
         )
 
 

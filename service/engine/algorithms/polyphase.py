@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Column, no_taps, table
-from service.engine.algorithms.strips import Cut, Layout, Source, Sums, compute, finish, source_bytes, workspace
+from service.engine.algorithms.strips import (
+    Cut,
+    Layout,
+    Source,
+    Sums,
+    compute,
+    finish,
+    source_bytes,
+    storing_seconds,
+    workspace,
+)
 from service.engine.borders import OUTSIDE
 from service.engine.geometry import phases
 from service.engine.loops.convolution import KINDS
@@ -100,9 +110,9 @@ class Polyphase:
             RATES.call
             + form.cut.count * RATES.strip
             + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
-            + form.taps * RATES.tap_setup
+            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * RATES.column_setup
             + products * tap
-            + task.output.samples * RATES.store_sample
+            + storing_seconds(task.output.samples, form.planes)
         )
 
     def workspace(self, task: Task, threads: int) -> int:

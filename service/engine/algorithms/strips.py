@@ -20,6 +20,7 @@ from service.engine.algorithms.runs import Number
 from service.engine.borders import indices
 from service.engine.geometry import Padding, PaddingMode
 from service.engine.loops.convolution import BESIDE, KINDS, TOGETHER, Finish, Taps, correlate, widen
+from service.engine.rates import RATES
 
 Positions = NDArray[np.int32]
 
@@ -37,6 +38,8 @@ TAP_BYTES = 256
 """Of the tables of taps and, while these are made, of lists; more than it takes."""
 POSITION_BYTES = 32
 """Of the indices of a padded row or column, while these are made."""
+SHUFFLED = {2, 3, 4, 6}
+"""Planes for which the loops have shuffles; those of other numbers go sample by sample."""
 SLACK = 1 << 16
 """Bytes of small arrays."""
 
@@ -174,6 +177,12 @@ def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) 
         number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 1),
         norm,
     )
+
+
+def storing_seconds(samples: int, planes: int) -> float:
+    """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
+    woven = 0.0 if planes == 1 else RATES.weave_sample if planes in SHUFFLED else RATES.weave_sample_apart
+    return samples * (RATES.store_sample + woven)
 
 
 def _is_power_of_two(divisor: float) -> bool:
