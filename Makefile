@@ -35,6 +35,7 @@ fix: .venv/dev ## Repair format and lint where that can be done
 
 soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers are killed
 	$(BIN)/python -m tests.hostile.soak
+	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py
 
 bench: .venv/dev ## Time whole requests and single algorithms
 	$(BIN)/python -m tests.benchmarks

@@ -19,6 +19,11 @@ from service.engine.jobs import Job, Result
 PR_SET_PDEATHSIG = 1
 THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
 OOM_SCORE = "500"
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 64 << 20
+"""Free memory that a worker keeps for the next job: touching new pages was a fifth of a job of 2 megapixels."""
+FROM_THE_HEAP = 32 << 20
+"""Larger blocks go back as soon as they are free; glibc takes no more than this."""
 
 Perform = Callable[[Job, int], Result]
 
@@ -61,6 +66,7 @@ def prepare(memory: int, threads: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         _die_with_the_others()
+        _keep_memory()
         _bound_memory(memory + threads * THREAD_BYTES)
 
 
@@ -98,6 +104,12 @@ if sys.platform == "linux":
             fcntl.fcntl(server.sentinel, fcntl.F_SETOWN, os.getpid())
             flags = fcntl.fcntl(server.sentinel, fcntl.F_GETFL)
             fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+    def _keep_memory() -> None:
+        """Tell glibc, where it is that, not to give every large block back to the kernel."""
+        if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+            mallopt(M_MMAP_THRESHOLD, FROM_THE_HEAP)
 
     def _bound_memory(extra: int) -> None:
         """Bound the address space to what is used now and `extra` bytes; where memory is short, die before others."""
