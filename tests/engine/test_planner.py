@@ -23,7 +23,7 @@ def shared(side: int, *, integers: bool = False) -> Conv2d:
 
 
 def separable(side: int) -> Conv2d:
-    ones = np.full(side, np.e)
+    ones = np.full(side, 2.5)
     return Conv2d(np.multiply.outer(ones, ones)[None, None], 3, factors=(ones, ones))
 
 
