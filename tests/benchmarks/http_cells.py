@@ -65,7 +65,7 @@ def requests(picture: Array) -> Iterator[Request]:
     yield Request(
         "Sobel magnitude, gray 1920x1200 JPEG",
         gray,
-        {"op": "gradient", "kernel": "sobel", "padding_mode": "reflect"},
+        {"op": "gradient", "operator": "sobel", "padding_mode": "reflect"},
         {"op": "sobel"},
     )
     yield Request("Gaussian sigma 3, 1920x1200 JPEG", jpeg, {"op": "blur", "sigma": 3}, {"op": "gaussian", "sigma": 3})

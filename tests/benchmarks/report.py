@@ -100,10 +100,11 @@ def last_run() -> dict[str, float]:
 
 def keep(rows: Iterable[Row], about: Mapping[str, Any]) -> None:
     """Write the run down; cells that were not measured this time stay as they were."""
+    new = {key(row): asdict(row) | {"best": row.best, "ratio": row.ratio} for row in rows}
     try:
-        kept = {f"{row['group']}: {row['cell']}": row for row in json.loads(LAST.read_text())["rows"]}
+        old = {f"{row['group']}: {row['cell']}": row for row in json.loads(LAST.read_text())["rows"]}
     except FileNotFoundError:
-        kept = {}
-    kept |= {key(row): asdict(row) | {"best": row.best, "ratio": row.ratio} for row in rows}
+        old = {}
+    kept = new | {name: row for name, row in old.items() if name not in new}
     document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version(), **about}
     LAST.write_text(json.dumps({**document, "rows": list(kept.values())}, indent=1) + "\n")

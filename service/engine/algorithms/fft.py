@@ -42,7 +42,7 @@ BATCH = 4
 MOST_SPECTRA = 64 << 20
 """Bytes of all the kernels' spectra."""
 FEWEST_TAPS = 25
-"""With fewer it gains nothing, and a transform leaves traces in sums that are whole numbers, or 0."""
+"""In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 FEWEST_TERMS = 49
 """So many products make the rounding of a sum in float32 as large as that of a transform."""
 EXACT_ERROR = 0.1
@@ -70,7 +70,7 @@ class Fft:
 
     def accepts(self, task: Task) -> bool:
         step = task.step
-        if not isinstance(step, Conv2d) or prod(step.kernel_size) < FEWEST_TAPS:
+        if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
             return False
         tiling = _tiling(task, step)
         return (
@@ -197,8 +197,12 @@ def _single(task: Task, step: Conv2d) -> bool:
     The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
     enough for pictures only, where the largest is known.
     """
-    pictures = task.source in {"uint8", "uint16"}
-    return task.arithmetic == "float32" and not task.exact and pictures and step.reach.terms >= FEWEST_TERMS
+    inexact = task.arithmetic == "float32" and not task.exact
+    return inexact and _of_picture(task) and step.reach.terms >= FEWEST_TERMS
+
+
+def _of_picture(task: Task) -> bool:
+    return task.source in {"uint8", "uint16"}
 
 
 def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:

@@ -26,6 +26,9 @@ Positions = NDArray[np.int32]
 
 STRIP_BYTES = 3 << 18
 """Of a strip, about: three quarters of a second-level cache."""
+SHARE_BYTES = 1 << 17
+PIECES = 8
+"""So many strips, if none is smaller than that: a few threads then end at about the same time."""
 LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 16
@@ -96,7 +99,10 @@ class Cut:
     def of(cls, rows: int, step: int, view: int, spacing: int, row_bytes: int) -> Cut:
         """Cut `rows`; `spacing` is a multiple of `step`."""
         apart = spacing // step
-        fitting = (STRIP_BYTES // row_bytes - view) // step + 1
+        fitting = min(
+            (STRIP_BYTES // row_bytes - view) // step + 1,
+            max(ceil(rows / PIECES), (SHARE_BYTES // row_bytes - view) // step + 1),
+        )
         height = max(FEWEST_ROWS, 2 * TOGETHER * apart if apart <= FEWEST_ROWS else 0, view // step, fitting)
         count = ceil(rows / height)
         return cls(rows, count, step, view, spacing, apart if rows // count >= TOGETHER * apart else 0)
