@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service import cli
+from service.engine.presets import PRESETS
 from service.settings import Settings
 from tests.live import ROOT, Live
 
@@ -191,3 +192,11 @@ def test_health_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_health_asks_where_the_service_listens(monkeypatch: pytest.MonkeyPatch, host: str, address: str) -> None:
     monkeypatch.setenv("CONVSERVE_HOST", host)
     assert cli.health_address(None) == address
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_run_gives_the_same_bytes_as_the_service(live: Live, preset: str, tmp_path: Path) -> None:
+    photograph = ROOT / "docs" / "pictures" / "cat.jpg"
+    assert convserve("run", photograph, tmp_path / "out.png", "--preset", preset).exit_code == 0
+    answer = httpx.post(f"{live.url}/v1/filters/{preset}", files={"image": photograph.read_bytes()}, trust_env=False)
+    assert (tmp_path / "out.png").read_bytes() == answer.raise_for_status().content

@@ -41,7 +41,7 @@ BATCH = 4
 """Channels transformed in one call."""
 MOST_SPECTRA = 64 << 20
 """Bytes of all the kernels' spectra."""
-FEWEST_TAPS = 25
+FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 FEWEST_TERMS = 49
 """So many products make the rounding of a sum in float32 as large as that of a transform."""
