@@ -157,10 +157,10 @@ def test_files_that_cannot_be_read_are_failures() -> None:
 
 
 def test_limits_and_deadline_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    make("in/a.png", content=png(400))
+    make("in/a.png", content=png(1000))  # half a minute, where 5x5 samples take a tenth of a second
     make("in/b.png")
-    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 1000}), encoding="utf-8")
-    monkeypatch.setenv("CONVSERVE_DEADLINE", "1")
+    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 200}), encoding="utf-8")
+    monkeypatch.setenv("CONVSERVE_DEADLINE", "3")
     assert [row[:2] for row in lines(batch("in", "out", spec="slow.json"))] == [["in/a.png", "deadline_exceeded"]]
     monkeypatch.setenv("CONVSERVE_MAX_IMAGE_PIXELS", "100")
     assert [row[:2] for row in lines(batch("in", "out2"))] == [["in/a.png", "image_too_large"]]
