@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,9 +24,9 @@ from distributed import Client, Future, KilledWorker, Reschedule, Worker, Worker
 from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm.core import connect
 
-from service.dispatch import Status
 from service.dispatch.admission import Admission
-from service.dispatch.errors import DispatchError, JobFailed, Refused, ShuttingDown, WorkerCrashed
+from service.dispatch.draining import Draining
+from service.dispatch.errors import DispatchError, JobFailed, WorkerCrashed
 from service.dispatch.host import Host, NotHere, Outcome, late
 from service.dispatch.worker import Failed, Perform, perform_with_engine
 from service.engine.errors import EngineError
@@ -124,7 +123,7 @@ class _Place:
     """The right to have one job on the cluster."""
 
 
-class Cluster:
+class Cluster(Draining[_Place]):
     """A Dispatcher over the Dask workers of a scheduler.
 
     `queue` jobs may wait for each of their threads; `deadline` is in seconds from `Job.received`; `grace` is what
@@ -145,25 +144,20 @@ class Cluster:
         *,
         ahead: int = 1,
     ) -> None:
+        super().__init__(Admission(1, queue, 1), grace)
         self._address = address
         self._queue = queue
         self._deadline = deadline
-        self._grace = grace
         self._ahead = ahead
         self._plugin = HostPlugin(max_memory_bytes, perform)
-        self._admission: Admission[_Place] = Admission(1, queue, 1)
         self._threads: Mapping[str, int] = {}
         self._places = 0
         self._surplus = 0
-        self._restarts: Counter[str] = Counter()
-        self._fault = ""
         self._client: Client | None = None
         self._connected = asyncio.Event()
         self._calls: set[asyncio.Task[Result]] = set()
-        self._accepted = 0
         self._background: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         for name in ("distributed", "distributed.client"):
@@ -172,38 +166,14 @@ class Cluster:
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"})
         self._watching = asyncio.create_task(self._watch())
 
-    async def stop(self) -> None:
-        if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop())
-        await asyncio.shield(self._stopping)
-
-    def status(self) -> Status:
-        reason = self._hindrance()
-        return Status(
-            ready=not reason,
-            reason=reason,
-            workers=self._places,
-            running=self._admission.running,
-            queued=self._admission.waiting,
-            capacity=self._admission.capacity,
-            restarts=dict(self._restarts),
-            refusal=self._refusal(),
-        )
-
-    async def run(self, job: Job) -> Result:
-        if self._stopping:
-            raise self._shutting_down()
-        self._accepted += 1
+    async def _do(self, job: Job) -> Result:
+        place = await self._admission.enter(len(job.body), self._left(job))
+        start = perf_counter()
         try:
-            place = await self._admission.enter(len(job.body), self._left(job))
-            start = perf_counter()
-            try:
-                return await self._bounded(job)
-            finally:
-                self._admission.leave(perf_counter() - start)
-                self._give_back(place)
+            return await self._bounded(job)
         finally:
-            self._accepted -= 1
+            self._admission.leave(perf_counter() - start)
+            self._give_back(place)
 
     def _left(self, job: Job) -> float:
         """Give the seconds until nobody waits any longer; the Host counts those of the work itself."""
@@ -328,15 +298,22 @@ class Cluster:
         else:
             self._admission.offer(place)
 
-    async def _stop(self) -> None:
-        end = perf_counter() + self._grace
-        while self._accepted and perf_counter() < end:
-            await asyncio.sleep(0.01)
-        self._admission.dismiss(self._shutting_down())
+    @property
+    def _present(self) -> int:
+        return self._places
+
+    @property
+    def _manned(self) -> bool:
+        return self._places > 0
+
+    def _absence(self) -> str:
+        return "" if self._places else self._fault or ("no Dask worker is there" if self._client else "starting")
+
+    def _cut_off(self) -> None:
         for call in tuple(self._calls):
             call.cancel()
-        while self._accepted:
-            await asyncio.sleep(0.01)
+
+    async def _close(self) -> None:
         await asyncio.gather(*self._background)
         if self._watching:
             self._watching.cancel()
@@ -346,21 +323,3 @@ class Cluster:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-    def _shutting_down(self) -> ShuttingDown:
-        return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
-
-    def _refusal(self) -> Refused | None:
-        if self._stopping:
-            return self._shutting_down()
-        return self._admission.refusal() if self._admission.full and self._places else None
-
-    def _hindrance(self) -> str:
-        """Say why no job should be sent now, or nothing."""
-        if self._stopping:
-            return "draining"
-        if not self._places:
-            return self._fault or ("no Dask worker is there" if self._client else "starting")
-        if self._admission.full:
-            return "the queue is full"
-        return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -14,14 +13,12 @@ from time import perf_counter
 import structlog
 
 from service.cores import available_cores
-from service.dispatch import Status
 from service.dispatch.admission import Admission, fail
+from service.dispatch.draining import Draining
 from service.dispatch.errors import (
     DeadlineExceeded,
     JobFailed,
     NeverBegun,
-    Refused,
-    ShuttingDown,
     WorkerCrashed,
     WorkerKilled,
 )
@@ -42,7 +39,7 @@ LONGEST_PAUSE = 2.0
 log = structlog.get_logger(__name__)
 
 
-class WorkerPool:
+class WorkerPool(Draining[WorkerProcess]):
     """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
 
     `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. `cores`
@@ -62,57 +59,25 @@ class WorkerPool:
         bytes_per_worker: int = BYTES_PER_WORKER,
         cores: int | None = None,
     ) -> None:
+        self._cores = cores or available_cores()
+        super().__init__(Admission(workers, queue * workers, self._cores), grace)
         self._workers = workers
         self._deadline = deadline
-        self._grace = grace
         self._memory = max_memory_bytes
         self._perform = perform
         self._jobs_per_worker = jobs_per_worker
         self._bytes_per_worker = bytes_per_worker
-        self._cores = cores or available_cores()
-        self._admission: Admission[WorkerProcess] = Admission(workers, queue * workers, self._cores)
         self._threads = ThreadPoolExecutor(2 * workers + 1, thread_name_prefix="workers")
-        self._restarts: Counter[str] = Counter()
         self._alive = 0
         self._warm = False
-        self._fault = ""
         self._starting: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Future[Reply]] = set()
-        self._accepted = 0
-        self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         for _ in range(self._workers):
             self._add_worker()
 
-    async def stop(self) -> None:
-        if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop())
-        await asyncio.shield(self._stopping)
-
-    def status(self) -> Status:
-        reason = self._hindrance()
-        return Status(
-            ready=not reason,
-            reason=reason,
-            workers=self._alive,
-            running=self._admission.running,
-            queued=self._admission.waiting,
-            capacity=self._admission.capacity,
-            restarts=dict(self._restarts),
-            refusal=self._refusal(),
-        )
-
-    async def run(self, job: Job) -> Result:
-        if self._stopping:
-            raise self._shutting_down()
-        self._accepted += 1
-        try:
-            return await self._run_whatever_dies(job)
-        finally:
-            self._accepted -= 1
-
-    async def _run_whatever_dies(self, job: Job) -> Result:
+    async def _do(self, job: Job) -> Result:
         """Begin again where a worker died and the job is not to blame; the deadline bounds it all."""
         tries = 0
         while True:
@@ -226,38 +191,29 @@ class WorkerPool:
             self._admission.offer(worker)
             return
 
-    async def _stop(self) -> None:
-        end = perf_counter() + self._grace
-        while self._accepted and perf_counter() < end:
-            await asyncio.sleep(0.01)
-        self._admission.dismiss(self._shutting_down())
+    @property
+    def _present(self) -> int:
+        return self._alive
+
+    @property
+    def _manned(self) -> bool:
+        return self._warm
+
+    def _absence(self) -> str:
+        return "" if self._warm and (self._alive or not self._fault) else self._fault or "starting"
+
+    def _cut_off(self) -> None:
         for call in tuple(self._calls):
             fail(call, self._shutting_down())
-        while self._accepted or self._starting:
+
+    async def _close(self) -> None:
+        while self._starting:
             await asyncio.sleep(0.01)
         loop = asyncio.get_running_loop()
         idle = self._admission.take_idle()
         self._alive -= len(idle)
         await asyncio.gather(*(loop.run_in_executor(self._threads, worker.close) for worker in idle))
         await loop.run_in_executor(None, self._threads.shutdown)
-
-    def _shutting_down(self) -> ShuttingDown:
-        return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
-
-    def _refusal(self) -> Refused | None:
-        if self._stopping:
-            return self._shutting_down()
-        return self._admission.refusal() if self._admission.full and self._warm else None
-
-    def _hindrance(self) -> str:
-        """Say why no job should be sent now, or nothing."""
-        if self._stopping:
-            return "draining"
-        if not self._warm or (self._fault and not self._alive):
-            return self._fault or "starting"
-        if self._admission.full:
-            return "the queue is full"
-        return ""
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, call: asyncio.Future[Reply], done: Future[Reply]) -> None:

@@ -1,0 +1,105 @@
+"""What every dispatcher does alike: it counts what it has accepted, tells how it is, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import Counter
+from time import perf_counter
+from typing import Generic, TypeVar
+
+from service.dispatch import Status
+from service.dispatch.admission import Admission
+from service.dispatch.errors import Refused, ShuttingDown
+from service.engine.jobs import Job, Result
+
+Place = TypeVar("Place")
+
+
+class Draining(ABC, Generic[Place]):
+    """A Dispatcher whose accepted jobs have `grace` seconds left when `stop` is called; then they are cut off."""
+
+    def __init__(self, admission: Admission[Place], grace: float) -> None:
+        self._admission = admission
+        self._grace = grace
+        self._restarts: Counter[str] = Counter()
+        self._fault = ""
+        self._accepted = 0
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    @abstractmethod
+    def _present(self) -> int:
+        """How many workers there are."""
+
+    @property
+    @abstractmethod
+    def _manned(self) -> bool:
+        """Whether a full queue is being worked on, so that it is worth coming again."""
+
+    @abstractmethod
+    def _absence(self) -> str:
+        """Say why there is nobody to do a job, or nothing."""
+
+    @abstractmethod
+    async def _do(self, job: Job) -> Result:
+        """Do a job that was accepted."""
+
+    @abstractmethod
+    def _cut_off(self) -> None:
+        """End the jobs that are being done."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Let go of the workers, once no job is left."""
+
+    async def run(self, job: Job) -> Result:
+        if self._stopping:
+            raise self._shutting_down()
+        self._accepted += 1
+        try:
+            return await self._do(job)
+        finally:
+            self._accepted -= 1
+
+    async def stop(self) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    def status(self) -> Status:
+        reason = self._hindrance()
+        return Status(
+            ready=not reason,
+            reason=reason,
+            workers=self._present,
+            running=self._admission.running,
+            queued=self._admission.waiting,
+            capacity=self._admission.capacity,
+            restarts=dict(self._restarts),
+            refusal=self._refusal(),
+        )
+
+    async def _stop(self) -> None:
+        end = perf_counter() + self._grace
+        while self._accepted and perf_counter() < end:
+            await asyncio.sleep(0.01)
+        self._admission.dismiss(self._shutting_down())
+        self._cut_off()
+        while self._accepted:
+            await asyncio.sleep(0.01)
+        await self._close()
+
+    def _shutting_down(self) -> ShuttingDown:
+        return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
+
+    def _refusal(self) -> Refused | None:
+        if self._stopping:
+            return self._shutting_down()
+        return self._admission.refusal() if self._admission.full and self._manned else None
+
+    def _hindrance(self) -> str:
+        """Say why no job should be sent now, or nothing."""
+        if self._stopping:
+            return "draining"
+        return self._absence() or ("the queue is full" if self._admission.full else "")
