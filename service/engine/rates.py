@@ -75,6 +75,12 @@ class Rates:
     gemm_store: float
     """To round and store one sample of the result, where it is an integer; a float falls into its place."""
 
+    # The codecs; a byte is one of the samples', not of the file.
+    png_read_byte: float
+    """To read one from a PNG."""
+    png_write_byte: float
+    """To filter and deflate one, "fast"."""
+
     # Pooling.
     pool_strip: float
     """The Python of one strip."""
@@ -125,6 +131,8 @@ RATES = Rates(
     gemm_mac=1.81e-11,
     gemm_mac_double=3.02e-11,
     gemm_store=3.25e-10,
+    png_read_byte=2.75e-09,
+    png_write_byte=4.30e-09,
     pool_strip=2.61e-05,
     pool_byte=2.87e-11,
     pool_number=1.16e-10,

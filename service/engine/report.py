@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from service.engine.geometry import Shape
 from service.engine.plan import BYTES, Plan, PlannedOperation
-
-SECONDS_PER_SAMPLE = {"decode": 3e-9, "encode": 3e-9}
-"""Rough rates of the codecs, measured on a photograph."""
+from service.engine.rates import RATES
 
 
 def describe(plan: Plan) -> dict[str, object]:
@@ -16,7 +14,6 @@ def describe(plan: Plan) -> dict[str, object]:
     """
     steps = [_operation(operation, plan.alpha) for operation in plan.operations]
     image, output = plan.info, plan.output
-    samples = image.width * image.height * image.channels + output.samples
     return {
         "image": {"width": image.width, "height": image.height, "channels": image.channels, "dtype": image.dtype},
         "steps": steps,
@@ -28,9 +25,16 @@ def describe(plan: Plan) -> dict[str, object]:
         "parameters": sum(_parameters(operation) for operation in plan.operations),
         "macs": sum(operation.macs for operation in plan.operations),
         "peak_bytes": plan.peak_bytes,
-        "seconds": sum(operation.seconds for operation in plan.operations)
-        + samples * BYTES[plan.dtype] * SECONDS_PER_SAMPLE["encode"],
+        "seconds": sum(operation.seconds for operation in plan.operations) + _coding_seconds(plan),
     }
+
+
+def _coding_seconds(plan: Plan) -> float:
+    """Predict how long pictures take to read, as if they were PNGs, and to write; arrays take next to nothing."""
+    image = plan.info
+    pixel_bytes = 0 if image.format == "npy" else image.channels * BYTES[image.dtype]
+    result_bytes = 0 if plan.answer == "npy" else plan.output.samples * BYTES[plan.dtype]
+    return image.width * image.height * pixel_bytes * RATES.png_read_byte + result_bytes * RATES.png_write_byte
 
 
 def _operation(planned: PlannedOperation, alpha: bool) -> dict[str, object]:  # noqa: FBT001

@@ -25,18 +25,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from service.engine import rates
+from service.engine import codecs, rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import source as padded_source
 from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
+from service.engine.limits import Limits
 from service.engine.loops.convolution import widen
 from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import RATES, Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests.benchmarks.pictures import photographs
 
 NAMES = [field.name for field in fields(Rates)]
 BUDGET = 0.15
@@ -185,6 +187,18 @@ def moving() -> dict[str, float]:
         "gemm_copy": single[1],
         "gemm_copy_double": double[1],
         "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
+        **coding(),
+    }
+
+
+def coding() -> dict[str, float]:
+    """Time the codecs on the photograph of the documentation."""
+    image = next(iter(photographs(None).values()))
+    data = codecs.encode_png(image)
+    info = codecs.inspect(data, Limits())
+    return {
+        "png_read_byte": least(lambda: codecs.decode(data, info)) / image.nbytes,
+        "png_write_byte": least(lambda: codecs.encode_png(image)) / image.nbytes,
     }
 
 
