@@ -28,11 +28,11 @@ from scipy.optimize import nnls
 from service.engine import codecs, rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
-from service.engine.algorithms.strips import source as padded_source
+from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
-from service.engine.loops.convolution import widen
+from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
 from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
@@ -205,9 +205,11 @@ def coding() -> dict[str, float]:
 def widening() -> float:
     """Time the widening of one sample of a strip."""
     image, wide = np.zeros((64, 1920, 3), np.uint8), np.zeros((64, 5760), np.float32)
-    padded = padded_source(image, Padding(), "zeros", 0.0, interleaved=True)
-    piece = (padded.rows, padded.columns, 0, 1, 1, np.float32(0), wide)
-    return least(lambda: widen(padded.image, padded.kind, *piece)) / wide.size
+    rim = Rim.padded(Shape(*image.shape), Padding(), "zeros", 0.0, "float32", interleaved=True)
+    padded = Source(source_bytes(image), 0, *rim)
+    none = np.empty(0, np.uint8)
+    scratch = Scratch(none, wide, wide[:0], np.empty((1, 4, BLOCK_BYTES), np.uint8), none, wide[0])
+    return least(lambda: widen(padded, 0, 64, 1, scratch)) / wide.size
 
 
 def laying(number: type[np.floating[Any]]) -> tuple[float, float]:

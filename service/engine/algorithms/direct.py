@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, tap_seconds
 from service.engine.algorithms.runs import Column, no_taps, table
-from service.engine.algorithms.strips import Sums, compute, workspace
+from service.engine.algorithms.strips import workspace
+from service.engine.algorithms.work import Sums, Work, ready
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
@@ -35,15 +35,17 @@ class Direct:
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
         taps = _taps(form)
-        return workspace(task, form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=False)
+        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=False)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        form = _form(task)
-        taps = table(_planes(form), form.number, form.distance, together=form.together, skip_zeros=finite(task))
-        result = np.empty(task.output, task.target)
-        sums = Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns, len(result))
-        compute(form.source(image), form.cut, form.layout, [sums], result, threads)
-        return result
+        return _work(task).apply(image, threads)
+
+
+@ready
+def _work(task: Task) -> Work:
+    form = _form(task)
+    taps = table(_planes(form), form.number, form.distance, skip_zeros=finite(task))
+    return form.work(task, Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns))
 
 
 def _taps(form: Form) -> int:

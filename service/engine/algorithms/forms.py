@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import lcm
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.runs import Column, Number
-from service.engine.algorithms.strips import Cut, Layout, Source, finish, source, storing_seconds
+from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
+from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.convolution import Finish
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
@@ -49,13 +49,14 @@ class Form(NamedTuple):
         """Count the floats between the taps of one column."""
         return self.cut.spacing * self.layout.pitch
 
-    @property
-    def together(self) -> bool:
-        return self.cut.apart > 0
-
-    def source(self, image: NDArray[Any]) -> Source:
+    def rim(self, task: Task) -> Rim:
         step = self.step
-        return source(image, step.padding, step.padding_mode, step.padding_value, interleaved=self.interleaved)
+        return Rim.padded(
+            task.shape, step.padding, step.padding_mode, step.padding_value, self.number, interleaved=self.interleaved
+        )
+
+    def work(self, task: Task, sums: Sums) -> Work:
+        return Work.of(task, self.rim(task), self.cut, self.layout, sums)
 
     def finish(self, task: Task) -> Finish:
         bias = [0.0] * self.planes if self.step.bias is None else self.step.bias[: self.planes].tolist()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, tap_seconds
 from service.engine.algorithms.runs import no_taps, table
-from service.engine.algorithms.strips import Sums, compute, finish, workspace
+from service.engine.algorithms.strips import finish, workspace
+from service.engine.algorithms.work import Sums, Work, ready
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, GradientMagnitude
 
@@ -35,26 +35,26 @@ class Gradient:
     def workspace(self, task: Task, threads: int) -> int:
         step, form = _known(task)
         taps = form.planes * (step.x.weight.size + step.y.weight.size)
-        return workspace(
-            task, form.cut, form.layout, 2 * form.planes, threads, number=form.number, taps=taps, twice=False
-        )
+        return workspace(form.cut, form.layout, 2 * form.planes, threads, number=form.number, taps=taps, twice=False)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        step, form = _known(task)
-        both = (step.x, step.y)
-        planes = [list(form.columns_of(one.weight[0, 0], channel)) for channel in range(form.planes) for one in both]
-        bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
-        result = np.empty(task.output, task.target)
-        sums = Sums(
-            table(planes, form.number, form.distance, together=form.together, skip_zeros=finite(task)),
-            no_taps(form.number),
-            finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
-            2 * form.planes,
-            form.columns,
-            len(result),
-        )
-        compute(form.source(image), form.cut, form.layout, [sums], result, threads)
-        return result
+        return _work(task).apply(image, threads)
+
+
+@ready
+def _work(task: Task) -> Work:
+    step, form = _known(task)
+    both = (step.x, step.y)
+    planes = [list(form.columns_of(one.weight[0, 0], channel)) for channel in range(form.planes) for one in both]
+    bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
+    sums = Sums(
+        table(planes, form.number, form.distance, skip_zeros=finite(task)),
+        no_taps(form.number),
+        finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
+        2 * form.planes,
+        form.columns,
+    )
+    return form.work(task, sums)
 
 
 def _geometry(step: Conv2d) -> tuple[object, ...]:

@@ -7,8 +7,9 @@ Nothing is stretched with zeros. After P. P. Vaidyanathan, "Multirate Systems an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil, gcd
 from typing import Any, NamedTuple
 
@@ -21,17 +22,14 @@ from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
-    Source,
-    Sums,
-    compute,
+    Rim,
     finish,
-    source_bytes,
     storing_seconds,
     workspace,
 )
+from service.engine.algorithms.work import Sums, Work, ready
 from service.engine.borders import OUTSIDE
 from service.engine.geometry import phases
-from service.engine.loops.convolution import KINDS
 from service.engine.rates import RATES
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import factors
@@ -119,37 +117,48 @@ class Polyphase:
         form = _form(task)
         twice = form.factors is not None
         return workspace(
-            task, form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=form.taps, twice=twice
+            form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=form.taps, twice=twice
         )
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        form = _form(task)
-        step, zeros = form.step, finite(task)
-        bias = [0.0] * step.out_channels if step.bias is None else step.bias.tolist()
-        end = finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases))
-        result = np.empty(task.output, task.target)
+        return _work(task).apply(image, threads)
+
+
+@ready
+def _work(task: Task) -> Work:
+    form = _form(task)
+    bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
+    columns: Iterable[list[Column]]
+    rows = form.vertical.phases
+    if form.factors is None:
         along = no_taps(task.arithmetic)
-        if form.factors is not None:
-            along = table(form.along(form.factors[1]), task.arithmetic, 0, together=False, skip_zeros=False)
-        all_sums = []
-        for first, phase in enumerate(form.vertical.phases):
-            columns = form.columns(phase) if form.factors is None else [form.down(phase, form.factors[0])]
-            taps = table(columns, task.arithmetic, form.distance, together=form.cut.apart > 0, skip_zeros=zeros)
-            rows = ceil((len(result) - first) / step.stride[0])
-            across = form.horizontal.outputs
-            all_sums.append(Sums(taps, along, end, form.planes, across, rows, first, step.stride[0]))
-        compute(form.source(image), form.cut, form.layout, all_sums, result, threads)
-        return result
+        columns = chain.from_iterable(form.columns(phase) for phase in rows)
+    else:
+        column, row = form.factors
+        along = table(form.along(row), task.arithmetic, 0, skip_zeros=False)
+        columns = (form.down(phase, column) for phase in rows)
+    sums = Sums(
+        table(columns, task.arithmetic, form.distance, skip_zeros=finite(task)),
+        along,
+        finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases)),
+        form.planes,
+        form.horizontal.outputs * form.unit,
+        len(rows),
+        form.unit,
+    )
+    return Work.of(task, form.rim(task), form.cut, form.layout, sums)
 
 
 class Form(NamedTuple):
     """How a transposed convolution is laid out: planes are channels of the output times phases across.
 
-    With `factors`, (column, row), the kernel is their outer product: rows of the input are summed by the taps of the
-    column, once for all phases across, and then along themselves.
+    Interleaved, the channels stay beside one another, and planes are the phases alone. With `factors`, (column, row),
+    the kernel is their outer product: rows of the input are summed by the taps of the column, once for all phases
+    across, and then along themselves.
     """
 
     step: ConvTranspose2d
+    interleaved: bool
     vertical: Axis
     horizontal: Axis
     layout: Layout
@@ -158,7 +167,22 @@ class Form(NamedTuple):
 
     @property
     def planes(self) -> int:
-        return len(self.horizontal.phases) * self.step.out_channels
+        return len(self.horizontal.phases) * len(self.outputs)
+
+    @property
+    def outputs(self) -> range:
+        """Count the channels of the output that are planes of their own."""
+        return range(1 if self.interleaved else self.step.out_channels)
+
+    @property
+    def unit(self) -> int:
+        """Count the samples that stay beside one another."""
+        return self.step.out_channels if self.interleaved else 1
+
+    def place(self, shift: int, channel: int) -> int:
+        """Give the offset within a row of the sample that a shift meets."""
+        x = shift - self.horizontal.begin
+        return x * self.unit if self.interleaved else self.layout.offset(x, channel)
 
     @property
     def distance(self) -> int:
@@ -169,10 +193,10 @@ class Form(NamedTuple):
         """Bound the taps of all tables."""
         return self.step.weight.size * (self.step.out_channels if self.step.shared else 1)
 
-    def source(self, image: NDArray[Any]) -> Source:
-        first = self.horizontal.replicate - self.horizontal.begin
+    def rim(self, task: Task) -> Rim:
         rows, columns = self.vertical.positions(), self.horizontal.positions()
-        return Source(source_bytes(image), KINDS[image.dtype.name], rows, columns, first, 0.0)
+        first, channels = self.horizontal.replicate - self.horizontal.begin, task.shape.channels
+        return Rim.of(rows, columns, first, channels, 0.0, task.arithmetic, interleaved=self.interleaved)
 
     def down(self, phase: Phase, column: Weights) -> list[Column]:
         """Give the taps of the rows of `phase`, one column for all planes of a row of the strip."""
@@ -184,9 +208,9 @@ class Form(NamedTuple):
     def along(self, row: Weights) -> Iterator[list[Column]]:
         """List for each plane the taps along a row."""
         for across in self.horizontal.phases:
-            for channel in range(self.step.out_channels):
+            for channel in self.outputs:
                 yield [
-                    Column(self.layout.offset(shift - self.horizontal.begin, channel), (float(row[tap]),))
+                    Column(self.place(shift, channel), (float(row[tap]),))
                     for tap, shift in zip(across.taps, across.shifts, strict=True)
                 ]
 
@@ -195,7 +219,7 @@ class Form(NamedTuple):
         step = self.step
         per_group, outputs = step.in_channels // step.groups, step.weight.shape[1]
         for across in self.horizontal.phases:
-            for output in range(step.out_channels):
+            for output in self.outputs:
                 group = output // outputs
                 plane = []
                 for channel in range(group * per_group, (group + 1) * per_group):
@@ -203,8 +227,9 @@ class Form(NamedTuple):
                     for tap, shift in zip(across.taps, across.shifts, strict=True):
                         if down.taps:
                             row = (down.shifts[0] - self.vertical.begin) * self.layout.pitch
-                            offset = row + self.layout.offset(shift - self.horizontal.begin, channel)
-                            plane.append(Column(offset, tuple(kernel[list(down.taps), tap].tolist())))
+                            plane.append(
+                                Column(row + self.place(shift, channel), tuple(kernel[list(down.taps), tap].tolist()))
+                            )
                 yield plane
 
 
@@ -226,12 +251,14 @@ def _form(task: Task) -> Form:
         )
         for axis, crop in enumerate((step.padding.top, step.padding.left))
     )
-    layout = Layout(task.shape.channels, 1, horizontal.end - horizontal.begin)
+    interleaved = step.shared and (step.bias is None or bool(np.ptp(step.bias) == 0))
+    width, channels = horizontal.end - horizontal.begin, task.shape.channels
+    layout = Layout(1, 1, width * channels) if interleaved else Layout(channels, 1, width)
     spacing = dilations[0] // gcd(dilations[0], strides[0])
     view = vertical.end - vertical.begin - vertical.outputs + 1
     row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
     cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
-    return Form(step, vertical, horizontal, layout, cut, _factors(step, vertical, horizontal))
+    return Form(step, interleaved, vertical, horizontal, layout, cut, _factors(step, vertical, horizontal))
 
 
 def _factors(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> tuple[Weights, Weights] | None:

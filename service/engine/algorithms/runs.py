@@ -1,9 +1,8 @@
-"""From kernels to the tables that the loops read: which taps are summed in one go."""
+"""From kernels to the tables that the loops read: columns of taps that rows share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,10 +13,8 @@ from service.engine.precision import Arithmetic
 Number = Arithmetic | Literal["int16"]
 """Of strips, taps and sums."""
 
-COSTS = {5: 6.5, 3: 4.0, 1: 2.2}
-"""Cycles that a run of so many taps takes for 16 samples of one row, measured with four rows together."""
-FILLED = {3: 4, 6: 8, 7: 8}
-"""Single taps are summed by eights and fours and one by one; so many are worth filling up with weights of 0."""
+WORTH_A_CUT = 2
+"""Zeros in a row: to go on with a new column costs the loads of three lines, a zero four products."""
 
 
 class Column(NamedTuple):
@@ -27,66 +24,46 @@ class Column(NamedTuple):
     weights: tuple[float, ...]
 
 
-def table(
-    planes: Iterable[Sequence[Column]], number: Number, distance: int, *, together: bool, skip_zeros: bool
-) -> Taps:
-    """Tabulate the columns of each plane, in which taps are `distance` floats apart.
+def table(planes: Iterable[Iterable[Column]], number: Number, distance: int, *, skip_zeros: bool) -> Taps:
+    """Tabulate the columns of each plane, in which taps are `distance` numbers apart.
 
-    `together` makes runs for rows that are summed together. A weight of 0 may be skipped where no sample is infinite or
-    NaN.
+    A weight of 0 may be skipped where no sample is infinite or NaN.
     """
     weights: list[float] = []
     offsets: list[int] = []
-    bounds: list[tuple[int, ...]] = []
+    starts = [0]
+    bounds: list[tuple[int, int]] = []
     for columns in planes:
-        runs = sorted(
-            (-size, start, column.offset + start * distance, column.weights[start : start + size])
-            for column in columns
-            for start, size in split(column.weights, together=together, skip_zeros=skip_zeros)
-        )
-        singles = sum(size == -1 for size, *_ in runs)
-        if skip_zeros and singles % 8 in FILLED:
-            runs += [(-1, 0, runs[-1][2], (0.0,))] * (FILLED[singles % 8] - singles % 8)
-        sizes = [-size for size, *_ in runs]
         first = len(offsets)
-        bounds.append(
-            (
-                first,
-                first + sizes.count(5),
-                first + sizes.count(5) + sizes.count(3),
-                first + len(sizes),
-                len(weights),
-            )
-        )
-        offsets += [offset for _, _, offset, _ in runs]
-        weights += [weight for *_, those in runs for weight in those]
+        for column in columns:
+            for start, end in runs(column.weights) if skip_zeros else [(0, len(column.weights))]:
+                offsets.append(column.offset + start * distance)
+                weights += column.weights[start:end]
+                starts.append(len(weights))
+        bounds.append((first, len(offsets)))
     return Taps(
-        np.array(weights, number), np.array(offsets, np.intp), np.array(bounds, np.intp).reshape(len(bounds), 5)
+        np.array(weights, number),
+        np.array(offsets, np.intp),
+        np.array(starts, np.intp),
+        np.array(bounds, np.intp).reshape(len(bounds), 2),
     )
 
 
 def no_taps(number: Number) -> Taps:
-    return table([], number, 0, together=False, skip_zeros=False)
+    return table([], number, 0, skip_zeros=False)
 
 
-def split(weights: tuple[float, ...], *, together: bool = True, skip_zeros: bool = False) -> list[tuple[int, int]]:
-    """Cut a column of taps into (start, size) of runs of 5, 3 and 1, at the least cost in all."""
-    if not together:
-        return [(start, 1) for start, weight in enumerate(weights) if weight != 0 or not skip_zeros]
-    return list(_cheapest(tuple(weight == 0 and skip_zeros for weight in weights)))
-
-
-@lru_cache(maxsize=256)
-def _cheapest(free: tuple[bool, ...]) -> tuple[tuple[int, int], ...]:
-    """From the end on: the best way to sum all taps from each position; a tap that is `free` may be left out."""
-    best: list[tuple[float, tuple[tuple[int, int], ...]]] = [(0.0, ())] * (len(free) + 1)
-    for start in reversed(range(len(free))):
-        ways = [
-            (cost + best[start + size][0], ((start, size), *best[start + size][1]))
-            for size, cost in COSTS.items()
-            if start + size <= len(free)
-        ]
-        if free[start]:
-            ways.append(best[start + 1])
-        best[start] = min(ways)
-    return best[0][1]
+def runs(weights: tuple[float, ...]) -> Iterator[tuple[int, int]]:
+    """Cut a column of taps into (start, end): without the zeros at its ends, and without any that are worth a cut."""
+    start = end = 0
+    for tap, weight in enumerate(weights):
+        if weight == 0:
+            continue
+        if end and tap - end >= WORTH_A_CUT:
+            yield start, end
+            start = tap
+        elif not end:
+            start = tap
+        end = tap + 1
+    if end:
+        yield start, end

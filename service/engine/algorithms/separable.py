@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite
 from service.engine.algorithms.runs import Column, Number, table
-from service.engine.algorithms.strips import Sums, compute, workspace
+from service.engine.algorithms.strips import workspace
+from service.engine.algorithms.work import Sums, Work, ready
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
@@ -34,26 +35,28 @@ class Separable:
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
         taps = len(column) + form.planes * len(row)
-        return workspace(task, form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=True)
+        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=True)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        form, column, row = _known(task)
-        down = list(form.columns_of(column[:, None]))
-        along = [
-            [Column(form.along(tap, channel), (weight,)) for tap, weight in enumerate(row.tolist())]
-            for channel in range(form.planes)
-        ]
-        result = np.empty(task.output, task.target)
-        sums = Sums(
-            table([down], form.number, form.distance, together=form.together, skip_zeros=finite(task)),
-            table(along, form.number, 0, together=False, skip_zeros=finite(task) and bool(row.any())),
-            form.finish(task),
-            form.planes,
-            form.columns,
-            len(result),
-        )
-        compute(form.source(image), form.cut, form.layout, [sums], result, threads)
-        return result
+        return _work(task).apply(image, threads)
+
+
+@ready
+def _work(task: Task) -> Work:
+    form, column, row = _known(task)
+    down = list(form.columns_of(column[:, None]))
+    along = [
+        [Column(form.along(tap, channel), (weight,)) for tap, weight in enumerate(row.tolist())]
+        for channel in range(form.planes)
+    ]
+    sums = Sums(
+        table([down], form.number, form.distance, skip_zeros=finite(task)),
+        table(along, form.number, 0, skip_zeros=finite(task) and bool(row.any())),
+        form.finish(task),
+        form.planes,
+        form.columns,
+    )
+    return form.work(task, sums)
 
 
 def _tap_seconds(number: Number) -> float:

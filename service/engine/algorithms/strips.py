@@ -1,31 +1,30 @@
-"""An output cut into strips of rows: for each, the rows of the input that it looks at are widened to floats.
+"""How an output is cut into strips of rows, how these are laid out, and what surrounds the image.
 
-A strip stays in the second-level cache between being filled and being read, and no image is ever widened as a whole.
+For each strip the rows of the input that it looks at are widened to floats. It stays in the second-level cache between
+being filled and being read, and no image is ever widened as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil, frexp, prod
+from math import ceil, frexp
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.runs import Number
 from service.engine.borders import indices
-from service.engine.geometry import Padding, PaddingMode
-from service.engine.loops.convolution import BESIDE, KINDS, TOGETHER, Finish, Taps, correlate, widen
+from service.engine.geometry import Padding, PaddingMode, Shape
+from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish
+from service.engine.loops.lanes import SPAN_BYTES, TOGETHER
 from service.engine.rates import RATES
 
-Positions = NDArray[np.int32]
+Positions = NDArray[np.signedinteger[Any]]
 
-STRIP_BYTES = 3 << 18
-"""Of a strip, about: three quarters of a second-level cache."""
+STRIP_BYTES = 1 << 20
+"""Of a strip, about: a second-level cache."""
 SHARE_BYTES = 1 << 17
 PIECES = 8
 """So many strips, if none is smaller than that: a few threads then end at about the same time."""
@@ -33,10 +32,8 @@ LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 16
 """Of the output in a strip, however long its rows are."""
-BLOCK_BYTES = 1 << 15
-"""Of the sums of one row in a block of columns; of those of all planes together as far as SHORTEST allows."""
-SHORTEST = 256
-"""Columns of a block: the cost of a call weighs more on shorter ones."""
+SPARE_BYTES = TOGETHER * 8 * SPAN_BYTES
+"""For spans of numbers of two bytes that are stored in eight."""
 TAP_BYTES = 256
 """Of the tables of taps and, while these are made, of lists; more than it takes."""
 POSITION_BYTES = 32
@@ -72,20 +69,12 @@ class Layout:
         return ((column % self.phases) * self.channels + channel) * self.length + column // self.phases
 
 
-class Piece(NamedTuple):
-    """Some of the rows that are cut: `rows` from `first` on."""
-
-    first: int
-    rows: int
-
-
 @dataclass(frozen=True)
 class Cut:
     """`rows` rows of output in `count` strips of nearly equal height; each begins at `step` times its first row.
 
     A strip reaches over `view` rows for the first row of output, and `step` more for each other one. Rows of output
-    `apart` apart look at rows of input `spacing` apart, and taps of one column too, so that they share them; `apart` is
-    0 where a strip has too few rows for that.
+    `spacing` / `step` apart look at rows of input `spacing` apart, and taps of one column too, so that they share them.
     """
 
     rows: int
@@ -93,7 +82,6 @@ class Cut:
     step: int
     view: int
     spacing: int
-    apart: int
 
     @classmethod
     def of(cls, rows: int, step: int, view: int, spacing: int, row_bytes: int) -> Cut:
@@ -105,54 +93,59 @@ class Cut:
         )
         height = max(FEWEST_ROWS, 2 * TOGETHER * apart if apart <= FEWEST_ROWS else 0, view // step, fitting)
         count = ceil(rows / height)
-        return cls(rows, count, step, view, spacing, apart if rows // count >= TOGETHER * apart else 0)
+        return cls(rows, count, step, view, spacing)
 
     @property
     def highest(self) -> int:
         return (ceil(self.rows / self.count) - 1) * self.step + self.view
 
-    def pieces(self) -> list[Piece]:
-        edges = [self.rows * index // self.count for index in range(self.count + 1)]
-        return [Piece(begin, end - begin) for begin, end in pairwise(edges)]
+    def edges(self) -> NDArray[np.intp]:
+        """Give the first row of each strip, and the end of the last."""
+        return np.arange(self.count + 1) * self.rows // self.count
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """An image, (H, bytes), and, for each padded row and column, the one that stands there, or -1 for `value`."""
+class Rim(NamedTuple):
+    """What stands at each padded row and column: the index of a sample, or -1 for `value`.
 
-    image: NDArray[np.uint8]
-    kind: int
-    rows: Positions
-    columns: Positions
+    The whole image stands in `columns` from `first` on; a column is one sample of each of `channels`.
+    """
+
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
     first: int
-    """The column from which on the whole image stands."""
-    value: float
+    channels: int
+    value: Any
 
-    def widened(self, piece: Piece, cut: Cut, layout: Layout, strip: NDArray[Any]) -> None:
-        begin = piece.first * cut.step
-        rows = self.rows[begin : begin + (piece.rows - 1) * cut.step + cut.view]
-        value = strip.dtype.type(self.value)
-        target = strip[: len(rows)]
-        widen(self.image, self.kind, rows, self.columns, self.first, layout.channels, layout.phases, value, target)
+    @classmethod
+    def of(
+        cls,
+        rows: Positions,
+        columns: Positions,
+        first: int,
+        channels: int,
+        value: float,
+        number: Number,
+        *,
+        interleaved: bool,
+    ) -> Rim:
+        """Make a rim of `number`; `interleaved` takes a row for one channel of W * C columns."""
+        if interleaved:
+            samples = columns[:, None] * channels + np.arange(channels)
+            columns = np.where(columns[:, None] < 0, -1, samples).reshape(-1)
+            first *= channels
+            channels = 1
+        outside = np.dtype(number).type(value)
+        return cls(rows.astype(np.int32), columns.astype(np.int32), first, channels, outside)
 
-
-def source(image: NDArray[Any], padding: Padding, mode: PaddingMode, value: float, *, interleaved: bool) -> Source:
-    """Give `image` (H, W, C) its rim; `interleaved` takes it for one channel of W * C columns."""
-    height, width, channels = image.shape
-    columns = indices(width, padding.horizontal, mode)
-    first = padding.left
-    if interleaved:
-        samples = columns[:, None] * channels + np.arange(channels)
-        columns = np.where(columns[:, None] < 0, -1, samples).reshape(-1)
-        first *= channels
-    return Source(
-        source_bytes(image),
-        KINDS[image.dtype.name],
-        indices(height, padding.vertical, mode).astype(np.int32),
-        columns.astype(np.int32),
-        first,
-        value if mode == "constant" else 0.0,
-    )
+    @classmethod
+    def padded(
+        cls, shape: Shape, padding: Padding, mode: PaddingMode, value: float, number: Number, *, interleaved: bool
+    ) -> Rim:
+        """Give an image of `shape` the rim that `mode` asks for."""
+        rows = indices(shape.height, padding.vertical, mode)
+        columns = indices(shape.width, padding.horizontal, mode)
+        outside = value if mode == "constant" else 0.0
+        return cls.of(rows, columns, padding.left, shape.channels, outside, number, interleaved=interleaved)
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -166,11 +159,6 @@ def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image).reshape(len(image), -1).view(np.uint8)
 
 
-def block(planes: int, number: np.dtype[Any]) -> int:
-    """Count the columns of a block."""
-    return max(SHORTEST, BLOCK_BYTES // number.itemsize // planes)
-
-
 def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) -> Finish:
     """Say what becomes of the sums of the planes of one pixel."""
     number = np.dtype(task.arithmetic).type
@@ -179,7 +167,6 @@ def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) 
         np.array([1.0 if power else d for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array([1 / d if power else 1.0 for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
         np.array(bias, task.arithmetic),
-        len({*divisors}) == len({*bias}) == 1 and (norm == 0 or (divisors[0], bias[0]) == (1, 0)),
         number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 1),
         norm,
     )
@@ -195,72 +182,11 @@ def _is_power_of_two(divisor: float) -> bool:
     return abs(frexp(divisor)[0]) == 0.5
 
 
-class Sums(NamedTuple):
-    """What is computed from every strip: rows `first`, `first` + `stride`, ... of the output, `rows` in all.
-
-    A row is `columns` times one sample of each of `planes` planes. The taps of `along`, if any, are for the rows that
-    come of `down`.
-    """
-
-    down: Taps
-    along: Taps
-    finish: Finish
-    planes: int
-    columns: int
-    rows: int
-    first: int = 0
-    stride: int = 1
-
-
-def compute(
-    source: Source, cut: Cut, layout: Layout, all_sums: Sequence[Sums], result: NDArray[Any], threads: int
-) -> None:
-    """Fill `result` (H', W', C') strip by strip. Where the strips end does not depend on `threads`."""
-    out, kind = rows_of_bytes(result), KINDS[result.dtype.name]
-    numbers, arithmetic = all_sums[0].down.weights.dtype, all_sums[0].finish.scale.dtype
-    planes = all_sums[0].planes
-    between = TOGETHER if any(len(sums.along.offsets) for sums in all_sums) else 0
-    pitch, apart = cut.step * layout.pitch, max(1, cut.apart)
-    idle: list[tuple[NDArray[Any], ...]] = []
-
-    def fill(piece: Piece) -> None:
-        try:
-            strip, *scratch = own = idle.pop()
-        except IndexError:
-            shapes = (
-                ((cut.highest, layout.pitch), numbers),
-                ((planes, TOGETHER, block(planes, numbers) + BESIDE), numbers),
-                ((planes * block(planes, numbers),), arithmetic),
-                ((between, layout.pitch), numbers),
-            )
-            strip, *scratch = own = tuple(aligned(shape, number) for shape, number in shapes)
-        source.widened(piece, cut, layout, strip)
-        for sums in all_sums:
-            first, count = sums.first + piece.first * sums.stride, min(piece.rows, sums.rows - piece.first)
-            correlate(
-                strip.reshape(-1), pitch, apart, sums.down, sums.along, sums.finish, out, kind,
-                first, sums.stride, count, sums.columns, *scratch,
-            )  # fmt: skip
-        idle.append(own)
-
-    parallel.each(fill, cut.pieces(), threads)
-
-
-def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
-    """Make an array of zeros that begins with a cache line."""
-    size = prod(shape)
-    memory = np.zeros(size + 64 // number.itemsize, number)
-    skipped = -memory.ctypes.data % 64 // number.itemsize
-    return memory[skipped : skipped + size].reshape(shape)
-
-
-def workspace(
-    task: Task, cut: Cut, layout: Layout, planes: int, threads: int, *, number: Number, taps: int, twice: bool
-) -> int:
-    """Bound the bytes of strips, accumulators and rows in between for each thread, of positions, and of `taps` taps."""
-    rows = cut.highest + (TOGETHER if twice else 0) + 1
-    kind, columns = np.dtype(number), block(planes, np.dtype(number))
-    own = kind.itemsize * (rows * layout.pitch + planes * TOGETHER * (columns + BESIDE))
-    own += np.dtype(task.arithmetic).itemsize * planes * columns
+def workspace(cut: Cut, layout: Layout, planes: int, threads: int, *, number: Number, taps: int, twice: bool) -> int:
+    """Bound the bytes of strips, blocks and rows in between for each thread, of positions, and of `taps` taps."""
+    rows = cut.highest + (TOGETHER if twice else 0)
+    own = (
+        np.dtype(number).itemsize * rows * layout.pitch + planes * TOGETHER * BLOCK_BYTES + 2 * SPARE_BYTES + 8 * BLOCK
+    )
     positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
     return min(threads, cut.count) * own + positions + taps * TAP_BYTES + SLACK

@@ -33,9 +33,14 @@ class _Places(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """Numba's cache, for which it is no error that something cannot be kept."""
+    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes."""
 
     _impl_class = _Places
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        sources = sorted(Path(__file__).parent.glob("*.py"))
+        self._cache_file._source_stamp = tuple((s.stat().st_mtime, s.stat().st_size) for s in sources)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):
@@ -53,14 +58,13 @@ def compiled(*, fastmath: Fastmath = False) -> Callable[[Function], Function]: .
 def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmath = False) -> Callable[..., Any]:
     """Compile `function` when it is first called with arguments of some types; divisions follow IEEE 754.
 
-    `@compiled` and `@compiled(fastmath=True)` both work. A cache entry is found by the source file of the
-    function alone: keep the functions that it calls in the same file.
+    `@compiled` and `@compiled(fastmath=True)` both work. It may call functions of other files of this folder.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         dispatcher: Any = njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
         with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
-            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # cache=True does it with numba's own
+            dispatcher._cache = _Cache(function)  # cache=True does it with numba's own
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)

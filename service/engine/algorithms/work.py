@@ -1,0 +1,168 @@
+"""What the loops of strips are given: made ready once for a task, used for every image of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine import parallel
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, rows_of_bytes, source_bytes
+from service.engine.loops.convolution import (
+    BLOCK,
+    BLOCK_BYTES,
+    KINDS,
+    Finish,
+    Output,
+    Scratch,
+    Source,
+    Strips,
+    Taps,
+    convolve,
+)
+from service.engine.loops.lanes import SPAN_BYTES, TOGETHER
+
+Bytes = NDArray[np.uint8]
+
+CACHE_LINE = 64
+KEPT_MEMORY = 4 << 20
+KEPT_WORK = 1 << 18
+"""Bytes of what is made ready, at most, to be kept: wide pictures have long rims."""
+
+
+class Sums(NamedTuple):
+    """What is computed from every strip.
+
+    The output consists of `phases` that take turns down its rows. A row is `columns` numbers of each of `planes`
+    planes, `unit` of one after as many of the one before. The taps of `along`, if any, are for the rows that come of
+    `down`.
+    """
+
+    down: Taps
+    along: Taps
+    finish: Finish
+    planes: int
+    columns: int
+    phases: int = 1
+    unit: int = 1
+
+
+class _Part(NamedTuple):
+    """An array of the scratch memory of a thread; of some, as much as a span behind the end may be read."""
+
+    shape: tuple[int, ...]
+    number: np.dtype[Any]
+    beyond: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.number.itemsize * prod(self.shape)
+
+    @property
+    def room(self) -> int:
+        return ceil((self.size + self.beyond) / CACHE_LINE) * CACHE_LINE
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A task in the terms of the loops."""
+
+    task: Task
+    rim: Rim
+    strips: Strips
+    sums: Sums
+    parts: tuple[_Part, ...]
+    room: int
+
+    @classmethod
+    def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, sums: Sums) -> Work:
+        distance = cut.spacing * layout.pitch
+        strips = Strips(cut.edges(), cut.step, cut.view, cut.spacing // cut.step, distance, layout.phases)
+        byte, numbers, twice = np.dtype(np.uint8), sums.down.weights.dtype, len(sums.along.offsets) > 0
+        dealt = layout.channels * layout.phases > 1
+        row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
+        parts = (
+            _Part((row_bytes if dealt else 0,), byte),
+            _Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
+            _Part((TOGETHER if twice else 0, layout.pitch), numbers, SPAN_BYTES),
+            _Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
+            _Part((SPARE_BYTES,), byte),
+            _Part((BLOCK,), sums.finish.scale.dtype),
+        )
+        return cls(task, rim, strips, sums, parts, sum(part.room for part in parts) + CACHE_LINE)
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (*self.rim, *self.strips, *self.sums.down, *self.sums.along)
+        return sum(getattr(array, "nbytes", 0) for array in arrays)
+
+    def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        """Compute the task strip by strip. Where the strips end does not depend on `threads`."""
+        result = np.empty(self.task.output, self.task.target)
+        sums, kind = self.sums, KINDS[image.dtype.name]
+        source = Source(source_bytes(image), kind, *self.rim)
+        out = Output(rows_of_bytes(result), KINDS[result.dtype.name], sums.phases, sums.columns, sums.unit)
+        counter = np.zeros(1, np.int64)
+
+        def make_strips(_: int) -> None:
+            memory = kept.take(self.room)
+            scratch = Scratch(*self._cut(memory))
+            convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, scratch)
+            kept.give(memory)
+
+        parallel.each(make_strips, range(min(threads, len(self.strips.edges) - 1)), threads)
+        return result
+
+    def _cut(self, memory: Bytes) -> Iterator[NDArray[Any]]:
+        """Cut memory into parts that begin with a cache line."""
+        at = -memory.ctypes.data % CACHE_LINE
+        for part in self.parts:
+            yield memory[at : at + part.size].view(part.number).reshape(part.shape)
+            at += part.room
+
+
+class Kept:
+    """Memory for strips, kept for the next image: to touch new pages takes as long as to widen what they hold."""
+
+    def __init__(self) -> None:
+        self._idle: list[Bytes] = []
+
+    def take(self, size: int) -> Bytes:
+        """Give at least `size` bytes, whatever they hold."""
+        try:
+            memory = self._idle.pop()
+        except IndexError:
+            return np.empty(size, np.uint8)
+        return memory if len(memory) >= size else np.empty(size, np.uint8)
+
+    def give(self, memory: Bytes) -> None:
+        """Take back what is not too large to be kept."""
+        if len(memory) <= KEPT_MEMORY:
+            self._idle.append(memory)
+
+    def forget(self) -> None:
+        self._idle.clear()
+
+
+kept = Kept()
+
+
+def ready(make: Callable[[Task], Work]) -> Callable[[Task], Work]:
+    """Keep what `make` makes as long as its task is kept."""
+    known: WeakKeyDictionary[Task, Work] = WeakKeyDictionary()
+
+    def work_of(task: Task) -> Work:
+        work = known.get(task)
+        if work is None:
+            work = make(task)
+            if work.nbytes <= KEPT_WORK:
+                known[task] = work
+        return work
+
+    return work_of

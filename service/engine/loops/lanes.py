@@ -1,0 +1,311 @@
+"""What numba's Python cannot say: sums of taps kept in vector registers, and a counter that threads share.
+
+Both are written as LLVM's intermediate code, in vectors that LLVM cuts down to those of the machine. The vectoriser
+would keep sums in memory, since it cannot know how many taps there are: that took 1.4 to 1.8 times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple, cast
+
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+TOGETHER = 4
+"""Rows that are summed at once."""
+BESIDE = 2
+"""Vectors of each of them: eight sums, twice as many as a multiplication takes cycles."""
+SPAN_BYTES = BESIDE * VECTOR_BYTES
+"""Of the numbers of one row that are summed at once."""
+
+UINT8, UINT16, FLOAT32, FLOAT64, AS_SUMMED = range(5)
+"""Kinds of samples, the first four of 1, 2, 4 and 8 bytes; AS_SUMMED stores the sums and nothing else."""
+
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+_CONTRACT = ("contract",)
+
+
+@intrinsic
+def _next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001 -- numba's interface
+    """Give `counter[0]` (int64) and add 1 to it, in one step for all threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.atomic_rmw("add", data, _INT64(1), "monotonic")
+
+    return types.int64(counter), generate
+
+
+next_piece = cast("Callable[[NDArray[np.int64]], int]", _next_piece)
+
+
+class _Lanes:
+    """Writes code for vectors of one type of number."""
+
+    def __init__(self, builder: Any, number: Any, size: int, count: int) -> None:
+        self.builder, self.number, self.size, self.count = builder, number, size, count
+        self.vector = ir.VectorType(number, count)
+        self.whole = isinstance(number, ir.IntType)
+        self.zero = ir.Constant(self.vector, [0 if self.whole else 0.0] * count)
+
+    def load(self, row: Any, beside: int) -> Any:
+        place = self.builder.gep(row, [_INT64(beside * self.count)])
+        return self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()), align=self.size)
+
+    def splat(self, value: Any) -> Any:
+        vector = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value, _INT32(0))
+        lanes = ir.Constant(ir.VectorType(_INT32, self.count), [0] * self.count)
+        return self.builder.shuffle_vector(vector, vector, lanes)
+
+    def add_product(self, total: Any, x: Any, weight: Any) -> Any:
+        """Add; as one operation where the machine has it for floats."""
+        if self.whole:
+            return self.builder.add(total, self.builder.mul(x, weight))
+        return self.builder.fadd(total, self.builder.fmul(x, weight, flags=_CONTRACT), flags=_CONTRACT)
+
+
+def _block(rows: int) -> Callable[..., None]:
+    """Make the intrinsic that sums `rows` rows at once."""
+
+    @intrinsic
+    def sum_block(
+        typing: Any,  # noqa: ARG001 -- numba's interface
+        strip: Any,
+        at: Any,
+        jump: Any,
+        offsets: Any,
+        starts: Any,
+        weights: Any,
+        first: Any,
+        end: Any,
+        divisor: Any,
+        scale: Any,
+        bias: Any,
+        high: Any,
+        kind: Any,
+        out: Any,
+        place: Any,
+        pitch: Any,
+    ) -> Any:
+        """Sum the columns of taps `first` to `end` for SPAN_BYTES of numbers of each of `rows` rows, and store them.
+
+        Column t has the weights `starts[t]` to `starts[t + 1]`. For row r its tap j meets `strip` from `at` +
+        `offsets[t]` + (r + j) * `jump` on. sum / divisor * scale + bias is stored as `kind` at byte `place` + r *
+        `pitch` of `out`; integers are rounded half to even and clipped to 0..`high`, NaN becomes 0.
+        """
+        arguments = (strip, at, jump, offsets, starts, weights, first, end)
+        end_arguments = (divisor, scale, bias, high, kind, out, place, pitch)
+        signature = types.void(*arguments, *end_arguments)
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            def data(index: int) -> Any:
+                return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+            number = context.get_value_type(signature.args[0].dtype)
+            size = context.get_abi_sizeof(number)
+            lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+            base = builder.gep(data(0), [values[1]])
+            sums = _sums(lanes, rows, base, values[2], (data(3), data(4), data(5)), values[6], values[7])
+            real = context.get_value_type(signature.args[9])
+            divisor, scale, bias, high, kind = values[8:13]
+            end = _Finish(divisor, scale, bias, high, kind, data(13), values[14], values[15])
+            _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return cast("Callable[..., None]", sum_block)
+
+
+sum_four_rows = _block(TOGETHER)
+sum_one_row = _block(1)
+
+Sums = list[list[Any]]
+"""By row and vector beside one another."""
+
+
+def _sums(lanes: _Lanes, rows: int, base: Any, jump: Any, tables: tuple[Any, Any, Any], first: Any, end: Any) -> Sums:
+    """Write the loop over columns. Short ones are written out; of longer ones the weights move through registers."""
+    builder, (offsets, starts, weights) = lanes.builder, tables
+    names = ("columns", "column", "next", "finish")
+    head, body, following, finish = (builder.append_basic_block(name) for name in names)
+    entry = builder.block
+    builder.branch(head)
+    builder.position_at_end(head)
+    column = builder.phi(_INT64)
+    column.add_incoming(first, entry)
+    sums = [[builder.phi(lanes.vector) for _ in range(BESIDE)] for _ in range(rows)]
+    for total in _all(sums):
+        total.add_incoming(lanes.zero, entry)
+    builder.cbranch(builder.icmp_signed("<", column, end), body, finish)
+
+    builder.position_at_end(body)
+    top = builder.gep(base, [builder.load(builder.gep(offsets, [column]))])
+    start = builder.load(builder.gep(starts, [column]))
+    after = builder.add(column, _INT64(1))
+    taps = builder.sub(builder.load(builder.gep(starts, [after])), start)
+    own = builder.gep(weights, [start])
+    long = builder.append_basic_block("long")
+    choice = builder.switch(taps, long)
+    ways = []
+    for count in range(1, rows):
+        short = builder.append_basic_block(f"taps{count}")
+        choice.add_case(_INT64(count), short)
+        builder.position_at_end(short)
+        weight = [lanes.splat(builder.load(builder.gep(own, [_INT64(tap)]))) for tap in range(count)]
+        totals = [row[:] for row in sums]
+        for line in range(count + rows - 1):
+            _add_line(lanes, totals, builder.gep(top, [builder.mul(jump, _INT64(line))]), line, weight)
+        ways.append((totals, builder.block))
+        builder.branch(following)
+    builder.position_at_end(long)
+    ways.append((_long_column(lanes, sums, top, jump, own, taps), builder.block))
+    builder.branch(following)
+
+    builder.position_at_end(following)
+    for row, beside in product(range(rows), range(BESIDE)):
+        total = builder.phi(lanes.vector)
+        for totals, block in ways:
+            total.add_incoming(totals[row][beside], block)
+        sums[row][beside].add_incoming(total, following)
+    column.add_incoming(after, following)
+    builder.branch(head)
+    builder.position_at_end(finish)
+    return sums
+
+
+def _add_line(lanes: _Lanes, totals: Sums, line: Any, number: int, weights: list[Any]) -> None:
+    """Add one line of the strip to every row that has a tap there: row r has that of `weights[number - r]`."""
+    x = [lanes.load(line, beside) for beside in range(BESIDE)]
+    for row, total in enumerate(totals):
+        if 0 <= number - row < len(weights):
+            weight = weights[number - row]
+            total[:] = [lanes.add_product(total[beside], x[beside], weight) for beside in range(BESIDE)]
+
+
+def _long_column(lanes: _Lanes, sums: Sums, top: Any, jump: Any, weights: Any, taps: Any) -> Sums:
+    """Add a column of at least as many taps as there are rows: a line meets all rows, but for the outermost lines."""
+    builder, rows = lanes.builder, len(sums)
+    totals = [row[:] for row in sums]
+    early = [lanes.splat(builder.load(builder.gep(weights, [_INT64(tap)]))) for tap in range(rows - 1)]
+    for number in range(rows - 1):
+        _add_line(lanes, totals, builder.gep(top, [builder.mul(jump, _INT64(number))]), number, early)
+    begin = builder.gep(top, [builder.mul(jump, _INT64(rows - 1))])
+    entry, loop, rest = builder.block, builder.append_basic_block("lines"), builder.append_basic_block("rest")
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    tap, line = builder.phi(_INT64), builder.phi(begin.type)
+    tap.add_incoming(_INT64(rows - 1), entry)
+    line.add_incoming(begin, entry)
+    former = [builder.phi(lanes.vector) for _ in range(rows - 1)]
+    for register, weight in zip(former, early, strict=True):
+        register.add_incoming(weight, entry)
+    moving = [[builder.phi(lanes.vector) for _ in range(BESIDE)] for _ in range(rows)]
+    for register, total in zip(_all(moving), _all(totals), strict=True):
+        register.add_incoming(total, entry)
+    totals = [row[:] for row in moving]
+    recent = [*former, lanes.splat(builder.load(builder.gep(weights, [tap])))]
+    _add_line(lanes, totals, line, rows - 1, recent)
+    for register, weight in zip(former, recent[1:], strict=True):
+        register.add_incoming(weight, loop)
+    for register, total in zip(_all(moving), _all(totals), strict=True):
+        register.add_incoming(total, loop)
+    following, below = builder.add(tap, _INT64(1)), builder.gep(line, [jump])
+    tap.add_incoming(following, loop)
+    line.add_incoming(below, loop)
+    builder.cbranch(builder.icmp_signed("<", following, taps), loop, rest)
+
+    builder.position_at_end(rest)
+    for number in range(rows - 1):
+        _add_line(lanes, totals, builder.gep(below, [builder.mul(jump, _INT64(number))]), number + rows, recent)
+    return totals
+
+
+class _Finish(NamedTuple):
+    """The last arguments of a block, as code."""
+
+    divisor: Any
+    scale: Any
+    bias: Any
+    high: Any
+    kind: Any
+    out: Any
+    place: Any
+    pitch: Any
+
+
+def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
+    """Write what becomes of the sums; `real` are lanes of the numbers in which it is computed."""
+    builder = lanes.builder
+    raw, finished, done = (builder.append_basic_block(name) for name in ("raw", "finished", "done"))
+    builder.cbranch(builder.icmp_signed("==", end.kind, _INT64(AS_SUMMED)), raw, finished)
+    builder.position_at_end(raw)
+    _store(builder, sums, end, lanes.size)
+    builder.branch(done)
+
+    builder.position_at_end(finished)
+    numbers = [[builder.sitofp(total, real.vector) for total in row] for row in sums] if lanes.whole else sums
+    divide, divided = builder.append_basic_block("divide"), builder.append_basic_block("divided")
+    entry = builder.block
+    builder.cbranch(builder.fcmp_unordered("!=", end.divisor, ir.Constant(real.number, 1.0)), divide, divided)
+    builder.position_at_end(divide)
+    common = real.splat(end.divisor)
+    quotients = [[builder.fdiv(number, common) for number in row] for row in numbers]
+    builder.branch(divided)
+    builder.position_at_end(divided)
+    results: Sums = [[] for _ in sums]
+    for row, beside in product(range(len(sums)), range(BESIDE)):
+        result = builder.phi(real.vector)
+        result.add_incoming(numbers[row][beside], entry)
+        result.add_incoming(quotients[row][beside], divide)
+        results[row].append(result)
+    scales, biases, highest = real.splat(end.scale), real.splat(end.bias), real.splat(end.high)
+    results = [[real.add_product(biases, result, scales) for result in row] for row in results]
+    blocks = [builder.append_basic_block(name) for name in ("uint8", "uint16", "float32", "float64")]
+    choice = builder.switch(end.kind, blocks[FLOAT64])
+    for number, block in enumerate(blocks):
+        choice.add_case(_INT64(number), block)
+        builder.position_at_end(block)
+        size = 1 << number
+        stored = [[_as_kind(real, result, number, highest) for result in row] for row in results]
+        _store(builder, stored, end, size)
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _as_kind(real: _Lanes, result: Any, kind: int, high: Any) -> Any:
+    builder, single = real.builder, real.number == ir.FloatType()
+    if kind == FLOAT32:
+        return result if single else builder.fptrunc(result, ir.VectorType(ir.FloatType(), real.count))
+    if kind == FLOAT64:
+        return builder.fpext(result, ir.VectorType(ir.DoubleType(), real.count)) if single else result
+    # Conditions that are false for NaN; the instructions for the greater and the lesser do just that.
+    result = builder.select(builder.fcmp_ordered(">", result, real.zero), result, real.zero)
+    result = builder.select(builder.fcmp_ordered("<", result, high), result, high)
+    name = f"llvm.rint.v{real.count}f{32 if single else 64}"
+    function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+        builder.module, ir.FunctionType(real.vector, [real.vector]), name
+    )
+    whole = builder.fptosi(builder.call(function, [result]), ir.VectorType(_INT32, real.count))
+    return builder.trunc(whole, ir.VectorType(ir.IntType(8 << kind), real.count))
+
+
+def _store(builder: Any, vectors: Sums, end: _Finish, size: int) -> None:
+    for number, row in enumerate(vectors):
+        line = builder.gep(end.out, [builder.add(end.place, builder.mul(end.pitch, _INT64(number)))])
+        for beside, vector in enumerate(row):
+            target = builder.gep(line, [_INT64(beside * vector.type.count * size)])
+            builder.store(vector, builder.bitcast(target, vector.type.as_pointer()), align=size)
+
+
+def _all(sums: Sums) -> list[Any]:
+    return [total for row in sums for total in row]
