@@ -54,15 +54,15 @@ def _taps(form: Form) -> int:
 
 def _planes(form: Form) -> Iterator[list[Column]]:
     """List for each plane of the output all columns of taps."""
-    step = form.step
+    step, weight = form.step, form.step.weight * 2.0**form.places
     if step.shared:
         for channel in range(form.planes):
-            yield list(form.columns_of(step.weight[0, 0], channel))
+            yield list(form.columns_of(weight[0, 0], channel))
         return
-    outputs, per_group = step.weight.shape[:2]
+    outputs, per_group = weight.shape[:2]
     for output in range(outputs):
         first = output // (outputs // step.groups) * per_group
-        kernels = step.weight[output]
+        kernels = weight[output]
         yield [column for i in range(per_group) for column in form.columns_of(kernels[i], first + i)]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.runs import Column, Number
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
 from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.convolution import Finish
@@ -20,7 +21,8 @@ from service.engine.steps import Conv2d, Weights
 class Form(NamedTuple):
     """Interleaved, a row with all its channels counts as one plane, and a tap shifts it by whole pixels.
 
-    Otherwise each channel of the output is a plane of its own, summed from planes of the input.
+    Otherwise each channel of the output is a plane of its own, summed from planes of the input. Weights are multiplied
+    by 2**`places`, and the sums divided again.
     """
 
     step: Conv2d
@@ -30,11 +32,14 @@ class Form(NamedTuple):
     planes: int
     columns: int
     number: Number
+    places: int
 
     @classmethod
     def of(cls, step: Conv2d, task: Task) -> Form:
         interleaved = step.shared and step.stride[1] == 1 and _is_uniform(step.bias)
-        number: Number = "int16" if _fits_16_bits(step, task) else task.arithmetic
+        most = float(np.abs(step.weight).sum(axis=(1, 2, 3)).max())
+        places = short_places(task, step.weight, most=most, rim=step.padding_value)
+        number: Number = task.arithmetic if places is None else "int16"
         (height, width, outputs), channels = task.output, task.shape.channels
         padded = task.shape.width + sum(step.padding.horizontal)
         layout = Layout(1, 1, padded * channels) if interleaved else Layout(channels, step.stride[1], padded)
@@ -42,7 +47,7 @@ class Form(NamedTuple):
         row_bytes = layout.pitch * np.dtype(number).itemsize
         cut = Cut.of(height, step.stride[0], step.field_of_view[0], spacing, row_bytes)
         planes = 1 if interleaved else outputs
-        return cls(step, interleaved, layout, cut, planes, width * outputs // planes, number)
+        return cls(step, interleaved, layout, cut, planes, width * outputs // planes, number, places or 0)
 
     @property
     def distance(self) -> int:
@@ -60,7 +65,7 @@ class Form(NamedTuple):
 
     def finish(self, task: Task) -> Finish:
         bias = [0.0] * self.planes if self.step.bias is None else self.step.bias[: self.planes].tolist()
-        return finish(task, [self.step.divisor] * self.planes, bias)
+        return finish(task, [self.step.divisor] * self.planes, bias, places=self.places)
 
     def along(self, tap: int, channel: int = 0) -> int:
         """Give the offset within a row of the horizontal tap `tap`."""
@@ -98,14 +103,6 @@ def tap_seconds(number: Number, *, mixed: bool = False) -> float:
 
 def _is_uniform(bias: Weights | None) -> bool:
     return bias is None or bool(np.ptp(bias) == 0)
-
-
-def _fits_16_bits(step: Conv2d, task: Task) -> bool:
-    """Say whether sums of integers of 16 bits are exact; as many again as floats fit into a vector."""
-    if not (task.exact and task.source == "uint8" and task.arithmetic == "float32" and _is_uniform(step.bias)):
-        return False
-    largest = max(255.0, abs(step.padding_value))
-    return bool(np.abs(step.weight).sum(axis=(1, 2, 3)).max() * largest < 2**15)
 
 
 def finite(task: Task) -> bool:

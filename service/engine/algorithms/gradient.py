@@ -45,12 +45,15 @@ class Gradient:
 def _work(task: Task) -> Work:
     step, form = _known(task)
     both = (step.x, step.y)
-    planes = [list(form.columns_of(one.weight[0, 0], channel)) for channel in range(form.planes) for one in both]
+    scale = 2.0**form.places
+    planes = [
+        list(form.columns_of(one.weight[0, 0] * scale, channel)) for channel in range(form.planes) for one in both
+    ]
     bias = [0.0 if one.bias is None else float(one.bias[p]) for p in range(form.planes) for one in both]
     sums = Sums(
         table(planes, form.number, form.distance, skip_zeros=finite(task)),
         no_taps(form.number),
-        finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm]),
+        finish(task, [one.divisor for one in both] * form.planes, bias, NORMS[step.norm], form.places),
         2 * form.planes,
         form.columns,
     )
@@ -67,6 +70,6 @@ def _known(task: Task) -> tuple[GradientMagnitude, Form]:
     if not isinstance(step, GradientMagnitude):
         raise TypeError(f"no gradient in a {type(step).__name__}")
     x, y = Form.of(step.x, task), Form.of(step.y, task)
-    plain = all(one.divisor == 1 and (one.bias is None or not one.bias.any()) for one in (step.x, step.y))
-    short = plain and x.number == y.number == "int16"
-    return step, (x if y.interleaved else y)._replace(number="int16" if short else task.arithmetic)
+    alike = (x.number, x.places) == (y.number, y.places)
+    form = x if y.interleaved else y
+    return step, form if alike else form._replace(number=task.arithmetic, places=0)

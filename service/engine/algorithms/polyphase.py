@@ -8,7 +8,7 @@ Nothing is stretched with zeros. After P. P. Vaidyanathan, "Multirate Systems an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import ceil, gcd
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
-from service.engine.algorithms.runs import Column, no_taps, table
+from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
+from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
@@ -29,7 +30,7 @@ from service.engine.algorithms.strips import (
 )
 from service.engine.algorithms.work import Sums, Work, ready
 from service.engine.borders import OUTSIDE
-from service.engine.geometry import phases
+from service.engine.geometry import Pair, phases
 from service.engine.rates import RATES
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import factors
@@ -94,16 +95,16 @@ class Polyphase:
 
     def seconds(self, task: Task) -> float:
         form = _form(task)
-        step, single = form.step, task.arithmetic == "float32"
+        step = form.step
         down, across = (sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal))
         rows = form.vertical.outputs
         sums = rows * form.horizontal.outputs * step.out_channels * across
         if form.factors is None:
             products = sums * step.in_channels // step.groups * down
-            tap = RATES.polyphase_tap if single else RATES.polyphase_tap_double
+            tap = _dense_tap_seconds(form.number)
         else:
             products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
-            tap = RATES.separable_tap if single else RATES.separable_tap_double
+            tap = separable_tap_seconds(form.number)
         return (
             RATES.call
             + form.cut.count * RATES.strip
@@ -116,9 +117,7 @@ class Polyphase:
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
         twice = form.factors is not None
-        return workspace(
-            form.cut, form.layout, form.planes, threads, number=task.arithmetic, taps=form.taps, twice=twice
-        )
+        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=form.taps, twice=twice)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _work(task).apply(image, threads)
@@ -131,16 +130,16 @@ def _work(task: Task) -> Work:
     columns: Iterable[list[Column]]
     rows = form.vertical.phases
     if form.factors is None:
-        along = no_taps(task.arithmetic)
+        along = no_taps(form.number)
         columns = chain.from_iterable(form.columns(phase) for phase in rows)
     else:
         column, row = form.factors
-        along = table(form.along(row), task.arithmetic, 0, skip_zeros=False)
+        along = table(form.along(row), form.number, 0, skip_zeros=False)
         columns = (form.down(phase, column) for phase in rows)
     sums = Sums(
-        table(columns, task.arithmetic, form.distance, skip_zeros=finite(task)),
+        table(columns, form.number, form.distance, skip_zeros=finite(task)),
         along,
-        finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases)),
+        finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases), places=form.places),
         form.planes,
         form.horizontal.outputs * form.unit,
         len(rows),
@@ -154,7 +153,7 @@ class Form(NamedTuple):
 
     Interleaved, the channels stay beside one another, and planes are the phases alone. With `factors`, (column, row),
     the kernel is their outer product: rows of the input are summed by the taps of the column, once for all phases
-    across, and then along themselves.
+    across, and then along themselves. Weights are multiplied by 2**`places`, and the sums divided again.
     """
 
     step: ConvTranspose2d
@@ -164,6 +163,8 @@ class Form(NamedTuple):
     layout: Layout
     cut: Cut
     factors: tuple[Weights, Weights] | None
+    number: Number
+    places: int
 
     @property
     def planes(self) -> int:
@@ -196,7 +197,7 @@ class Form(NamedTuple):
     def rim(self, task: Task) -> Rim:
         rows, columns = self.vertical.positions(), self.horizontal.positions()
         first, channels = self.horizontal.replicate - self.horizontal.begin, task.shape.channels
-        return Rim.of(rows, columns, first, channels, 0.0, task.arithmetic, interleaved=self.interleaved)
+        return Rim.of(rows, columns, first, channels, 0.0, self.number, interleaved=self.interleaved)
 
     def down(self, phase: Phase, column: Weights) -> list[Column]:
         """Give the taps of the rows of `phase`, one column for all planes of a row of the strip."""
@@ -233,6 +234,14 @@ class Form(NamedTuple):
                 yield plane
 
 
+def _dense_tap_seconds(number: Number) -> float:
+    return {
+        "int16": RATES.direct_tap_short,
+        "float32": RATES.polyphase_tap,
+        "float64": RATES.polyphase_tap_double,
+    }[number]
+
+
 def _form(task: Task) -> Form:
     step = task.step
     if not isinstance(step, ConvTranspose2d):
@@ -258,7 +267,32 @@ def _form(task: Task) -> Form:
     view = vertical.end - vertical.begin - vertical.outputs + 1
     row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
     cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
-    return Form(step, interleaved, vertical, horizontal, layout, cut, _factors(step, vertical, horizontal))
+    factors = _factors(step, vertical, horizontal)
+    places = short_places(task, *(factors or [step.weight]), most=_most(step, vertical, horizontal))
+    if places is None:
+        return Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
+    if factors is not None:
+        column, row = (factor * 2.0 ** (binary_places(factor) or 0) for factor in factors)
+        factors = column, row
+    else:
+        step = replace(step, weight=step.weight * 2.0**places)
+    return Form(step, interleaved, vertical, horizontal, layout, cut, factors, "int16", places)
+
+
+def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
+    """Give the largest sum of the magnitudes of the weights that meet in one sample of the output."""
+    magnitudes = np.abs(step.weight).reshape(-1 if step.shared else step.groups, *_group(step), *step.kernel_size)
+    together = magnitudes.sum(axis=1)
+    return max(
+        float(together[..., list(down.taps), :][..., list(across.taps)].sum(axis=(-2, -1)).max(initial=0))
+        for down in vertical.phases
+        for across in horizontal.phases
+    )
+
+
+def _group(step: ConvTranspose2d) -> Pair:
+    """Count the inputs and the outputs of a group."""
+    return (1, 1) if step.shared else (step.in_channels // step.groups, step.weight.shape[1])
 
 
 def _factors(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> tuple[Weights, Weights] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.engine.loops.convolution import Taps
 from service.engine.precision import Arithmetic
+from service.engine.rates import RATES
 
 Number = Arithmetic | Literal["int16"]
 """Of strips, taps and sums."""
@@ -67,3 +68,12 @@ def runs(weights: tuple[float, ...]) -> Iterator[tuple[int, int]]:
         end = tap + 1
     if end:
         yield start, end
+
+
+def separable_tap_seconds(number: Number) -> float:
+    """Predict the time of one product in one of two passes."""
+    return {
+        "int16": RATES.separable_tap_short,
+        "float32": RATES.separable_tap,
+        "float64": RATES.separable_tap_double,
+    }[number]

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite
-from service.engine.algorithms.runs import Column, Number, table
+from service.engine.algorithms.runs import Column, separable_tap_seconds, table
+from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work, ready
-from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
@@ -30,7 +30,7 @@ class Separable:
         height, width = form.step.kernel_size
         out = task.output
         between = out.height * form.layout.pitch
-        return form.seconds(task) + (between * height + out.samples * width) * _tap_seconds(form.number)
+        return form.seconds(task) + (between * height + out.samples * width) * separable_tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
@@ -59,20 +59,8 @@ def _work(task: Task) -> Work:
     return form.work(task, sums)
 
 
-def _tap_seconds(number: Number) -> float:
-    return {
-        "int16": RATES.separable_tap_short,
-        "float32": RATES.separable_tap,
-        "float64": RATES.separable_tap_double,
-    }[number]
-
-
 def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:
-    """Find a column and a row; integers where sums of integers must be exact.
-
-    The sums in between are exact too: with integers they are no larger than the final ones may be, since sum |column|
-    is at most sum |column| times sum |row|, which is sum |weight|.
-    """
+    """Find a column and a row; integers where sums must be exact, so that those in between are exact too."""
     if not step.shared:
         return None
     if step.factors is not None and (not task.exact or all(np.all(np.rint(f) == f) for f in step.factors)):
@@ -84,5 +72,19 @@ def _known(task: Task) -> tuple[Form, Weights, Weights]:
     if isinstance(task.step, Conv2d):
         found = _factors(task, task.step)
         if found is not None:
-            return Form.of(task.step, task), *found
+            return _scaled(task, Form.of(task.step, task), *found)
     raise TypeError(f"no two passes for {task.step}")
+
+
+def _scaled(task: Task, form: Form, column: Weights, row: Weights) -> tuple[Form, Weights, Weights]:
+    """Make integers of the factors where 16 bits are enough for what they sum.
+
+    The sums in between are no larger than the final ones may be: sum |column| is at most sum |column| times sum |row|,
+    integers as they are by then.
+    """
+    most = float(np.abs(column).sum() * np.abs(row).sum())
+    places = short_places(task, column, row, most=most, rim=form.step.padding_value)
+    if places is None:
+        return form._replace(number=task.arithmetic, places=0), column, row
+    down, along = (2.0 ** (binary_places(factor) or 0) for factor in (column, row))
+    return form._replace(number="int16", places=places), column * down, row * along

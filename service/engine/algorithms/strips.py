@@ -40,6 +40,8 @@ POSITION_BYTES = 32
 """Of the indices of a padded row or column, while these are made."""
 SHUFFLED = {2, 3, 4, 6}
 """Planes for which the loops have shuffles; those of other numbers go sample by sample."""
+FURTHEST_SHIFT = 14
+"""Of integers of 16 bits."""
 SLACK = 1 << 16
 """Bytes of small arrays."""
 
@@ -159,15 +161,18 @@ def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image).reshape(len(image), -1).view(np.uint8)
 
 
-def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0) -> Finish:
-    """Say what becomes of the sums of the planes of one pixel."""
+def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0, places: int = 0) -> Finish:
+    """Say what becomes of the sums of the planes of one pixel, which are 2**`places` times too large."""
     number = np.dtype(task.arithmetic).type
     exact = [_is_power_of_two(divisor) for divisor in divisors]
+    scale = [2.0**-places / d if power else 2.0**-places for d, power in zip(divisors, exact, strict=True)]
+    shift = 1 - frexp(scale[0])[1] if all(exact) and len({*scale}) == 1 and not any(bias) else -1
     return Finish(
         np.array([1.0 if power else d for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
-        np.array([1 / d if power else 1.0 for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
+        np.array(scale, task.arithmetic),
         np.array(bias, task.arithmetic),
         number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 1),
+        shift if scale[0] > 0 and shift <= FURTHEST_SHIFT else -1,
         norm,
     )
 

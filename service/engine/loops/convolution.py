@@ -100,13 +100,15 @@ class Finish(NamedTuple):
     """What becomes of the sums of each plane: sum / divisor * scale + bias, then clipped to 0..high if rounded.
 
     `scale` is the inverse of a divisor that is a power of two; any other must remain a divisor, since ties have to come
-    out exactly. `norm` 1 or 2 says to store |x| + |y| or sqrt(x x + y y) of each two planes.
+    out exactly. Where `shift` is not negative and the sums are integers of 16 bits, all this is a division by 2**shift
+    and they stay integers. `norm` 1 or 2 says to store |x| + |y| or sqrt(x x + y y) of each two planes.
     """
 
     divisor: Array
     scale: Array
     bias: Array
     high: Any
+    shift: int
     norm: int
 
 
@@ -171,7 +173,7 @@ def convolve(
                     numbers, at, jump, taps, plane = flat, i * pitch, strips.distance, down, phase * planes
                     if twice:
                         _sum_rows(
-                            flat, at, jump, down, phase, one, one, one - one, one, AS_SUMMED,
+                            flat, at, jump, down, phase, one, one, one - one, one, -1, AS_SUMMED,
                             between.view(np.uint8), 0, length * between.itemsize, length, rows, own.spare,
                         )  # fmt: skip
                         numbers, at, jump, taps, plane = between, 0, length, along, 0
@@ -309,8 +311,8 @@ def _make_rows(
     image, pitch = out.image.reshape(-1), out.image.shape[1]
     if planes == 1:
         _sum_rows(
-            numbers, at, jump, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high, out.kind,
-            image, row * pitch, further * pitch, out.columns, rows, own.spare,
+            numbers, at, jump, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high,
+            finish.shift, out.kind, image, row * pitch, further * pitch, out.columns, rows, own.spare,
         )  # fmt: skip
         return
     kind, woven = out.kind, planes
@@ -323,7 +325,7 @@ def _make_rows(
         for p in range(planes):
             _sum_rows(
                 numbers, at + c, jump, taps, plane + p, finish.divisor[p], finish.scale[p], finish.bias[p], finish.high,
-                kind, own.block.reshape(-1), p * TOGETHER * BLOCK_BYTES, BLOCK_BYTES, n, rows, own.spare,
+                finish.shift, kind, own.block.reshape(-1), p * TOGETHER * BLOCK_BYTES, BLOCK_BYTES, n, rows, own.spare,
             )  # fmt: skip
         for m in range(rows):
             if finish.norm > 0:
@@ -351,6 +353,7 @@ def _sum_rows(
     scale: Any,
     bias: Any,
     high: Any,
+    shift: int,
     kind: int,
     out: Array,
     place: int,
@@ -372,12 +375,12 @@ def _sum_rows(
         if rows == TOGETHER:
             sum_four_rows(
                 numbers, at + c, jump, offsets, starts, weights, first, end, divisor, scale, bias, high,
-                kind, target, to, further,
+                shift, kind, target, to, further,
             )  # fmt: skip
         else:
             sum_one_row(
                 numbers, at + c, jump, offsets, starts, weights, first, end, divisor, scale, bias, high,
-                kind, target, to, further,
+                shift, kind, target, to, further,
             )  # fmt: skip
         if not whole:
             n = (columns - c) * size

@@ -90,6 +90,7 @@ def _block(rows: int) -> Callable[..., None]:
         scale: Any,
         bias: Any,
         high: Any,
+        shift: Any,
         kind: Any,
         out: Any,
         place: Any,
@@ -102,7 +103,7 @@ def _block(rows: int) -> Callable[..., None]:
         `pitch` of `out`; integers are rounded half to even and clipped to 0..`high`, NaN becomes 0.
         """
         arguments = (strip, at, jump, offsets, starts, weights, first, end)
-        end_arguments = (divisor, scale, bias, high, kind, out, place, pitch)
+        end_arguments = (divisor, scale, bias, high, shift, kind, out, place, pitch)
         signature = types.void(*arguments, *end_arguments)
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -115,8 +116,8 @@ def _block(rows: int) -> Callable[..., None]:
             base = builder.gep(data(0), [values[1]])
             sums = _sums(lanes, rows, base, values[2], (data(3), data(4), data(5)), values[6], values[7])
             real = context.get_value_type(signature.args[9])
-            divisor, scale, bias, high, kind = values[8:13]
-            end = _Finish(divisor, scale, bias, high, kind, data(13), values[14], values[15])
+            divisor, scale, bias, high, shift, kind = values[8:14]
+            end = _Finish(divisor, scale, bias, high, shift, kind, data(14), values[15], values[16])
             _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
             return context.get_dummy_value()
 
@@ -237,6 +238,7 @@ class _Finish(NamedTuple):
     scale: Any
     bias: Any
     high: Any
+    shift: Any
     kind: Any
     out: Any
     place: Any
@@ -253,6 +255,14 @@ def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
     builder.branch(done)
 
     builder.position_at_end(finished)
+    if lanes.whole:
+        short, other = builder.append_basic_block("short"), builder.append_basic_block("other")
+        shifted = builder.icmp_signed(">=", end.shift, _INT64(0))
+        builder.cbranch(builder.and_(shifted, builder.icmp_signed("==", end.kind, _INT64(UINT8))), short, other)
+        builder.position_at_end(short)
+        _store(builder, _shifted(lanes, sums, end.shift), end, 1)
+        builder.branch(done)
+        builder.position_at_end(other)
     numbers = [[builder.sitofp(total, real.vector) for total in row] for row in sums] if lanes.whole else sums
     divide, divided = builder.append_basic_block("divide"), builder.append_basic_block("divided")
     entry = builder.block
@@ -282,6 +292,28 @@ def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
     builder.position_at_end(done)
 
 
+def _shifted(lanes: _Lanes, sums: Sums, shift: Any) -> Sums:
+    """Divide by 2**shift, round half to even, clip to 0..255: up where the rest is more than half, or half and odd."""
+    builder = lanes.builder
+    shift = builder.trunc(shift, lanes.number)
+    one, nothing = lanes.number(1), lanes.number(0)
+    some = builder.icmp_signed(">", shift, nothing)
+    whole = builder.shl(one, shift)
+    shifts, rests = lanes.splat(shift), lanes.splat(builder.sub(whole, one))
+    halves, odds = lanes.splat(builder.ashr(whole, one)), lanes.splat(builder.select(some, one, nothing))
+    full = ir.Constant(lanes.vector, [255] * lanes.count)
+
+    def rounded(total: Any) -> Any:
+        level = builder.ashr(total, shifts)
+        rest = builder.add(builder.and_(total, rests), builder.and_(level, odds))
+        level = builder.add(level, builder.zext(builder.icmp_signed(">", rest, halves), lanes.vector))
+        level = builder.select(builder.icmp_signed(">", level, lanes.zero), level, lanes.zero)
+        level = builder.select(builder.icmp_signed("<", level, full), level, full)
+        return builder.trunc(level, ir.VectorType(ir.IntType(8), lanes.count))
+
+    return [[rounded(total) for total in row] for row in sums]
+
+
 def _as_kind(real: _Lanes, result: Any, kind: int, high: Any) -> Any:
     builder, single = real.builder, real.number == ir.FloatType()
     if kind == FLOAT32:
@@ -291,12 +323,13 @@ def _as_kind(real: _Lanes, result: Any, kind: int, high: Any) -> Any:
     # Conditions that are false for NaN; the instructions for the greater and the lesser do just that.
     result = builder.select(builder.fcmp_ordered(">", result, real.zero), result, real.zero)
     result = builder.select(builder.fcmp_ordered("<", result, high), result, high)
-    name = f"llvm.rint.v{real.count}f{32 if single else 64}"
+    whole = ir.VectorType(_INT32, real.count)
     function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-        builder.module, ir.FunctionType(real.vector, [real.vector]), name
+        builder.module,
+        ir.FunctionType(whole, [real.vector]),
+        f"llvm.lrint.v{real.count}i32.v{real.count}f{32 if single else 64}",
     )
-    whole = builder.fptosi(builder.call(function, [result]), ir.VectorType(_INT32, real.count))
-    return builder.trunc(whole, ir.VectorType(ir.IntType(8 << kind), real.count))
+    return builder.trunc(builder.call(function, [result]), ir.VectorType(ir.IntType(8 << kind), real.count))
 
 
 def _store(builder: Any, vectors: Sums, end: _Finish, size: int) -> None:
