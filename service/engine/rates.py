@@ -43,6 +43,8 @@ class Rates:
     """Of one product in one of the two passes."""
     separable_tap_double: float
     separable_tap_short: float
+    box_sample: float
+    """To add one sample to a running sum, or two sums of windows of a row."""
     polyphase_tap: float
     """Of one product of a transposed convolution."""
     polyphase_tap_double: float
@@ -114,6 +116,7 @@ RATES = Rates(
     separable_tap=3.86e-11,
     separable_tap_double=9.18e-11,
     separable_tap_short=2.59e-11,
+    box_sample=2.0e-11,
     polyphase_tap=1.14e-11,
     polyphase_tap_double=2.21e-10,
     plane_sample=5.50e-10,

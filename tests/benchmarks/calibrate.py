@@ -127,7 +127,7 @@ def tasks() -> Iterator[Task]:
     for side in (3, 5, 9, 15, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(shared(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
-    for side in (3, 5, 9):
+    for side in (3, 5, 9, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(separable(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
 

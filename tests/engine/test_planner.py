@@ -23,8 +23,8 @@ def shared(side: int, *, integers: bool = False) -> Conv2d:
 
 
 def separable(side: int) -> Conv2d:
-    ones = np.full(side, 2.5)
-    return Conv2d(np.multiply.outer(ones, ones)[None, None], 3, factors=(ones, ones))
+    factor = np.linspace(1, 2, side)
+    return Conv2d(np.multiply.outer(factor, factor)[None, None], 3, factors=(factor, factor))
 
 
 def task(step: Step, shape: Shape = PHOTO, *, exact: bool = False) -> Task:
@@ -38,6 +38,7 @@ EXPECTED = [
     (task(shared(63)), "fft"),
     (task(shared(3, integers=True), exact=True), "direct"),
     (task(separable(15)), "separable"),
+    (task(Conv2d(np.ones((1, 1, 63, 63)), 3, divisor=63.0**2), exact=True), "box"),
     (task(GradientMagnitude(SLOPES, SLOPES)), "gradient"),
     (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "polyphase"),
     (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "gemm"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.engine.algorithms.base import Algorithm
+from service.engine.algorithms.box import Box
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gemm import Gemm
@@ -15,6 +16,7 @@ from service.engine.algorithms.separable import Separable
 ALGORITHMS: tuple[Algorithm, ...] = (
     Direct(),
     Separable(),
+    Box(),
     Gradient(),
     Polyphase(),
     Fft(),

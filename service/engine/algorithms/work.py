@@ -51,6 +51,8 @@ class Sums(NamedTuple):
     columns: int
     phases: int = 1
     unit: int = 1
+    window: int = 0
+    """Columns of a window that is summed as a whole, by running sums, and multiplied by the one tap there is."""
 
 
 class _Part(NamedTuple):
@@ -83,8 +85,18 @@ class Work:
     @classmethod
     def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, sums: Sums) -> Work:
         distance = cut.spacing * layout.pitch
-        strips = Strips(cut.edges(), cut.step, cut.view, cut.spacing // cut.step, distance, layout.phases)
-        byte, numbers, twice = np.dtype(np.uint8), sums.down.weights.dtype, len(sums.along.offsets) > 0
+        strips = Strips(
+            cut.edges(),
+            cut.step,
+            cut.view,
+            cut.spacing // cut.step,
+            distance,
+            layout.phases,
+            sums.window,
+            task.shape.channels,
+        )
+        byte, numbers = np.dtype(np.uint8), sums.down.weights.dtype
+        twice = sums.window > 0 or len(sums.along.offsets) > 0
         dealt = layout.channels * layout.phases > 1
         row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
         parts = (

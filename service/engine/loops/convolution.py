@@ -46,6 +46,8 @@ BLOCK = 512
 """Of the numbers of each plane that are woven at once, at most."""
 BLOCK_BYTES = 8 * BLOCK + 128
 """From one row of a block to the next: no multiple of 4096."""
+BOX_BLOCK = 1536
+"""Columns of a block of running sums: four rows of floats fit into a first-level cache."""
 CONTRACT = {"contract"}
 KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
 """Of samples. Images come and go as bytes: a loop that knows all kinds is compiled once, which takes long enough."""
@@ -72,7 +74,8 @@ class Strips(NamedTuple):
 
     Strip k makes the rows `edges[k]` to `edges[k + 1]` of each phase. A strip moves by `step` rows from one of these to
     the next, and looks at `reach` rows for one. Rows of output `apart` apart look at rows `distance` numbers apart,
-    and so do the taps of a column.
+    and so do the taps of a column. Where `window` is not 0, the sums are those of `reach` rows and `window` columns,
+    which are `beside` numbers apart, and have one tap each.
     """
 
     edges: Array
@@ -81,6 +84,8 @@ class Strips(NamedTuple):
     apart: int
     distance: int
     phases: int
+    window: int
+    beside: int
 
 
 class Taps(NamedTuple):
@@ -163,6 +168,9 @@ def convolve(
             return
         first, end = strips.edges[piece], strips.edges[piece + 1]
         widen(source, first * strips.step, (end - first - 1) * strips.step + strips.reach, strips.phases, own)
+        if strips.window > 0:
+            _make_boxes(strips, down, finish, out, own, first, end - first)
+            continue
         for phase in range(out.phases):
             count = min(end, (len(out.image) - phase + out.phases - 1) // out.phases) - first
             done = 0
@@ -290,6 +298,78 @@ def _deal(s: Array, target: Array, n: int, planes: int) -> None:
         for i in range(n):
             t[i] = s[j]
             j += np.uint64(planes)
+
+
+@compiled(fastmath=CONTRACT)
+def _make_boxes(strips: Strips, taps: Taps, finish: Finish, out: Output, own: Scratch, first: int, count: int) -> None:
+    """Make `count` rows from `first` on by running sums: down by adding one row and taking another away.
+
+    Along a row windows of 1, 2, 4 ... columns are summed from those of half the width, and added as the binary digits
+    of the width say. All numbers are integers that the floats hold exactly; so the order does not matter.
+    """
+    width = own.strip.shape[1]
+    halo = (strips.window - 1) * strips.beside
+    column = own.between[0]
+    block = max(BOX_BLOCK, 2 * halo)
+    for c in range(0, out.columns, block):
+        n = min(block, out.columns - c)
+        sums = column[: n + halo]
+        sums[:] = 0
+        for i in range(count):
+            at = i * strips.step
+            if i == 0:
+                for r in range(strips.reach):
+                    _add(sums, own.strip[r, c : c + n + halo])
+            else:
+                for r in range(at - strips.step, at):
+                    _move(sums, own.strip[r, c : c + n + halo], own.strip[r + strips.reach, c : c + n + halo])
+            boxes = _widths(own.between, n, halo, strips)
+            _sum_rows(
+                boxes, 0, width, taps, 0, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high, finish.shift,
+                out.kind, out.image.reshape(-1), (first + i) * out.image.shape[1] + (c << out.kind), 0, n, 1,
+                own.spare,
+            )  # fmt: skip
+
+
+@compiled
+def _add(sums: Array, row: Array) -> None:
+    for i in range(len(sums)):
+        sums[i] += row[i]
+
+
+@compiled
+def _move(sums: Array, old: Array, new: Array) -> None:
+    for i in range(len(sums)):
+        sums[i] += new[i] - old[i]
+
+
+@compiled
+def _widths(between: Array, n: int, halo: int, strips: Strips) -> Array:
+    """Sum windows of columns of the first row, which remains; gives `n` sums in another."""
+    boxes: Array = between[2]
+    powers, target, other = between[0], between[1], between[3]
+    size, power, done = n + halo, 1, 0
+    while True:
+        if strips.window & power:
+            shift = done * strips.beside
+            if done == 0:
+                _copy(powers[:n], boxes[:n])
+            else:
+                _add(boxes[:n], powers[shift : shift + n])
+            done += power
+        if done == strips.window:
+            return boxes
+        size -= power * strips.beside
+        _pair(powers, power * strips.beside, target[:size])
+        powers, target, other = target, other, target
+        power *= 2
+
+
+@compiled
+def _pair(x: Array, shift: int, sums: Array) -> None:
+    y = x[shift : shift + len(sums)]
+    for i in range(len(sums)):
+        sums[i] = x[i] + y[i]
 
 
 @compiled(fastmath=CONTRACT)

@@ -43,6 +43,8 @@ def convolutions(draw: st.DrawFn) -> Conv2d:
     factors = None
     weight = weights(draw, (outputs, per_group, *kernel), integers=integers)
     if kind == "shared" and draw(st.booleans()):
+        weight[:] = weight.flat[0]
+    if kind == "shared" and draw(st.booleans()):
         factors = weight[0, 0, :, 0].copy(), weight[0, 0, 0].copy()
         weight = np.multiply.outer(*factors)[None, None]
     step = Conv2d(
@@ -222,6 +224,7 @@ def test_threads_do_not_change_the_result(name: str) -> None:
     candidates: list[Step] = [
         Conv2d(kernel[None, None], 4),
         separable,
+        Conv2d(np.ones((1, 1, 9, 9)), 4, divisor=81.0),
         Conv2d(np.stack([kernel] * 8).reshape(2, 4, 9, 9)),
         ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
         GradientMagnitude(separable, separable),
@@ -237,3 +240,31 @@ def test_threads_do_not_change_the_result(name: str) -> None:
             np.testing.assert_array_equal(results[0], results[2])
             return
     pytest.fail(f"{name} accepted none of these")
+
+
+QUARTERS = np.random.default_rng(3).integers(-9, 10, (4, 3)) / 4
+WIDE = Padding(1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(Conv2d(QUARTERS[None, None], 3, padding=WIDE), id="shared"),
+        pytest.param(Conv2d(QUARTERS[None, None], 3, (1, 2), padding=WIDE, bias=np.arange(3.0)), id="strided"),
+        pytest.param(Conv2d(np.stack([QUARTERS] * 6)[:, None], 3, padding=WIDE, divisor=3.0), id="depthwise"),
+        pytest.param(Conv2d(np.ones((1, 1, 2, 2)), 3, divisor=4.0), id="many ties"),
+        pytest.param(Conv2d(np.ones((1, 1, 1, 2)), 3, divisor=-2.0), id="negative"),
+        pytest.param(Conv2d(np.full((1, 1, 1, 2), 1 / 64), 3, divisor=2.0**20), id="far beneath a level"),
+        pytest.param(ConvTranspose2d(QUARTERS[None, None], 3, (2, 2), padding=WIDE), id="transposed"),
+        pytest.param(ConvTranspose2d(np.stack([QUARTERS] * 3)[:, None], 3, (2, 2)), id="transposed depthwise"),
+        pytest.param(
+            ConvTranspose2d(QUARTERS[None, None], 3, (3, 5), bias=np.full(3, 0.5)), id="transposed by 3 and 5"
+        ),
+    ],
+)
+@pytest.mark.parametrize("target", ["uint8", "uint16", "float32"])
+def test_quarters_on_rows_of_several_blocks(step: Step, target: Sample) -> None:
+    shape = Shape(11, 700, 3)
+    task = Task(step, shape, "uint8", target, "float32")
+    for name in accepting(task):
+        check(name, task)
