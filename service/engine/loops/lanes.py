@@ -13,12 +13,21 @@ from typing import Any, NamedTuple, cast
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+
+def _vector_bytes() -> int:
+    """Give the width of the vectors of the processor that numba compiles for; it need not be the one this runs on."""
+    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
+    if name and name != "host":
+        return 64 if name == "x86-64-v4" or "+avx512f" in (features or "") else 32
+    return 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+
+
+VECTOR_BYTES = _vector_bytes()
 TOGETHER = 4
 """Rows that are summed at once."""
 BESIDE = 2
