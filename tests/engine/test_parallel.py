@@ -49,6 +49,26 @@ def test_threads_are_kept() -> None:
     assert len(names - {threading.current_thread().name}) <= 4
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+def test_threads_have_processors_of_their_own_for_as_long_as_they_work() -> None:
+    before = os.sched_getaffinity(0)
+    together = threading.Barrier(2, timeout=60)
+    during: list[set[int]] = []
+
+    def work(_: int) -> None:
+        together.wait()
+        during.append(os.sched_getaffinity(0))
+
+    for _ in range(2):  # threads that do not exist yet begin where they are put
+        during.clear()
+        parallel.each(work, range(2), 2)
+    assert during[0].isdisjoint(during[1])
+    assert os.sched_getaffinity(0) == before
+    with pytest.raises(ZeroDivisionError):
+        parallel.each(lambda piece: 1 // piece, range(2), 2)
+    assert os.sched_getaffinity(0) == before
+
+
 def use_two_threads() -> None:
     together = threading.Barrier(2, timeout=60)
     parallel.each(lambda _: together.wait(), range(2), 2)

@@ -45,16 +45,19 @@ class Separable:
 def _work(task: Task) -> Work:
     form, column, row = _known(task)
     down = list(form.columns_of(column[:, None]))
-    along = [
-        [Column(form.along(tap, channel), (weight,)) for tap, weight in enumerate(row.tolist())]
-        for channel in range(form.planes)
-    ]
+    channels, weights = range(form.planes), tuple(row.tolist())
+    run = form.along(1) - form.along(0) if form.planes == 1 else 0
+    if run:
+        along = [[Column(form.along(0), weights)]]
+    else:
+        along = [[Column(form.along(tap, channel), (w,)) for tap, w in enumerate(weights)] for channel in channels]
     sums = Sums(
         table([down], form.number, form.distance, skip_zeros=finite(task)),
-        table(along, form.number, 0, skip_zeros=finite(task) and bool(row.any())),
+        table(along, form.number, run, skip_zeros=finite(task) and bool(row.any())),
         form.finish(task),
         form.planes,
         form.columns,
+        run=run,
     )
     return form.work(task, sums)
 

@@ -53,10 +53,12 @@ class Sums(NamedTuple):
     unit: int = 1
     window: int = 0
     """Columns of a window that is summed as a whole, by running sums, and multiplied by the one tap there is."""
+    run: int = 0
+    """Numbers from one tap of `along` to the next, where these are in columns; of one plane."""
 
 
 class _Part(NamedTuple):
-    """An array of the scratch memory of a thread; of some, as much as a span behind the end may be read."""
+    """An array of the scratch memory of a thread; of some, so much behind the end may be read."""
 
     shape: tuple[int, ...]
     number: np.dtype[Any]
@@ -94,6 +96,7 @@ class Work:
             layout.phases,
             sums.window,
             task.shape.channels,
+            sums.run,
         )
         byte, numbers = np.dtype(np.uint8), sums.down.weights.dtype
         twice = sums.window > 0 or len(sums.along.offsets) > 0
@@ -102,7 +105,7 @@ class Work:
         parts = (
             _Part((row_bytes if dealt else 0,), byte),
             _Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
-            _Part((TOGETHER if twice else 0, layout.pitch), numbers, SPAN_BYTES),
+            _Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
             _Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
             _Part((SPARE_BYTES,), byte),
             _Part((BLOCK,), sums.finish.scale.dtype),

@@ -29,13 +29,16 @@ from service.engine.loops.lanes import (
     AS_SUMMED,
     FLOAT32,
     FLOAT64,
+    IN_A_ROW,
     SPAN_BYTES,
     TOGETHER,
     UINT8,
     UINT16,
+    VECTOR_BYTES,
     next_piece,
     sum_four_rows,
     sum_one_row,
+    sum_runs,
 )
 
 llvm.set_option("convserve", "--runtime-memory-check-threshold=256")
@@ -75,7 +78,8 @@ class Strips(NamedTuple):
     Strip k makes the rows `edges[k]` to `edges[k + 1]` of each phase. A strip moves by `step` rows from one of these to
     the next, and looks at `reach` rows for one. Rows of output `apart` apart look at rows `distance` numbers apart,
     and so do the taps of a column. Where `window` is not 0, the sums are those of `reach` rows and `window` columns,
-    which are `beside` numbers apart, and have one tap each.
+    which are `beside` numbers apart, and have one tap each. Where `run` is not 0, there is one plane; the taps along
+    its rows follow one another at so many numbers.
     """
 
     edges: Array
@@ -86,6 +90,7 @@ class Strips(NamedTuple):
     phases: int
     window: int
     beside: int
+    run: int
 
 
 class Taps(NamedTuple):
@@ -133,10 +138,10 @@ class Output(NamedTuple):
 class Scratch(NamedTuple):
     """What a thread needs for itself.
 
-    `strip` (rows, numbers of a row) and `between` (4 rows, or none) have room for SPAN_BYTES behind their ends; `block`
-    (planes, 4, BLOCK_BYTES) holds samples that are yet to be woven, `spare` (4 * 8 * SPAN_BYTES) what lies beyond the
-    end of a row; `mixed` (BLOCK) is of the numbers in which sums are finished; `dealt` is for the samples of a row that
-    are dealt out to planes.
+    `strip` (rows, numbers of a row) and `between` (4 rows, or none) have room for SPAN_BYTES, or twice as many, behind
+    their ends; `block` (planes, 4, BLOCK_BYTES) holds samples that are yet to be woven, `spare` (4 * 8 * SPAN_BYTES)
+    what lies beyond the end of a row; `mixed` (BLOCK) is of the numbers in which sums are finished; `dealt` is for the
+    samples of a row that are dealt out to planes.
     """
 
     dealt: Array
@@ -178,15 +183,17 @@ def convolve(
                 rows = TOGETHER if count >= reach else 1
                 begin = min(done, count - reach) if rows > 1 else done
                 for i in range(begin, begin + (strips.apart if rows > 1 else 1)):
-                    numbers, at, jump, taps, plane = flat, i * pitch, strips.distance, down, phase * planes
+                    numbers, at, jump, taps, plane, run = flat, i * pitch, strips.distance, down, phase * planes, 0
                     if twice:
                         _sum_rows(
                             flat, at, jump, down, phase, one, one, one - one, one, -1, AS_SUMMED,
                             between.view(np.uint8), 0, length * between.itemsize, length, rows, own.spare,
                         )  # fmt: skip
-                        numbers, at, jump, taps, plane = between, 0, length, along, 0
+                        numbers, at, jump, taps, plane, run = between, 0, length, along, 0, strips.run
                     row = (first + i) * out.phases + phase
-                    _make_rows(numbers, at, jump, taps, plane, strips.apart * out.phases, finish, out, own, row, rows)
+                    _make_rows(
+                        numbers, at, jump, taps, plane, run, strips.apart * out.phases, finish, out, own, row, rows
+                    )
                 done += reach if rows > 1 else 1
 
 
@@ -379,6 +386,7 @@ def _make_rows(
     jump: int,
     taps: Taps,
     plane: int,
+    run: int,
     further: int,
     finish: Finish,
     out: Output,
@@ -390,6 +398,12 @@ def _make_rows(
     planes = len(own.block)
     image, pitch = out.image.reshape(-1), out.image.shape[1]
     if planes == 1:
+        if run > 0:
+            _sum_along(
+                numbers, at, jump, run, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high,
+                finish.shift, out.kind, image, row * pitch, further * pitch, out.columns, rows, own.spare,
+            )  # fmt: skip
+            return
         _sum_rows(
             numbers, at, jump, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high,
             finish.shift, out.kind, image, row * pitch, further * pitch, out.columns, rows, own.spare,
@@ -463,10 +477,61 @@ def _sum_rows(
                 shift, kind, target, to, further,
             )  # fmt: skip
         if not whole:
-            n = (columns - c) * size
-            for m in range(rows):
-                begin = place + c * size + m * pitch
-                _copy(spare[m * further : m * further + n], out[begin : begin + n])
+            _fetch(spare, further, (columns - c) * size, out, place + c * size, pitch, rows)
+
+
+@compiled(fastmath=CONTRACT)
+def _sum_along(
+    numbers: Array,
+    at: int,
+    jump: int,
+    run: int,
+    taps: Taps,
+    plane: int,
+    divisor: Any,
+    scale: Any,
+    bias: Any,
+    high: Any,
+    shift: int,
+    kind: int,
+    out: Array,
+    place: int,
+    pitch: int,
+    columns: int,
+    rows: int,
+    spare: Array,
+) -> None:
+    """Do the same for taps that follow one another along a row, at `run` numbers; rows are `jump` apart."""
+    first, end, vector = taps.bounds[plane, 0], taps.bounds[plane, 1], VECTOR_BYTES // numbers.itemsize
+    start, shared = taps.starts[first], vector // run
+    count = taps.starts[first + 1] - start
+    if shared == 0 or rows < TOGETHER or end - first > 1 or count < (IN_A_ROW - 1) * shared:
+        for m in range(rows):
+            _sum_rows(
+                numbers, at + m * jump, run, taps, plane, divisor, scale, bias, high,
+                shift, kind, out, place + m * pitch, pitch, columns, 1, spare,
+            )  # fmt: skip
+        return
+    size, made = 1 << kind, IN_A_ROW * shared * run
+    span = made - shared * run + vector
+    for c in range(0, columns, made):
+        whole = c + span <= columns
+        target = out if whole else spare
+        to = place + c * size if whole else 0
+        further = pitch if whole else span * size
+        sum_runs(
+            numbers, at + c + taps.offsets[first], jump, run, shared, taps.weights, start, count,
+            divisor, scale, bias, high, shift, kind, target, to, further,
+        )  # fmt: skip
+        if not whole:
+            _fetch(spare, further, min(made, columns - c) * size, out, place + c * size, pitch, rows)
+
+
+@compiled
+def _fetch(spare: Array, further: int, n: int, out: Array, place: int, pitch: int, rows: int) -> None:
+    """Copy `n` bytes of each row from where they are `further` apart to where they are `pitch` apart."""
+    for m in range(rows):
+        _copy(spare[m * further : m * further + n], out[place + m * pitch : place + m * pitch + n])
 
 
 @compiled(fastmath=CONTRACT)

@@ -32,6 +32,8 @@ TOGETHER = 4
 """Rows that are summed at once."""
 BESIDE = 2
 """Vectors of each of them: eight sums, twice as many as a multiplication takes cycles."""
+IN_A_ROW = 4
+"""Vectors of a row that share the taps of a run."""
 SPAN_BYTES = BESIDE * VECTOR_BYTES
 """Of the numbers of one row that are summed at once."""
 
@@ -126,7 +128,8 @@ def _block(rows: int) -> Callable[..., None]:
             sums = _sums(lanes, rows, base, values[2], (data(3), data(4), data(5)), values[6], values[7])
             real = context.get_value_type(signature.args[9])
             divisor, scale, bias, high, shift, kind = values[8:14]
-            end = _Finish(divisor, scale, bias, high, shift, kind, data(14), values[15], values[16])
+            place, pitch = values[15:17]
+            end = _Finish(divisor, scale, bias, high, shift, kind, data(14), place, pitch, _INT64(lanes.count))
             _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
             return context.get_dummy_value()
 
@@ -137,6 +140,66 @@ def _block(rows: int) -> Callable[..., None]:
 
 sum_four_rows = _block(TOGETHER)
 sum_one_row = _block(1)
+
+
+@intrinsic
+def _sum_runs(
+    typing: Any,  # noqa: ARG001 -- numba's interface
+    numbers: Any,
+    at: Any,
+    jump: Any,
+    spacing: Any,
+    shared: Any,
+    weights: Any,
+    start: Any,
+    taps: Any,
+    divisor: Any,
+    scale: Any,
+    bias: Any,
+    high: Any,
+    shift: Any,
+    kind: Any,
+    out: Any,
+    place: Any,
+    pitch: Any,
+) -> Any:
+    """Sum a run of taps along four rows for IN_A_ROW vectors, and store them as `sum_four_rows` does.
+
+    Row r begins at `at` + r * `jump`, tap j, of weight `weights[start + j]`, is j * `spacing` further. The vectors are
+    `shared` * `spacing` numbers apart, no more than there are in one: so tap j of a vector looks where tap j - `shared`
+    of the next one does, and they share their loads, which cross cache lines. Of `taps` there are at least (IN_A_ROW -
+    1) * `shared`.
+    """
+    arguments = (numbers, at, jump, spacing, shared, weights, start, taps)
+    signature = types.void(*arguments, divisor, scale, bias, high, shift, kind, out, place, pitch)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def data(index: int) -> Any:
+            return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+        number = context.get_value_type(signature.args[0].dtype)
+        size = context.get_abi_sizeof(number)
+        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+        _, at, jump, spacing, shared, _, start, taps = values[:8]
+        base, own = builder.gep(data(0), [at]), builder.gep(data(5), [start])
+        sums = [[lanes.zero] * IN_A_ROW for _ in range(TOGETHER)]
+        edges = [builder.mul(shared, _INT64(vector)) for vector in range(IN_A_ROW)]
+        edges += [builder.add(taps, edge) for edge in edges]
+        for part in range(2 * IN_A_ROW - 1):
+            meeting = range(max(0, part - IN_A_ROW + 1), min(part, IN_A_ROW - 1) + 1)
+            sums = _run(lanes, sums, base, jump, spacing, own, (edges[part], edges[part + 1]), edges, meeting)
+        real = context.get_value_type(signature.args[9])
+        divisor, scale, bias, high, shift, kind = values[8:14]
+        apart = builder.mul(shared, spacing)
+        place, pitch = values[15:17]
+        end = _Finish(divisor, scale, bias, high, shift, kind, data(14), place, pitch, apart)
+        _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+sum_runs = cast("Callable[..., None]", _sum_runs)
 
 Sums = list[list[Any]]
 """By row and vector beside one another."""
@@ -252,6 +315,48 @@ class _Finish(NamedTuple):
     out: Any
     place: Any
     pitch: Any
+    apart: Any
+
+
+def _run(
+    lanes: _Lanes,
+    sums: Sums,
+    base: Any,
+    jump: Any,
+    spacing: Any,
+    weights: Any,
+    bounds: tuple[Any, Any],
+    edges: list[Any],
+    meeting: range,
+) -> Sums:
+    """Write the loop over the places `bounds` of a row, where only the vectors `meeting` have taps."""
+    builder = lanes.builder
+    entry, loop, after = builder.block, builder.append_basic_block("places"), builder.append_basic_block("after")
+    builder.cbranch(builder.icmp_signed("<", *bounds), loop, after)
+    builder.position_at_end(loop)
+    place = builder.phi(_INT64)
+    place.add_incoming(bounds[0], entry)
+    moving = [[builder.phi(lanes.vector) for _ in row] for row in sums]
+    for register, total in zip(_all(moving), _all(sums), strict=True):
+        register.add_incoming(total, entry)
+    totals = [row[:] for row in moving]
+    own = [lanes.splat(builder.load(builder.gep(weights, [builder.sub(place, edges[v])]))) for v in meeting]
+    for number, row in enumerate(totals):
+        line = builder.gep(base, [builder.add(builder.mul(place, spacing), builder.mul(jump, _INT64(number)))])
+        x = lanes.load(line, 0)
+        for vector, weight in zip(meeting, own, strict=True):
+            row[vector] = lanes.add_product(row[vector], x, weight)
+    following = builder.add(place, _INT64(1))
+    place.add_incoming(following, loop)
+    for register, total in zip(_all(moving), _all(totals), strict=True):
+        register.add_incoming(total, loop)
+    builder.cbranch(builder.icmp_signed("<", following, bounds[1]), loop, after)
+    builder.position_at_end(after)
+    results = [[builder.phi(lanes.vector) for _ in row] for row in sums]
+    for register, before, total in zip(_all(results), _all(sums), _all(totals), strict=True):
+        register.add_incoming(before, entry)
+        register.add_incoming(total, loop)
+    return results
 
 
 def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
@@ -282,7 +387,7 @@ def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
     builder.branch(divided)
     builder.position_at_end(divided)
     results: Sums = [[] for _ in sums]
-    for row, beside in product(range(len(sums)), range(BESIDE)):
+    for row, beside in product(range(len(sums)), range(len(sums[0]))):
         result = builder.phi(real.vector)
         result.add_incoming(numbers[row][beside], entry)
         result.add_incoming(quotients[row][beside], divide)
@@ -342,10 +447,11 @@ def _as_kind(real: _Lanes, result: Any, kind: int, high: Any) -> Any:
 
 
 def _store(builder: Any, vectors: Sums, end: _Finish, size: int) -> None:
+    """Store vectors that begin `end.apart` numbers apart."""
     for number, row in enumerate(vectors):
         line = builder.gep(end.out, [builder.add(end.place, builder.mul(end.pitch, _INT64(number)))])
         for beside, vector in enumerate(row):
-            target = builder.gep(line, [_INT64(beside * vector.type.count * size)])
+            target = builder.gep(line, [builder.mul(end.apart, _INT64(beside * size))])
             builder.store(vector, builder.bitcast(target, vector.type.as_pointer()), align=size)
 
 
