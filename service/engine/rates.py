@@ -74,6 +74,19 @@ class Rates:
     gemm_mac_double: float
     gemm_store: float
     """To round and store one sample of the result, where it is an integer; a float falls into its place."""
+    mixing_lay: float
+    """To bring one sample into a strip."""
+    mixing_block: float
+    """Of one block of pixels and outputs, beside its products."""
+    mixing_run: float
+    """Of one run of samples of its windows."""
+    mixing_mac: float
+    """Of one multiplication and addition, lanes that are not used included."""
+    mixing_mac_double: float
+    mixing_store: float
+    """To store one sample of the result as it was computed."""
+    mixing_round: float
+    """To convert, round, clip and store one."""
 
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
@@ -131,6 +144,13 @@ RATES = Rates(
     gemm_mac=1.81e-11,
     gemm_mac_double=3.02e-11,
     gemm_store=3.25e-10,
+    mixing_lay=6.00e-11,
+    mixing_block=1.00e-08,
+    mixing_run=2.00e-09,
+    mixing_mac=1.75e-11,
+    mixing_mac_double=3.50e-11,
+    mixing_store=6.00e-11,
+    mixing_round=1.00e-10,
     png_read_byte=2.75e-09,
     png_write_byte=4.30e-09,
     pool_strip=2.61e-05,

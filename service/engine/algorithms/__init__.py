@@ -7,6 +7,7 @@ from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gemm import Gemm
 from service.engine.algorithms.gradient import Gradient
+from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.pooling import Pooling
 from service.engine.algorithms.restoration import Restoration
@@ -19,6 +20,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Polyphase(),
     Fft(),
     Gemm(),
+    Mixing(),
     Pooling(),
     Restoration(),
 )

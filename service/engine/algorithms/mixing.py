@@ -1,0 +1,244 @@
+"""Channel mixing: windows times the matrix of the weights, read where they are; see loops/mixing.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine import parallel
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.strips import SLACK, aligned, finish, rows_of_bytes, source_bytes
+from service.engine.borders import indices
+from service.engine.geometry import field_of_view
+from service.engine.loops.mixing import DOUBLE, FEW, HALF, KINDS, MANY, SINGLE, VECTOR_BYTES, Lines, Place, Weights, mix
+from service.engine.rates import RATES
+from service.engine.steps import Conv2d
+
+STRIP_BYTES = 1 << 19
+"""Of a strip, about: half of a second-level cache, which holds weights and results as well."""
+PIECES = 16
+"""So many strips, if none is lower than FEWEST_ROWS: a few threads then end at about the same time."""
+FEWEST_ROWS = 4
+"""Of the output in a strip, however long its rows are; rows above and below it are laid again for the next one."""
+
+
+LANES = VECTOR_BYTES // 4
+
+
+class Block(NamedTuple):
+    """Outputs that are summed at once: `count` of them from `output` on, in `lanes`; from channel `channel` on."""
+
+    kind: int
+    lanes: int
+    channel: int
+    output: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a task is laid out; sizes in samples, heights in rows.
+
+    A strip has the padded rows of `height` rows of output: `taps` for the first, `spacing` apart. Windows consist of
+    `runs` times `length` samples that stand side by side.
+    """
+
+    step: Conv2d
+    blocks: list[Block]
+    runs: int
+    length: int
+    strips: int
+    height: int
+    spacing: int
+    taps: int
+    pitch: int
+
+    @classmethod
+    def of(cls, task: Task) -> Form:
+        step = task.step
+        if not isinstance(step, Conv2d):
+            raise TypeError(f"no way to compute a {type(step).__name__}")
+        number = np.dtype(task.arithmetic).itemsize
+        down, across = step.kernel_size
+        beside = step.groups == 1 and step.dilation[1] == 1
+        per_group = step.weight.shape[1]
+        runs, length = (down, across * per_group) if beside else (down * across, per_group)
+        pitch = (task.shape.width + sum(step.padding.horizontal)) * task.shape.channels
+        rows, view, stride = task.output.height, field_of_view(down, step.dilation[0]), step.stride[0]
+        fitting = (STRIP_BYTES // number // pitch - view) // stride + 1
+        height = max(FEWEST_ROWS, min(fitting, max(ceil(rows / PIECES), view // stride)))
+        # Between the rows of a tall window there may be so many others that it is laid by itself.
+        alone = height * down < (height - 1) * stride + view
+        strips = rows if alone else ceil(rows / height)
+        return cls(
+            step,
+            _blocks(step, VECTOR_BYTES // number),
+            runs,
+            length,
+            strips,
+            1 if alone else ceil(rows / strips),
+            step.dilation[0] if alone else 1,
+            down if alone else view,
+            pitch,
+        )
+
+    @property
+    def full(self) -> bool:
+        """Say whether all lanes are used."""
+        return sum(block.lanes for block in self.blocks) == self.step.out_channels
+
+    @property
+    def doubles(self) -> bool:
+        return all(block.kind == DOUBLE for block in self.blocks)
+
+    @property
+    def lines(self) -> int:
+        return (self.height - 1) * self.step.stride[0] + self.taps
+
+    @property
+    def lanes(self) -> int:
+        """Count the numbers of one pixel among the sums.
+
+        Lanes that are not used reach into the outputs of the next block or pixel, which must come after them.
+        """
+        last = max(block.output + block.lanes for block in self.blocks)
+        return self.step.out_channels if self.step.groups == 1 else last
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Say how many pixels are summed at once, at the end of a row and elsewhere."""
+        return (FEW // 2, MANY // 2) if self.doubles else (FEW, MANY)
+
+    @property
+    def apart(self) -> int:
+        """Count the samples from a window to the next."""
+        return self.step.stride[1] * self.step.in_channels
+
+    @property
+    def strip(self) -> int:
+        """Count the samples of a strip and those that windows beyond the end of a narrow row reach over."""
+        return self.lines * self.pitch + self.pixels[0] * self.apart
+
+    @property
+    def products(self) -> int:
+        """Count the products of one pixel, those of lanes that are not used among them."""
+        return self.runs * self.length * sum(block.lanes for block in self.blocks)
+
+    def offsets(self) -> NDArray[np.int64]:
+        down, across = self.step.kernel_size
+        rows = np.arange(down) * (self.step.dilation[0] // self.spacing * self.pitch)
+        columns = np.arange(self.runs // down) * (self.step.dilation[1] * self.step.in_channels)
+        return (rows[:, None] + columns).reshape(-1).astype(np.int64)
+
+    def weights(self, task: Task) -> Weights:
+        step, number = self.step, np.dtype(task.arithmetic)
+        samples = self.runs * self.length
+        packed = aligned((self.products,), number)
+        table, first = [], 0
+        for block in self.blocks:
+            some = step.weight[block.output : block.output + block.count]
+            place = packed[first : first + samples * block.lanes].reshape(samples, block.lanes)
+            place[:, : block.count] = some.transpose(2, 3, 1, 0).reshape(samples, block.count)
+            table.append((block.kind, block.channel, first, block.output))
+            first += place.size
+        ending = finish(task, [step.divisor], [0.0])
+        bias = np.zeros(self.lanes + LANES, number)
+        if step.bias is not None:
+            bias[: len(step.bias)] = step.bias
+        divides = ending.divisor[0] != 1
+        return Weights(
+            packed,
+            self.offsets(),
+            self.length,
+            np.array(table, np.int64),
+            self.doubles,
+            ending.scale[0],
+            np.zeros_like(bias) if divides else bias,
+            ending.divisor[0],
+            np.tile(bias[: self.lanes], MANY),
+        )
+
+
+class Mixing:
+    name = "mixing"
+
+    def accepts(self, task: Task) -> bool:
+        return isinstance(task.step, Conv2d) and not task.step.shared
+
+    def seconds(self, task: Task) -> float:
+        form, out = Form.of(task), task.output
+        few, many = form.pixels
+        whole, rest = divmod(out.width, many)
+        parts = ceil(rest / few)
+        double = task.arithmetic == "float64"
+        summed = out.height * (whole * many + parts * few)
+        blocks = out.height * (whole + parts) * len(form.blocks) * (MANY // many)
+        direct = task.target == task.arithmetic
+        return (
+            RATES.call
+            + form.strips * form.lines * form.pitch * RATES.mixing_lay
+            + blocks * (RATES.mixing_block + form.runs * RATES.mixing_run)
+            + summed * form.products * (RATES.mixing_mac_double if double else RATES.mixing_mac)
+            + out.samples * (RATES.mixing_store if direct else RATES.mixing_round)
+        )
+
+    def workspace(self, task: Task, threads: int) -> int:
+        form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
+        own = number * (form.strip + MANY * form.lanes + LANES)
+        weights = number * (2 * form.products + (MANY + 3) * form.lanes) + 64 * form.runs
+        positions = 8 * 4 * (sum(task.shape[:2]) + sum(form.step.padding))
+        return min(threads, form.strips) * own + weights + positions + SLACK
+
+    def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        form, number = Form.of(task), np.dtype(task.arithmetic)
+        step = form.step
+        lines = Lines(
+            indices(image.shape[0], step.padding.vertical, step.padding_mode),
+            indices(image.shape[1], step.padding.horizontal, step.padding_mode),
+            step.padding.left,
+            image.shape[2],
+            number.type(step.padding_value if step.padding_mode == "constant" else 0),
+            step.stride[0],
+            form.spacing,
+            form.taps,
+        )
+        result = np.empty(task.output, task.target)
+        weights, high = form.weights(task), finish(task, [1.0], [0.0]).high
+        straight = result.dtype == number and form.full and weights.divisor == 1
+        place = Place(
+            rows_of_bytes(result), KINDS[task.target], result.shape[1], result.shape[2], form.lanes, straight, high
+        )
+        source, kind, counter = source_bytes(image), KINDS[image.dtype.name], np.zeros(1, np.int64)
+
+        def work(_: int) -> None:
+            memory = aligned((form.strip,), number)
+            strip = memory[: form.lines * form.pitch].reshape(form.lines, form.pitch)
+            sums = aligned((MANY * form.lanes + LANES,), number)
+            mix(source, kind, lines, form.apart, weights, place, form.strips, counter, strip, sums)
+
+        parallel.each(work, range(min(threads, form.strips)), threads)
+        return result
+
+
+def _blocks(step: Conv2d, vector: int) -> list[Block]:
+    """Cut the outputs of each group into blocks of two vectors, of one and of half a one, as few lanes as will do."""
+    each, per_group = len(step.weight) // step.groups, step.weight.shape[1]
+    blocks = []
+    for group in range(step.groups):
+        output = 0
+        while output < each:
+            rest = each - output
+            if 2 * rest > 3 * vector:
+                kind, lanes = DOUBLE, 2 * vector
+            elif 2 * rest > vector:
+                kind, lanes = SINGLE, vector
+            else:
+                kind, lanes = HALF, vector // 2
+            count = min(rest, lanes)
+            blocks.append(Block(kind, lanes, group * per_group, group * each + output, count))
+            output += count
+    return blocks if step.groups > 1 else blocks[::-1]

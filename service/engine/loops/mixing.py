@@ -1,0 +1,365 @@
+"""Sums over channels: the outputs of a few neighbouring pixels at once, one output in each lane of a vector.
+
+A strip holds some rows of an image, border included, as floats, its channels side by side as they are in the image.
+For each sample of a window one vector of weights is loaded, and multiplied with that sample of every pixel; the sums of
+all these pixels stay in registers until the window is done. No window is ever laid out: that of the next pixel begins
+`step` samples further. After E. Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
+architectures" (2018), in the layout that images have.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from service.engine.loops.compiler import compiled
+
+Array = NDArray[Any]
+
+UINT8, UINT16, FLOAT32, FLOAT64 = range(4)
+"""Of 1, 2, 4 and 8 bytes."""
+KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
+
+_REGISTERS = llvm.get_host_cpu_features().get("avx512f", False)
+VECTOR_BYTES = 64 if _REGISTERS else 32
+MANY = 24 if _REGISTERS else 12
+"""Pixels of one vector each whose sums fit into the registers: there are 32 of 64 bytes, or 16 of 32."""
+FEW = MANY // 3
+"""Pixels at the end of a row, and all of a narrow one."""
+DOUBLE, SINGLE, HALF = range(3)
+"""Of how many vectors a block of outputs is."""
+
+
+class Lines(NamedTuple):
+    """How strips are filled: for each padded row and column the one that stands there, or -1 for `value`.
+
+    The whole image stands in `columns` from `first` on. A strip of n rows of output has (n - 1) * `stride` + `taps` of
+    the padded rows, every `spacing`-th.
+    """
+
+    rows: Array
+    columns: Array
+    first: int
+    channels: int
+    value: Any
+    stride: int
+    spacing: int
+    taps: int
+
+
+class Weights(NamedTuple):
+    """Blocks of outputs: their weights, (samples of a window, lanes), one after another in `weights`.
+
+    `offsets` says where, after the first sample of a window, each run of `length` samples begins. `blocks` (n, 4) has
+    the kind of each block, its first channel, first weight and first output; `doubles` says that all are DOUBLE. `bias` has one number for each lane of a
+    pixel, and is added after scaling; `divided` has the same for MANY pixels, and is added after division.
+    """
+
+    weights: Array
+    offsets: Array
+    length: int
+    blocks: Array
+    doubles: bool
+    scale: Any
+    bias: Array
+    divisor: Any
+    divided: Array
+
+
+class Place(NamedTuple):
+    """Where the results go: `out` (H', bytes of W' * outputs samples of `kind`), clipped to 0..high if rounded.
+
+    In `sums` the outputs of pixels are `pitch` apart; `straight` says that these can as well be written to `out`.
+    """
+
+    out: Array
+    kind: int
+    width: int
+    outputs: int
+    pitch: int
+    straight: bool
+    high: Any
+
+
+@intrinsic
+def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001
+    """Give counter[0], an int64, and add 1 to it, as one: several threads draw different numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(counter), generate
+
+
+def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
+    """Make the loop over a window for `pixels` times `vectors` vectors, each a `parts`-th of a register.
+
+    It is written in LLVM's terms, since Python has none for vectors that stay in registers; on processors with shorter
+    ones LLVM splits them. "contract" allows multiply-add.
+    """
+
+    @intrinsic
+    def products(
+        typing: Any,  # noqa: ARG001
+        strip: Any,
+        at: Any,
+        step: Any,
+        offsets: Any,
+        length: Any,
+        weights: Any,
+        first: Any,
+        scale: Any,
+        bias: Any,
+        lane: Any,
+        sums: Any,
+        place: Any,
+        pitch: Any,
+    ) -> Any:
+        """Sum windows of `strip`, the first of which begins at `at`, the others `step` further each.
+
+        Lane i of pixel p goes to sums[place + p * pitch + i], times `scale` plus bias[lane + i].
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def data(index: int) -> Any:
+                return context.make_array(signature.args[index])(context, builder, arguments[index]).data
+
+            def vector_at(pointer: Any, index: int) -> Any:
+                return builder.bitcast(builder.gep(pointer, [integer(index * lanes)]), vector.as_pointer())
+
+            def loaded(pointer: Any, index: int) -> Any:
+                value = builder.load(vector_at(pointer, index))
+                value.align = size
+                return value
+
+            def spread(number: Any) -> Any:
+                lowest = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+                return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
+
+            kind = signature.args[0].dtype
+            number, size = context.get_value_type(kind), kind.bitwidth // 8
+            lanes = VECTOR_BYTES // size // parts
+            vector = ir.VectorType(number, lanes)
+            integer, undefined = ir.IntType(64), ir.Constant(vector, ir.Undefined)
+            _, at, step, _, length, _, first, scale, _, lane, _, place, pitch = arguments
+            runs = cgutils.unpack_tuple(builder, context.make_array(signature.args[3])(context, builder, arguments[3]).shape)[0]
+            zeros = ir.Constant(vector, None)
+            totals = [[cgutils.alloca_once_value(builder, zeros) for _ in range(vectors)] for _ in range(pixels)]
+            begin, apart = builder.gep(data(0), [at]), [builder.mul(step, integer(p)) for p in range(pixels)]
+            place_of_weights = cgutils.alloca_once_value(builder, builder.gep(data(5), [first]))
+            with cgutils.for_range(builder, runs, intp=integer) as run:
+                window = builder.gep(begin, [builder.load(builder.gep(data(3), [run.index]))])
+                with cgutils.for_range(builder, length, intp=integer) as sample:
+                    pointer = builder.load(place_of_weights)
+                    factors = [loaded(pointer, v) for v in range(vectors)]
+                    here = builder.gep(window, [sample.index])
+                    for p in range(pixels):
+                        value = spread(builder.load(builder.gep(here, [apart[p]])))
+                        for v in range(vectors):
+                            product = builder.fmul(value, factors[v], flags=["contract"])
+                            total = builder.fadd(product, builder.load(totals[p][v]), flags=["contract"])
+                            builder.store(total, totals[p][v])
+                    builder.store(builder.gep(pointer, [integer(vectors * lanes)]), place_of_weights)
+            by, target = spread(scale), builder.gep(data(10), [place])
+            added = [loaded(builder.gep(data(8), [lane]), v) for v in range(vectors)]
+            for p in range(pixels):
+                pointer = builder.gep(target, [builder.mul(pitch, integer(p))])
+                for v in range(vectors):
+                    result = builder.fadd(builder.fmul(builder.load(totals[p][v]), by), added[v])
+                    builder.store(result, vector_at(pointer, v)).align = size
+            return context.get_dummy_value()
+
+        number = strip.dtype
+        i = types.int64
+        return types.void(strip, i, i, offsets, i, weights, i, number, bias, i, sums, i, i), generate
+
+    return products
+
+
+_many_double, _few_double = _products(MANY // 2, 2), _products(FEW // 2, 2)
+_many_single, _few_single = _products(MANY, 1), _products(FEW, 1)
+_many_half, _few_half = _products(MANY, 1, 2), _products(FEW, 1, 2)
+
+
+@compiled
+def _copy(source: Array, target: Array) -> None:
+    s = source[: len(target)]
+    for i in range(len(target)):
+        target[i] = s[i]
+
+
+@compiled
+def _read(line: Array, kind: int, numbers: Array) -> None:
+    if kind == UINT8:
+        _copy(line, numbers)
+    elif kind == UINT16:
+        _copy(line.view(np.uint16), numbers)
+    elif kind == FLOAT32:
+        _copy(line.view(np.float32), numbers)
+    else:
+        _copy(line.view(np.float64), numbers)
+
+
+@compiled
+def _lay(source: Array, kind: int, lines: Lines, row: int, target: Array) -> None:
+    """Fill `target` with padded row `row`."""
+    channels, columns, first = lines.channels, lines.columns, lines.first
+    if lines.rows[row] < 0:
+        target[: len(columns) * channels] = lines.value
+        return
+    width = source.shape[1] // (1 << kind) // channels
+    inner = target[first * channels : (first + width) * channels]
+    _read(source[lines.rows[row]], kind, inner)
+    for k in range(len(columns) - width):
+        x = k if k < first else k + width
+        pixel = target[x * channels : (x + 1) * channels]
+        if columns[x] < 0:
+            pixel[:] = lines.value
+        else:
+            _copy(inner[columns[x] * channels : (columns[x] + 1) * channels], pixel)
+
+
+@compiled
+def _divide(numbers: Array, divisor: Any, bias: Array) -> None:
+    b = bias[: len(numbers)]
+    for i in range(len(numbers)):
+        numbers[i] = numbers[i] / divisor + b[i]
+
+
+@compiled
+def _round(numbers: Array, target: Array, high: Any) -> None:
+    low = high - high
+    n = numbers[: len(target)]
+    for i in range(len(target)):
+        number = n[i]
+        # Conditions, not min and max: these have a rule for NaN, which takes time. Here it becomes 0.
+        number = number if number > low else low  # noqa: FURB136
+        number = number if number < high else high  # noqa: FURB136
+        target[i] = np.rint(number)
+
+
+@compiled
+def _write(numbers: Array, line: Array, kind: int, first: int, high: Any) -> None:
+    """Put `numbers` into `line`, the bytes of samples of `kind`, from sample `first` on."""
+    end = first + len(numbers)
+    if kind == UINT8:
+        _round(numbers, line[first:end], high)
+    elif kind == UINT16:
+        _round(numbers, line.view(np.uint16)[first:end], high)
+    elif kind == FLOAT32:
+        _copy(numbers, line.view(np.float32)[first:end])
+    else:
+        _copy(numbers, line.view(np.float64)[first:end])
+
+
+@compiled
+def _store(sums: Array, weights: Weights, place: Place, y: int, x: int, pixels: int) -> None:
+    """Finish the sums of `pixels` pixels and store them from column `x` of row `y` on."""
+    outputs, pitch = place.outputs, place.pitch
+    if weights.divisor != 1:
+        _divide(sums[: pixels * pitch], weights.divisor, weights.divided)
+    if pitch == outputs:
+        _write(sums[: pixels * pitch], place.out[y], place.kind, x * outputs, place.high)
+        return
+    for p in range(pixels):
+        _write(sums[p * pitch : p * pitch + outputs], place.out[y], place.kind, (x + p) * outputs, place.high)
+
+
+@compiled
+def mix(
+    source: Array,
+    kind: int,
+    lines: Lines,
+    step: int,
+    weights: Weights,
+    place: Place,
+    strips: int,
+    counter: Array,
+    strip: Array,
+    sums: Array,
+) -> None:
+    """Compute strips of rows of the output until `counter` has come to `strips`.
+
+    `source` is (H, bytes of W * channels samples of `kind`); windows of neighbouring pixels are `step` samples apart.
+    `strip` (rows, samples of a padded row) and `sums` are scratch. A strip must be followed by as many samples as the
+    windows of FEW pixels beyond its last row reach over.
+    """
+    rows, pitch = len(place.out), strip.shape[1]
+    flat = strip.reshape(-1)
+    straight = place.out.reshape(-1).view(strip.dtype) if place.straight else sums
+    line = place.width * place.outputs
+    calls = 1 if weights.doubles else 2
+    large, small = MANY * calls // 2, FEW * calls // 2
+    blocks, offsets, length, apart = weights.blocks, weights.offsets, weights.length, place.pitch
+    w, scale, bias = weights.weights, weights.scale, weights.bias
+    while True:
+        piece = next_piece(counter)
+        if piece >= strips:
+            break
+        begin, end = rows * piece // strips, rows * (piece + 1) // strips
+        for r in range((end - begin - 1) * lines.stride + lines.taps):
+            _lay(source, kind, lines, begin * lines.stride + r * lines.spacing, strip[r])
+        for y in range(begin, end):
+            at = (y - begin) * lines.stride * pitch
+            x = 0
+            while x < place.width:
+                many = x + large <= place.width
+                pixels = large if many else small
+                x = max(0, min(x, place.width - pixels))
+                whole = place.straight and pixels <= place.width
+                target, first = (straight, y * line + x * place.outputs) if whole else (sums, 0)
+                # All of it stands here, where it is compiled once: as a function it would be twice.
+                for b in range(len(blocks)):
+                    block = blocks[b]
+                    source_at, weight, lane = at + x * step + block[1], block[2], block[3]
+                    target_at = first + lane
+                    for _ in range(calls if block[0] == DOUBLE else 1):
+                        if block[0] == DOUBLE and many:
+                            _many_double(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        elif block[0] == DOUBLE:
+                            _few_double(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        elif block[0] == SINGLE and many:
+                            _many_single(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        elif block[0] == SINGLE:
+                            _few_single(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        elif many:
+                            _many_half(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        else:
+                            _few_half(
+                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
+                            )
+                        source_at += pixels // calls * step
+                        target_at += pixels // calls * apart
+                if not whole:
+                    _store(sums, weights, place, y, x, min(pixels, place.width))
+                x += pixels
+
+
+def warm() -> None:
+    """Compile for both types of sums."""
+    source, out, nowhere = np.zeros((1, 8), np.uint8), np.zeros((1, 1), np.uint8), np.zeros(1, np.int32)
+    source.flags.writeable = False
+    for number in (np.float32, np.float64):
+        lanes, one = VECTOR_BYTES // np.dtype(number).itemsize // 2, number(1)
+        many, blocks = np.zeros(MANY * lanes, number), np.array([[HALF, 0, 0, 0]])
+        lines = Lines(nowhere, nowhere, 0, 1, number(0), 1, 1, 1)
+        weights = Weights(many, np.zeros(1, np.int64), 1, blocks, False, one, many, one, many)
+        place = Place(out, UINT8, 1, 1, lanes, False, one)
+        mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
