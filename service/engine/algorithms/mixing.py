@@ -18,7 +18,7 @@ from service.engine.loops.mixing import DOUBLE, FEW, HALF, KINDS, MANY, SINGLE, 
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
-STRIP_BYTES = 1 << 19
+STRIP_BYTES = 1 << 18
 """Of a strip, about: half of a second-level cache, which holds weights and results as well."""
 PIECES = 16
 """So many strips, if none is lower than FEWEST_ROWS: a few threads then end at about the same time."""

@@ -139,6 +139,14 @@ def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
                 value.align = size
                 return value
 
+            def fetch(pointer: Any) -> None:
+                """Bring a line that will be written into the cache while the sums are made."""
+                kinds = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
+                kind = ir.FunctionType(ir.VoidType(), kinds)
+                prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+                for_writing, closest, data = (cgutils.int32_t(value) for value in (1, 3, 1))
+                builder.call(prefetch, [builder.bitcast(pointer, cgutils.voidptr_t), for_writing, closest, data])
+
             def spread(number: Any) -> Any:
                 lowest = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
                 return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
@@ -154,6 +162,11 @@ def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
             totals = [[cgutils.alloca_once_value(builder, zeros) for _ in range(vectors)] for _ in range(pixels)]
             begin, apart = builder.gep(data(0), [at]), [builder.mul(step, integer(p)) for p in range(pixels)]
             place_of_weights = cgutils.alloca_once_value(builder, builder.gep(data(5), [first]))
+            target = builder.gep(data(10), [place])
+            rows = [builder.gep(target, [builder.mul(pitch, integer(p))]) for p in range(pixels)]
+            for pointer in rows:
+                for v in range(vectors):
+                    fetch(vector_at(pointer, v))
             with cgutils.for_range(builder, runs, intp=integer) as run:
                 window = builder.gep(begin, [builder.load(builder.gep(data(3), [run.index]))])
                 with cgutils.for_range(builder, length, intp=integer) as sample:
@@ -167,10 +180,9 @@ def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
                             total = builder.fadd(product, builder.load(totals[p][v]), flags=["contract"])
                             builder.store(total, totals[p][v])
                     builder.store(builder.gep(pointer, [integer(vectors * lanes)]), place_of_weights)
-            by, target = spread(scale), builder.gep(data(10), [place])
+            by = spread(scale)
             added = [loaded(builder.gep(data(8), [lane]), v) for v in range(vectors)]
-            for p in range(pixels):
-                pointer = builder.gep(target, [builder.mul(pitch, integer(p))])
+            for p, pointer in enumerate(rows):
                 for v in range(vectors):
                     result = builder.fadd(builder.fmul(builder.load(totals[p][v]), by), added[v])
                     builder.store(result, vector_at(pointer, v)).align = size
