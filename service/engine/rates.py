@@ -87,6 +87,12 @@ class Rates:
     """To store one sample of the result as it was computed."""
     mixing_round: float
     """To convert, round, clip and store one."""
+    pointwise_sum: float
+    """To make one sum of three samples of a pixel."""
+    pointwise_weave: float
+    """To put one sample beside those of the same pixel."""
+    pointwise_store: float
+    """To round, clip and store one."""
 
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
@@ -151,6 +157,9 @@ RATES = Rates(
     mixing_mac_double=3.50e-11,
     mixing_store=6.00e-11,
     mixing_round=1.00e-10,
+    pointwise_sum=1.80e-10,
+    pointwise_weave=2.00e-10,
+    pointwise_store=1.00e-10,
     png_read_byte=2.75e-09,
     png_write_byte=4.30e-09,
     pool_strip=2.61e-05,

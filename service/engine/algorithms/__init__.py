@@ -8,6 +8,7 @@ from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gemm import Gemm
 from service.engine.algorithms.gradient import Gradient
 from service.engine.algorithms.mixing import Mixing
+from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.pooling import Pooling
 from service.engine.algorithms.restoration import Restoration
@@ -21,6 +22,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Fft(),
     Gemm(),
     Mixing(),
+    Pointwise(),
     Pooling(),
     Restoration(),
 )
