@@ -78,8 +78,6 @@ class Rates:
     """To bring one sample into a strip."""
     mixing_block: float
     """Of one block of pixels and outputs, beside its products."""
-    mixing_run: float
-    """Of one run of samples of its windows."""
     mixing_mac: float
     """Of one multiplication and addition, lanes that are not used included."""
     mixing_mac_double: float
@@ -151,8 +149,7 @@ RATES = Rates(
     gemm_mac_double=3.02e-11,
     gemm_store=3.25e-10,
     mixing_lay=6.00e-11,
-    mixing_block=1.00e-08,
-    mixing_run=2.00e-09,
+    mixing_block=3.00e-08,
     mixing_mac=1.75e-11,
     mixing_mac_double=3.50e-11,
     mixing_store=6.00e-11,

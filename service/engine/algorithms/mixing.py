@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.strips import SLACK, aligned, finish, rows_of_bytes, source_bytes
+from service.engine.algorithms.strips import SLACK, aligned, rows_of_bytes, source_bytes
 from service.engine.borders import indices
 from service.engine.geometry import field_of_view
-from service.engine.loops.mixing import DOUBLE, FEW, HALF, KINDS, MANY, SINGLE, VECTOR_BYTES, Lines, Place, Weights, mix
+from service.engine.loops.mixing import FEW, HALF, KINDS, MANY, VECTOR_BYTES, WHOLE, Lines, Place, Weights, mix
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
@@ -27,6 +27,8 @@ FEWEST_ROWS = 4
 
 
 LANES = VECTOR_BYTES // 4
+HIGHEST = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
+"""To which results are clipped if they are rounded."""
 
 
 class Block(NamedTuple):
@@ -43,14 +45,11 @@ class Block(NamedTuple):
 class Form:
     """How a task is laid out; sizes in samples, heights in rows.
 
-    A strip has the padded rows of `height` rows of output: `taps` for the first, `spacing` apart. Windows consist of
-    `runs` times `length` samples that stand side by side.
+    A strip has the padded rows of `height` rows of output: `taps` for the first, `spacing` apart.
     """
 
     step: Conv2d
     blocks: list[Block]
-    runs: int
-    length: int
     strips: int
     height: int
     spacing: int
@@ -63,10 +62,7 @@ class Form:
         if not isinstance(step, Conv2d):
             raise TypeError(f"no way to compute a {type(step).__name__}")
         number = np.dtype(task.arithmetic).itemsize
-        down, across = step.kernel_size
-        beside = step.groups == 1 and step.dilation[1] == 1
-        per_group = step.weight.shape[1]
-        runs, length = (down, across * per_group) if beside else (down * across, per_group)
+        down = step.kernel_size[0]
         pitch = (task.shape.width + sum(step.padding.horizontal)) * task.shape.channels
         rows, view, stride = task.output.height, field_of_view(down, step.dilation[0]), step.stride[0]
         fitting = (STRIP_BYTES // number // pitch - view) // stride + 1
@@ -77,8 +73,6 @@ class Form:
         return cls(
             step,
             _blocks(step, VECTOR_BYTES // number),
-            runs,
-            length,
             strips,
             1 if alone else ceil(rows / strips),
             step.dilation[0] if alone else 1,
@@ -90,10 +84,6 @@ class Form:
     def full(self) -> bool:
         """Say whether all lanes are used."""
         return sum(block.lanes for block in self.blocks) == self.step.out_channels
-
-    @property
-    def doubles(self) -> bool:
-        return all(block.kind == DOUBLE for block in self.blocks)
 
     @property
     def lines(self) -> int:
@@ -109,11 +99,6 @@ class Form:
         return self.step.out_channels if self.step.groups == 1 else last
 
     @property
-    def pixels(self) -> tuple[int, int]:
-        """Say how many pixels are summed at once, at the end of a row and elsewhere."""
-        return (FEW // 2, MANY // 2) if self.doubles else (FEW, MANY)
-
-    @property
     def apart(self) -> int:
         """Count the samples from a window to the next."""
         return self.step.stride[1] * self.step.in_channels
@@ -121,44 +106,45 @@ class Form:
     @property
     def strip(self) -> int:
         """Count the samples of a strip and those that windows beyond the end of a narrow row reach over."""
-        return self.lines * self.pitch + self.pixels[0] * self.apart
+        return self.lines * self.pitch + FEW * self.apart
 
     @property
     def products(self) -> int:
         """Count the products of one pixel, those of lanes that are not used among them."""
-        return self.runs * self.length * sum(block.lanes for block in self.blocks)
+        return self.window * sum(block.lanes for block in self.blocks)
+
+    @property
+    def window(self) -> int:
+        """Count the samples of a window."""
+        return self.step.weight[0].size
 
     def offsets(self) -> NDArray[np.int64]:
         down, across = self.step.kernel_size
         rows = np.arange(down) * (self.step.dilation[0] // self.spacing * self.pitch)
-        columns = np.arange(self.runs // down) * (self.step.dilation[1] * self.step.in_channels)
-        return (rows[:, None] + columns).reshape(-1).astype(np.int64)
+        columns = np.arange(across) * (self.step.dilation[1] * self.step.in_channels)
+        channels = np.arange(self.step.weight.shape[1])
+        return (rows[:, None, None] + columns[:, None] + channels).reshape(-1)
 
     def weights(self, task: Task) -> Weights:
         step, number = self.step, np.dtype(task.arithmetic)
-        samples = self.runs * self.length
         packed = aligned((self.products,), number)
         table, first = [], 0
         for block in self.blocks:
             some = step.weight[block.output : block.output + block.count]
-            place = packed[first : first + samples * block.lanes].reshape(samples, block.lanes)
-            place[:, : block.count] = some.transpose(2, 3, 1, 0).reshape(samples, block.count)
+            place = packed[first : first + self.window * block.lanes].reshape(self.window, block.lanes)
+            place[:, : block.count] = some.transpose(2, 3, 1, 0).reshape(self.window, block.count)
             table.append((block.kind, block.channel, first, block.output))
             first += place.size
-        ending = finish(task, [step.divisor], [0.0])
         bias = np.zeros(self.lanes + LANES, number)
         if step.bias is not None:
             bias[: len(step.bias)] = step.bias
-        divides = ending.divisor[0] != 1
+        divides = step.divisor != 1
         return Weights(
             packed,
             self.offsets(),
-            self.length,
             np.array(table, np.int64),
-            self.doubles,
-            ending.scale[0],
             np.zeros_like(bias) if divides else bias,
-            ending.divisor[0],
+            number.type(step.divisor),
             np.tile(bias[: self.lanes], MANY),
         )
 
@@ -171,17 +157,16 @@ class Mixing:
 
     def seconds(self, task: Task) -> float:
         form, out = Form.of(task), task.output
-        few, many = form.pixels
-        whole, rest = divmod(out.width, many)
-        parts = ceil(rest / few)
+        whole, rest = divmod(out.width, MANY)
+        parts = ceil(rest / FEW)
         double = task.arithmetic == "float64"
-        summed = out.height * (whole * many + parts * few)
-        blocks = out.height * (whole + parts) * len(form.blocks) * (MANY // many)
+        summed = out.height * (whole * MANY + parts * FEW)
+        blocks = out.height * (whole + parts) * len(form.blocks)
         direct = task.target == task.arithmetic
         return (
             RATES.call
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + blocks * (RATES.mixing_block + form.runs * RATES.mixing_run)
+            + blocks * (RATES.mixing_block)
             + summed * form.products * (RATES.mixing_mac_double if double else RATES.mixing_mac)
             + out.samples * (RATES.mixing_store if direct else RATES.mixing_round)
         )
@@ -189,7 +174,7 @@ class Mixing:
     def workspace(self, task: Task, threads: int) -> int:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
         own = number * (form.strip + MANY * form.lanes + LANES)
-        weights = number * (2 * form.products + (MANY + 3) * form.lanes) + 64 * form.runs
+        weights = number * (2 * form.products + (MANY + 3) * form.lanes) + 32 * form.window
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(form.step.padding))
         return min(threads, form.strips) * own + weights + positions + SLACK
 
@@ -207,7 +192,7 @@ class Mixing:
             form.taps,
         )
         result = np.empty(task.output, task.target)
-        weights, high = form.weights(task), finish(task, [1.0], [0.0]).high
+        weights, high = form.weights(task), number.type(HIGHEST[task.target])
         straight = result.dtype == number and form.full and weights.divisor == 1
         place = Place(
             rows_of_bytes(result), KINDS[task.target], result.shape[1], result.shape[2], form.lanes, straight, high
@@ -225,19 +210,14 @@ class Mixing:
 
 
 def _blocks(step: Conv2d, vector: int) -> list[Block]:
-    """Cut the outputs of each group into blocks of two vectors, of one and of half a one, as few lanes as will do."""
+    """Cut the outputs of each group into blocks of one vector, and the last of half a one if that will do."""
     each, per_group = len(step.weight) // step.groups, step.weight.shape[1]
     blocks = []
     for group in range(step.groups):
         output = 0
         while output < each:
             rest = each - output
-            if 2 * rest > 3 * vector:
-                kind, lanes = DOUBLE, 2 * vector
-            elif 2 * rest > vector:
-                kind, lanes = SINGLE, vector
-            else:
-                kind, lanes = HALF, vector // 2
+            kind, lanes = (WHOLE, vector) if 2 * rest > vector else (HALF, vector // 2)
             count = min(rest, lanes)
             blocks.append(Block(kind, lanes, group * per_group, group * each + output, count))
             output += count

@@ -32,8 +32,8 @@ MANY = 24 if _REGISTERS else 12
 """Pixels of one vector each whose sums fit into the registers: there are 32 of 64 bytes, or 16 of 32."""
 FEW = MANY // 3
 """Pixels at the end of a row, and all of a narrow one."""
-DOUBLE, SINGLE, HALF = range(3)
-"""Of how many vectors a block of outputs is."""
+WHOLE, HALF = range(2)
+"""How much of a vector a block of outputs takes."""
 
 
 class Lines(NamedTuple):
@@ -56,17 +56,14 @@ class Lines(NamedTuple):
 class Weights(NamedTuple):
     """Blocks of outputs: their weights, (samples of a window, lanes), one after another in `weights`.
 
-    `offsets` says where, after the first sample of a window, each run of `length` samples begins. `blocks` (n, 4) has
-    the kind of each block, its first channel, first weight and first output; `doubles` says that all are DOUBLE. `bias` has one number for each lane of a
-    pixel, and is added after scaling; `divided` has the same for MANY pixels, and is added after division.
+    `offsets` says how far each sample of a window is behind the first. `blocks` (n, 4) has the kind of each block, its
+    first channel, first weight and first output. `bias`, of each lane of a pixel, is added to the sums; `divided`, of
+    MANY pixels, to these over `divisor`.
     """
 
     weights: Array
     offsets: Array
-    length: int
     blocks: Array
-    doubles: bool
-    scale: Any
     bias: Array
     divisor: Any
     divided: Array
@@ -98,11 +95,12 @@ def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001
     return types.int64(counter), generate
 
 
-def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
-    """Make the loop over a window for `pixels` times `vectors` vectors, each a `parts`-th of a register.
+def _products(pixels: int, parts: int) -> Any:
+    """Make the loop over a window for the sums of `pixels` pixels, each in a `parts`-th of a vector register.
 
     It is written in LLVM's terms, since Python has none for vectors that stay in registers; on processors with shorter
-    ones LLVM splits them. "contract" allows multiply-add.
+    ones LLVM splits them. "contract" allows multiply-add. One vector for each pixel and not two: the samples then are
+    operands in memory, which leaves all registers to the sums.
     """
 
     @intrinsic
@@ -112,10 +110,8 @@ def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
         at: Any,
         step: Any,
         offsets: Any,
-        length: Any,
         weights: Any,
         first: Any,
-        scale: Any,
         bias: Any,
         lane: Any,
         sums: Any,
@@ -124,80 +120,68 @@ def _products(pixels: int, vectors: int, parts: int = 1) -> Any:
     ) -> Any:
         """Sum windows of `strip`, the first of which begins at `at`, the others `step` further each.
 
-        Lane i of pixel p goes to sums[place + p * pitch + i], times `scale` plus bias[lane + i].
+        Lane i of pixel p goes to sums[place + p * pitch + i], plus bias[lane + i].
         """
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def data(index: int) -> Any:
                 return context.make_array(signature.args[index])(context, builder, arguments[index]).data
 
-            def vector_at(pointer: Any, index: int) -> Any:
-                return builder.bitcast(builder.gep(pointer, [integer(index * lanes)]), vector.as_pointer())
+            def vector(pointer: Any) -> Any:
+                return builder.bitcast(pointer, kind.as_pointer())
 
-            def loaded(pointer: Any, index: int) -> Any:
-                value = builder.load(vector_at(pointer, index))
+            def loaded(pointer: Any) -> Any:
+                value = builder.load(vector(pointer))
                 value.align = size
                 return value
 
+            def spread(number: Any) -> Any:
+                lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
+                return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None))
+
             def fetch(pointer: Any) -> None:
                 """Bring a line that will be written into the cache while the sums are made."""
-                kinds = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
-                kind = ir.FunctionType(ir.VoidType(), kinds)
-                prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+                parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
+                signature = ir.FunctionType(ir.VoidType(), parameters)
+                prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
                 for_writing, closest, data = (cgutils.int32_t(value) for value in (1, 3, 1))
                 builder.call(prefetch, [builder.bitcast(pointer, cgutils.voidptr_t), for_writing, closest, data])
 
-            def spread(number: Any) -> Any:
-                lowest = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-                return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
-
-            kind = signature.args[0].dtype
-            number, size = context.get_value_type(kind), kind.bitwidth // 8
+            sample = signature.args[0].dtype
+            number, size = context.get_value_type(sample), sample.bitwidth // 8
             lanes = VECTOR_BYTES // size // parts
-            vector = ir.VectorType(number, lanes)
-            integer, undefined = ir.IntType(64), ir.Constant(vector, ir.Undefined)
-            _, at, step, _, length, _, first, scale, _, lane, _, place, pitch = arguments
-            runs = cgutils.unpack_tuple(builder, context.make_array(signature.args[3])(context, builder, arguments[3]).shape)[0]
-            zeros = ir.Constant(vector, None)
-            totals = [[cgutils.alloca_once_value(builder, zeros) for _ in range(vectors)] for _ in range(pixels)]
-            begin, apart = builder.gep(data(0), [at]), [builder.mul(step, integer(p)) for p in range(pixels)]
-            place_of_weights = cgutils.alloca_once_value(builder, builder.gep(data(5), [first]))
-            target = builder.gep(data(10), [place])
-            rows = [builder.gep(target, [builder.mul(pitch, integer(p))]) for p in range(pixels)]
-            for pointer in rows:
-                for v in range(vectors):
-                    fetch(vector_at(pointer, v))
-            with cgutils.for_range(builder, runs, intp=integer) as run:
-                window = builder.gep(begin, [builder.load(builder.gep(data(3), [run.index]))])
-                with cgutils.for_range(builder, length, intp=integer) as sample:
-                    pointer = builder.load(place_of_weights)
-                    factors = [loaded(pointer, v) for v in range(vectors)]
-                    here = builder.gep(window, [sample.index])
-                    for p in range(pixels):
-                        value = spread(builder.load(builder.gep(here, [apart[p]])))
-                        for v in range(vectors):
-                            product = builder.fmul(value, factors[v], flags=["contract"])
-                            total = builder.fadd(product, builder.load(totals[p][v]), flags=["contract"])
-                            builder.store(total, totals[p][v])
-                    builder.store(builder.gep(pointer, [integer(vectors * lanes)]), place_of_weights)
-            by = spread(scale)
-            added = [loaded(builder.gep(data(8), [lane]), v) for v in range(vectors)]
-            for p, pointer in enumerate(rows):
-                for v in range(vectors):
-                    result = builder.fadd(builder.fmul(builder.load(totals[p][v]), by), added[v])
-                    builder.store(result, vector_at(pointer, v)).align = size
+            kind, integer = ir.VectorType(number, lanes), cgutils.intp_t
+            undefined = ir.Constant(kind, ir.Undefined)
+            _, at, step, _, _, first, _, lane, _, place, pitch = arguments
+            samples = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
+            zeros = ir.Constant(kind, None)
+            totals = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]
+            windows = [builder.gep(data(0), [builder.add(at, builder.mul(step, integer(p)))]) for p in range(pixels)]
+            places = [builder.gep(data(8), [builder.add(place, builder.mul(pitch, integer(p)))]) for p in range(pixels)]
+            for pointer in places:
+                fetch(pointer)
+            weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))
+            with cgutils.for_range(builder, samples, intp=integer) as loop:
+                factors = loaded(builder.load(weights_at))
+                offset = builder.load(builder.gep(data(3), [loop.index]))
+                for window, total in zip(windows, totals, strict=True):
+                    value = spread(builder.load(builder.gep(window, [offset])))
+                    product = builder.fmul(value, factors, flags=["contract"])
+                    builder.store(builder.fadd(product, builder.load(total), flags=["contract"]), total)
+                builder.store(builder.gep(builder.load(weights_at), [integer(lanes)]), weights_at)
+            added = loaded(builder.gep(data(6), [lane]))
+            for pointer, total in zip(places, totals, strict=True):
+                builder.store(builder.fadd(builder.load(total), added), vector(pointer)).align = size
             return context.get_dummy_value()
 
-        number = strip.dtype
-        i = types.int64
-        return types.void(strip, i, i, offsets, i, weights, i, number, bias, i, sums, i, i), generate
+        i = types.intp
+        return types.void(strip, i, i, offsets, weights, i, bias, i, sums, i, i), generate
 
     return products
 
 
-_many_double, _few_double = _products(MANY // 2, 2), _products(FEW // 2, 2)
-_many_single, _few_single = _products(MANY, 1), _products(FEW, 1)
-_many_half, _few_half = _products(MANY, 1, 2), _products(FEW, 1, 2)
+_many, _few = _products(MANY, 1), _products(FEW, 1)
+_many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
 
 
 @compiled
@@ -307,10 +291,8 @@ def mix(
     flat = strip.reshape(-1)
     straight = place.out.reshape(-1).view(strip.dtype) if place.straight else sums
     line = place.width * place.outputs
-    calls = 1 if weights.doubles else 2
-    large, small = MANY * calls // 2, FEW * calls // 2
-    blocks, offsets, length, apart = weights.blocks, weights.offsets, weights.length, place.pitch
-    w, scale, bias = weights.weights, weights.scale, weights.bias
+    blocks, offsets, apart = weights.blocks, weights.offsets, place.pitch
+    w, bias = weights.weights, weights.bias
     while True:
         piece = next_piece(counter)
         if piece >= strips:
@@ -322,43 +304,23 @@ def mix(
             at = (y - begin) * lines.stride * pitch
             x = 0
             while x < place.width:
-                many = x + large <= place.width
-                pixels = large if many else small
+                many = x + MANY <= place.width
+                pixels = MANY if many else FEW
                 x = max(0, min(x, place.width - pixels))
                 whole = place.straight and pixels <= place.width
                 target, first = (straight, y * line + x * place.outputs) if whole else (sums, 0)
                 # All of it stands here, where it is compiled once: as a function it would be twice.
                 for b in range(len(blocks)):
                     block = blocks[b]
-                    source_at, weight, lane = at + x * step + block[1], block[2], block[3]
-                    target_at = first + lane
-                    for _ in range(calls if block[0] == DOUBLE else 1):
-                        if block[0] == DOUBLE and many:
-                            _many_double(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        elif block[0] == DOUBLE:
-                            _few_double(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        elif block[0] == SINGLE and many:
-                            _many_single(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        elif block[0] == SINGLE:
-                            _few_single(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        elif many:
-                            _many_half(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        else:
-                            _few_half(
-                                flat, source_at, step, offsets, length, w, weight, scale, bias, lane, target, target_at, apart
-                            )
-                        source_at += pixels // calls * step
-                        target_at += pixels // calls * apart
+                    t, k, lane = at + x * step + block[1], block[2], block[3]
+                    if block[0] == WHOLE and many:
+                        _many(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
+                    elif block[0] == WHOLE:
+                        _few(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
+                    elif many:
+                        _many_half(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
+                    else:
+                        _few_half(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                 if not whole:
                     _store(sums, weights, place, y, x, min(pixels, place.width))
                 x += pixels
@@ -372,6 +334,6 @@ def warm() -> None:
         lanes, one = VECTOR_BYTES // np.dtype(number).itemsize // 2, number(1)
         many, blocks = np.zeros(MANY * lanes, number), np.array([[HALF, 0, 0, 0]])
         lines = Lines(nowhere, nowhere, 0, 1, number(0), 1, 1, 1)
-        weights = Weights(many, np.zeros(1, np.int64), 1, blocks, False, one, many, one, many)
+        weights = Weights(many, np.zeros(1, np.int64), blocks, many, one, many)
         place = Place(out, UINT8, 1, 1, lanes, False, one)
         mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
