@@ -47,7 +47,7 @@ class Rates:
     """Of one product of a transposed convolution."""
     polyphase_tap_double: float
 
-    # Spectra and matrices.
+    # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
     fft_tile: float
@@ -62,20 +62,12 @@ class Rates:
     fft_product_double: float
     fft_store: float
     """To round and store one sample of the result."""
-    gemm_tile: float
-    """The Python of one tile."""
-    gemm_run: float
-    """To find samples of a window that stand side by side."""
-    gemm_copy: float
-    """To lay one sample beside the others of its window."""
-    gemm_copy_double: float
-    gemm_mac: float
-    """Of one multiplication and addition within a product of matrices."""
-    gemm_mac_double: float
-    gemm_store: float
-    """To round and store one sample of the result, where it is an integer; a float falls into its place."""
+
+    # Sums over channels.
     mixing_lay: float
     """To bring one sample into a strip."""
+    mixing_weight: float
+    """To bring one weight to where it is read."""
     mixing_block: float
     """Of one block of pixels and outputs, beside its products."""
     mixing_mac: float
@@ -141,14 +133,8 @@ RATES = Rates(
     fft_product=5.31e-09,
     fft_product_double=2.71e-09,
     fft_store=8.37e-10,
-    gemm_tile=4.88e-08,
-    gemm_run=7.63e-09,
-    gemm_copy=5.49e-11,
-    gemm_copy_double=1.50e-10,
-    gemm_mac=1.81e-11,
-    gemm_mac_double=3.02e-11,
-    gemm_store=3.25e-10,
     mixing_lay=6.00e-11,
+    mixing_weight=2.00e-09,
     mixing_block=3.00e-08,
     mixing_mac=1.75e-11,
     mixing_mac_double=3.50e-11,

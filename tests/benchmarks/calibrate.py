@@ -29,11 +29,9 @@ from service.engine import codecs, rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import source as padded_source
-from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
 from service.engine.loops.convolution import widen
-from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import RATES, Rates
@@ -177,16 +175,11 @@ def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
     image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
     planes, place = np.zeros((3, 256, 256), np.float32), image[:256, :256, 1]
-    sums, one, most = np.zeros((4096, 16), np.float32), np.float32(1), np.float32(255)
-    single, double = laying(np.float32), laying(np.float64)
+    one, most = np.float32(1), np.float32(255)
     return {
         "widen_sample": widening(),
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
         "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
-        "gemm_run": single[0],
-        "gemm_copy": single[1],
-        "gemm_copy_double": double[1],
-        "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
         **coding(),
     }
 
@@ -208,25 +201,6 @@ def widening() -> float:
     padded = padded_source(image, Padding(), "zeros", 0.0, interleaved=True)
     piece = (padded.rows, padded.columns, 0, 1, 1, np.float32(0), wide)
     return least(lambda: widen(padded.image, padded.kind, *piece)) / wide.size
-
-
-def laying(number: type[np.floating[Any]]) -> tuple[float, float]:
-    """Time the laying out of windows: seconds for one run of samples, and for each sample in it."""
-    side, taps = np.arange(256), 3
-    shortest, longest = 3, 64
-    seconds = []
-    for channels in (shortest, longest):
-        image = np.zeros((256, 256 * channels), number).view(np.uint8)
-        image.flags.writeable = False
-        matrix = np.zeros((254, taps * taps * channels), number)
-
-        def lay(channels: int = channels, image: Any = image, matrix: Any = matrix) -> None:
-            kind = KINDS[np.dtype(number).name]
-            lay_windows(image, kind, side, side, (1, 1), (1, 1), (taps, taps), channels, 0, 0.0, 254, matrix)
-
-        seconds.append(least(lay) / (254 * taps))
-    each = (seconds[1] - seconds[0]) / (taps * (longest - shortest))
-    return max(seconds[0] - taps * shortest * each, 1e-10), each
 
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:

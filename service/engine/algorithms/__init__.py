@@ -5,7 +5,6 @@ from __future__ import annotations
 from service.engine.algorithms.base import Algorithm
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.fft import Fft
-from service.engine.algorithms.gemm import Gemm
 from service.engine.algorithms.gradient import Gradient
 from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
@@ -20,7 +19,6 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Gradient(),
     Polyphase(),
     Fft(),
-    Gemm(),
     Mixing(),
     Pointwise(),
     Pooling(),

@@ -127,15 +127,15 @@ class Form:
 
     def weights(self, task: Task) -> Weights:
         step, number = self.step, np.dtype(task.arithmetic)
-        packed = aligned((self.products,), number)
+        packed, weight = aligned((self.products,), number), step.weight.astype(number)
         table, first = [], 0
         for block in self.blocks:
-            some = step.weight[block.output : block.output + block.count]
+            some = weight[block.output : block.output + block.count]
             place = packed[first : first + self.window * block.lanes].reshape(self.window, block.lanes)
             place[:, : block.count] = some.transpose(2, 3, 1, 0).reshape(self.window, block.count)
             table.append((block.kind, block.channel, first, block.output))
             first += place.size
-        bias = np.zeros(self.lanes + LANES, number)
+        bias, none = np.zeros((2, self.lanes + LANES), number)
         if step.bias is not None:
             bias[: len(step.bias)] = step.bias
         divides = step.divisor != 1
@@ -143,9 +143,9 @@ class Form:
             packed,
             self.offsets(),
             np.array(table, np.int64),
-            np.zeros_like(bias) if divides else bias,
+            none if divides else bias,
             number.type(step.divisor),
-            np.tile(bias[: self.lanes], MANY),
+            np.tile(bias[: self.lanes], MANY) if divides else none,
         )
 
 
@@ -165,6 +165,7 @@ class Mixing:
         direct = task.target == task.arithmetic
         return (
             RATES.call
+            + form.step.weight.size * RATES.mixing_weight
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
             + blocks * (RATES.mixing_block)
             + summed * form.products * (RATES.mixing_mac_double if double else RATES.mixing_mac)
@@ -174,7 +175,7 @@ class Mixing:
     def workspace(self, task: Task, threads: int) -> int:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
         own = number * (form.strip + MANY * form.lanes + LANES)
-        weights = number * (2 * form.products + (MANY + 3) * form.lanes) + 32 * form.window
+        weights = number * (form.products + 2 * form.step.weight.size + (MANY + 3) * form.lanes) + 32 * form.window
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(form.step.padding))
         return min(threads, form.strips) * own + weights + positions + SLACK
 

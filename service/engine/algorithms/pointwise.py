@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.strips import SLACK, aligned, finish, rows_of_bytes, source_bytes
+from service.engine.algorithms.mixing import HIGHEST
+from service.engine.algorithms.strips import SLACK, aligned, rows_of_bytes, source_bytes
 from service.engine.geometry import Padding
 from service.engine.loops.mixing import KINDS
 from service.engine.loops.pointwise import BLOCK, CHANNELS, PIECE, recolour
@@ -43,7 +44,6 @@ class Pointwise:
         if not isinstance(step, Conv2d):
             raise TypeError(f"no way to compute a {type(step).__name__}")
         result, outputs = np.empty(task.output, task.target), task.output.channels
-        ending = finish(task, [step.divisor], [0.0])
         weights = np.ascontiguousarray(step.weight.reshape(outputs, CHANNELS), np.float32)
         bias = np.zeros(outputs, np.float32) if step.bias is None else step.bias.astype(np.float32)
         source = source_bytes(image).reshape(-1)
@@ -52,7 +52,7 @@ class Pointwise:
         def work(_: int) -> None:
             sums = aligned((outputs, BLOCK), np.dtype(np.float32))
             recolour(
-                source, KINDS[task.source], weights, ending.divisor[0], ending.scale[0], bias, ending.high,
+                source, KINDS[task.source], weights, np.float32(step.divisor), bias, np.float32(HIGHEST[task.target]),
                 out, KINDS[task.target], counter, sums,
             )  # fmt: skip
 

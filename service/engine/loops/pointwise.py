@@ -24,12 +24,11 @@ PIECE = 1 << 15
 
 
 @compiled(fastmath={"contract"})
-def _sum(samples: Array, weights: Array, scale: Any, bias: Any, sums: Array) -> None:
+def _sum(samples: Array, weights: Array, bias: Any, sums: Array) -> None:
     s = samples[: CHANNELS * len(sums)]
     red, green, blue = weights[0], weights[1], weights[2]
     for i in range(len(sums)):
-        total = s[3 * i] * red + s[3 * i + 1] * green + s[3 * i + 2] * blue
-        sums[i] = total * scale + bias
+        sums[i] = s[3 * i] * red + s[3 * i + 1] * green + s[3 * i + 2] * blue + bias
 
 
 @compiled
@@ -108,7 +107,6 @@ def recolour(
     kind: int,
     weights: Array,
     divisor: Any,
-    scale: Any,
     bias: Array,
     high: Any,
     out: Array,
@@ -118,9 +116,8 @@ def recolour(
 ) -> None:
     """Make pixels of 1 or 3 channels of the pixels of `source`, PIECE at a time, until `counter` is past the last.
 
-    `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3).
-    Either `divisor` is 1 or `scale` is; `bias` is added last, and what is rounded is clipped to 0..high. `sums`
-    (outputs, BLOCK) is scratch.
+    `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3);
+    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high. `sums` (outputs, BLOCK) is scratch.
     """
     outputs = len(weights)
     pixels = len(out) // (1 << out_kind) // outputs
@@ -134,11 +131,11 @@ def recolour(
             for o in range(outputs):
                 plane, added = sums[o][:n], bias[o] if divisor == 1 else one - one
                 if kind == UINT8:
-                    _sum(source[first * CHANNELS :], weights[o], scale, added, plane)
+                    _sum(source[first * CHANNELS :], weights[o], added, plane)
                 elif kind == UINT16:
-                    _sum(source.view(np.uint16)[first * CHANNELS :], weights[o], scale, added, plane)
+                    _sum(source.view(np.uint16)[first * CHANNELS :], weights[o], added, plane)
                 else:
-                    _sum(source.view(np.float32)[first * CHANNELS :], weights[o], scale, added, plane)
+                    _sum(source.view(np.float32)[first * CHANNELS :], weights[o], added, plane)
                 if divisor != 1:
                     _divide(plane, divisor, bias[o])
             _write(sums, n, out, out_kind, first, high)
@@ -148,4 +145,4 @@ def warm() -> None:
     source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, BLOCK), np.float32)
     source.flags.writeable = False
     counter, place = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    recolour(source, KINDS["uint8"], few[:, :3].copy(), one, one, few[0], one, place, UINT8, counter, few)
+    recolour(source, KINDS["uint8"], few[:, :3].copy(), one, few[0], one, place, UINT8, counter, few)

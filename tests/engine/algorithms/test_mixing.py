@@ -1,13 +1,13 @@
-"""Products of matrices: parts of rows, taps apart, groups, and sums that stay exact."""
+"""Sums over channels: strips of any height, taps apart, groups, and sums that stay exact."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from service.engine.algorithms import gemm
+from service.engine.algorithms import mixing
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.gemm import Gemm
+from service.engine.algorithms.mixing import Mixing
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.steps import Conv2d
 from tests import oracle
@@ -18,16 +18,16 @@ IMAGE = RANDOM.normal(size=(23, 29, 4))
 
 def check(step: Conv2d) -> None:
     task = Task(step, Shape(*IMAGE.shape), "float64", "float64", "float64")
-    np.testing.assert_allclose(Gemm().apply(task, IMAGE, 1), oracle.apply(step, IMAGE), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(Mixing().apply(task, IMAGE, 1), oracle.apply(step, IMAGE), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("tile_bytes", [1, 10_000, 100_000, 10_000_000])
+@pytest.mark.parametrize("strip_bytes", [1, 10_000, 100_000, 10_000_000])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3), (5, 1)])
 @pytest.mark.parametrize("dilation", [(1, 1), (4, 3)])
-def test_tiles_of_any_size_give_the_same(
-    tile_bytes: int, stride: Pair, dilation: Pair, monkeypatch: pytest.MonkeyPatch
+def test_strips_of_any_height_give_the_same(
+    strip_bytes: int, stride: Pair, dilation: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gemm, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(mixing, "STRIP_BYTES", strip_bytes)
     weight = RANDOM.normal(size=(5, 4, 3, 2))
     check(Conv2d(weight, 1, stride, dilation, Padding(2, 1, 0, 3), "reflect", bias=RANDOM.normal(size=5)))
 
@@ -45,15 +45,15 @@ def test_integer_sums_are_exact() -> None:
     picture = RANDOM.integers(0, 256, (40, 50, 16), dtype=np.uint8)
     step = Conv2d(RANDOM.integers(-20, 21, (8, 16, 3, 3)).astype(np.float64))
     task = Task(step, Shape(*picture.shape), "uint8", "float32", "float32", exact=True)
-    np.testing.assert_array_equal(Gemm().apply(task, picture, 2), oracle.apply(step, picture))
+    np.testing.assert_array_equal(Mixing().apply(task, picture, 2), oracle.apply(step, picture))
 
 
 def test_shared_kernels_are_left_to_others() -> None:
     shared = Conv2d(np.ones((1, 1, 3, 3)), 4)
-    assert not Gemm().accepts(Task(shared, Shape(*IMAGE.shape), "float64", "float64", "float64"))
+    assert not Mixing().accepts(Task(shared, Shape(*IMAGE.shape), "float64", "float64", "float64"))
 
 
 def test_a_wide_dilation_reads_no_more_rows_than_its_taps() -> None:
     step = Conv2d(np.ones((1, 3, 3, 3)), 1, (1, 1), (1000, 1), Padding(1000, 1000, 1, 1))
     task = Task(step, Shape(20, 5000, 3), "uint8", "uint8", "float32")
-    assert Gemm().workspace(task, 1) < 20 << 20
+    assert Mixing().workspace(task, 1) < 20 << 20
