@@ -77,6 +77,10 @@ class Rates:
     """To store one sample of the result as it was computed."""
     mixing_round: float
     """To convert, round, clip and store one."""
+    winograd_weight: float
+    """To transform one weight."""
+    winograd_transform: float
+    """To transform one channel of a tile, to or fro."""
     pointwise_sum: float
     """To make one sum of three samples of a pixel."""
     pointwise_weave: float
@@ -140,6 +144,8 @@ RATES = Rates(
     mixing_mac_double=3.50e-11,
     mixing_store=6.00e-11,
     mixing_round=1.00e-10,
+    winograd_weight=1.00e-08,
+    winograd_transform=1.00e-09,
     pointwise_sum=1.80e-10,
     pointwise_weave=2.00e-10,
     pointwise_store=1.00e-10,

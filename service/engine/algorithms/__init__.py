@@ -12,6 +12,7 @@ from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.pooling import Pooling
 from service.engine.algorithms.restoration import Restoration
 from service.engine.algorithms.separable import Separable
+from service.engine.algorithms.winograd import Winograd
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     Direct(),
@@ -20,6 +21,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Polyphase(),
     Fft(),
     Mixing(),
+    Winograd(),
     Pointwise(),
     Pooling(),
     Restoration(),

@@ -58,7 +58,7 @@ class Weights(NamedTuple):
 
     `offsets` says how far each sample of a window is behind the first. `blocks` (n, 4) has the kind of each block, its
     first channel, first weight and first output. `bias`, of each lane of a pixel, is added to the sums; `divided`, of
-    MANY pixels, to these over `divisor`.
+    as many pixels as are finished at once, to these over `divisor`.
     """
 
     weights: Array
@@ -182,6 +182,80 @@ def _products(pixels: int, parts: int) -> Any:
 
 _many, _few = _products(MANY, 1), _products(FEW, 1)
 _many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
+
+
+def _tile(rows: int, transform: Any) -> Any:
+    """Make a loop that takes 4 x 4 vectors from one array and puts rows x rows into another, as `transform` says."""
+
+    @intrinsic
+    def tile(
+        typing: Any,  # noqa: ARG001
+        source: Any,
+        at: Any,
+        down: Any,
+        across: Any,
+        count: Any,
+        bias: Any,
+        target: Any,
+        place: Any,
+        under: Any,
+        beside: Any,
+    ) -> Any:
+        """Transform `count` tiles at once, a number of each in each lane; `count` is a multiple of the lanes.
+
+        Row i, column j is at source[at + i * down + j * across] and goes to target[place + i * under + j * beside],
+        plus `bias`.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def pointer(index: int, first: Any, vertical: Any, horizontal: Any, i: int, j: int) -> Any:
+                data = context.make_array(signature.args[index])(context, builder, arguments[index]).data
+                steps = builder.add(builder.mul(vertical, integer(i)), builder.mul(horizontal, integer(j)))
+                return builder.gep(data, [builder.add(first, steps)])
+
+            def vector(address: Any, lane: Any) -> Any:
+                return builder.bitcast(builder.gep(address, [lane]), kind.as_pointer())
+
+            def loaded(address: Any, lane: Any) -> Any:
+                value = builder.load(vector(address, lane))
+                value.align = size
+                return value
+
+            sample = signature.args[0].dtype
+            number, size = context.get_value_type(sample), sample.bitwidth // 8
+            lanes = VECTOR_BYTES // size
+            kind, integer = ir.VectorType(number, lanes), cgutils.intp_t
+            _, at, down, across, count, _, _, place, under, beside = arguments
+            nothing = integer(0)
+            sources = [[pointer(0, at, down, across, i, j) for j in range(4)] for i in range(4)]
+            targets = [[pointer(6, place, under, beside, i, j) for j in range(rows)] for i in range(rows)]
+            biases = pointer(5, nothing, nothing, nothing, 0, 0)
+            with cgutils.for_range_slice(builder, nothing, count, integer(lanes), intp=integer) as (lane, _):
+                columns = [transform(builder, [loaded(sources[i][j], lane) for i in range(4)]) for j in range(4)]
+                added = loaded(biases, lane)
+                for i in range(rows):
+                    for j, value in enumerate(transform(builder, [column[i] for column in columns])):
+                        result = builder.fadd(value, added) if rows < 4 else value
+                        builder.store(result, vector(targets[i][j], lane)).align = size
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(source, i, i, i, i, bias, target, i, i, i), generate
+
+    return tile
+
+
+def _analysed(builder: Any, d: list[Any]) -> list[Any]:
+    add, subtract = builder.fadd, builder.fsub
+    return [subtract(d[0], d[2]), add(d[1], d[2]), subtract(d[2], d[1]), subtract(d[1], d[3])]
+
+
+def _synthesised(builder: Any, m: list[Any]) -> list[Any]:
+    add, subtract = builder.fadd, builder.fsub
+    return [add(add(m[0], m[1]), m[2]), subtract(subtract(m[1], m[2]), m[3])]
+
+
+_analyse, _synthesise = _tile(4, _analysed), _tile(2, _synthesised)
 
 
 @compiled
@@ -326,9 +400,75 @@ def mix(
                 x += pixels
 
 
+@compiled
+def mix_tiles(
+    source: Array,
+    kind: int,
+    lines: Lines,
+    weights: Weights,
+    nothing: Array,
+    place: Place,
+    strips: int,
+    counter: Array,
+    strip: Array,
+    spectra: Array,
+    products: Array,
+    sums: Array,
+) -> None:
+    """Compute windows of 3 x 3 by tiles of 2 x 2 results, which take 16 products for each channel instead of 36.
+
+    After A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2016), F(2x2, 3x3). `weights` are
+    those of each of the 16 places of a tile, one after another; `nothing` is as many zeros as there are outputs. Rows
+    of tiles are cut into strips as the rows of `mix` are. `spectra` (16, MANY, channels), `products` (16, MANY,
+    outputs) and `sums` (2, 2 * MANY, outputs) are scratch. All else is as for `mix`.
+    """
+    height, pitch, channels, outputs = len(place.out), strip.shape[1], lines.channels, place.outputs
+    rows, tiles = (height + 1) // 2, (place.width + 1) // 2
+    flat, analysed, mixed, results = strip.reshape(-1), spectra.reshape(-1), products.reshape(-1), sums.reshape(-1)
+    blocks, size = weights.blocks, len(weights.weights) // 16
+    while True:
+        piece = next_piece(counter)
+        if piece >= strips:
+            break
+        begin, end = rows * piece // strips, rows * (piece + 1) // strips
+        for r in range((end - begin - 1) * lines.stride + lines.taps):
+            _lay(source, kind, lines, begin * lines.stride + r, strip[r])
+        for y in range(begin, end):
+            for first in range(0, tiles, MANY):
+                count = min(MANY, tiles - first)
+                for t in range(count):
+                    at = (y - begin) * lines.stride * pitch + 2 * (first + t) * channels
+                    across, apart = t * channels, MANY * channels
+                    _analyse(flat, at, pitch, channels, channels, nothing, analysed, across, 4 * apart, apart)
+                for part in range(16):
+                    x, target = part * MANY * channels, part * MANY * outputs
+                    for b in range(len(blocks)):
+                        k, lane = part * size + blocks[b, 2], blocks[b, 3]
+                        if count > 2 * FEW:
+                            _many(
+                                analysed, x, channels, weights.offsets, weights.weights, k,
+                                nothing, lane, mixed, target + lane, outputs,
+                            )  # fmt: skip
+                        else:
+                            for t in range(0, count, FEW):
+                                _few(
+                                    analysed, x + t * channels, channels, weights.offsets, weights.weights, k,
+                                    nothing, lane, mixed, target + t * outputs + lane, outputs,
+                                )  # fmt: skip
+                for t in range(count):
+                    apart, under = MANY * outputs, 2 * MANY * outputs
+                    _synthesise(
+                        mixed, t * outputs, 4 * apart, apart, outputs, weights.bias,
+                        results, 2 * t * outputs, under, outputs,
+                    )  # fmt: skip
+                pixels = min(2 * count, place.width - 2 * first)
+                for i in range(min(2, height - 2 * y)):
+                    _store(sums[i].reshape(-1), weights, place, 2 * y + i, 2 * first, pixels)
+
+
 def warm() -> None:
     """Compile for both types of sums."""
-    source, out, nowhere = np.zeros((1, 8), np.uint8), np.zeros((1, 1), np.uint8), np.zeros(1, np.int32)
+    source, out, nowhere = np.zeros((1, 8), np.uint8), np.zeros((1, 1), np.uint8), np.zeros(1, np.intp)
     source.flags.writeable = False
     for number in (np.float32, np.float64):
         lanes, one = VECTOR_BYTES // np.dtype(number).itemsize // 2, number(1)
@@ -337,3 +477,7 @@ def warm() -> None:
         weights = Weights(many, np.zeros(1, np.int64), blocks, many, one, many)
         place = Place(out, UINT8, 1, 1, lanes, False, one)
         mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
+        scratch = np.zeros((16, MANY, 2 * lanes), number)
+        mix_tiles(
+            source, UINT8, lines, weights, many, place, 0, np.zeros(1, np.int64), scratch[0], scratch, scratch, scratch
+        )

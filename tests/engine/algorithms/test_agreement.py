@@ -223,6 +223,7 @@ def test_threads_do_not_change_the_result(name: str) -> None:
         separable,
         Conv2d(np.stack([kernel] * 8).reshape(2, 4, 9, 9)),
         Conv2d(kernel[:3, :3, None, None]),
+        Conv2d(np.stack([kernel[:3, :3]] * 256).reshape(16, 16, 3, 3)),
         ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
         GradientMagnitude(separable, separable),
         Pool(4, "average", (3, 3), (2, 2)),

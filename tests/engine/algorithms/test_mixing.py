@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import product
+from typing import Any, get_args
+
 import numpy as np
 import pytest
 
 from service.engine.algorithms import mixing
-from service.engine.algorithms.base import Task
+from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.mixing import Mixing
+from service.engine.algorithms.pointwise import Pointwise
+from service.engine.algorithms.winograd import Winograd
 from service.engine.geometry import Padding, Pair, Shape
+from service.engine.loops import mixing as loops
+from service.engine.loops import pointwise
+from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
 from tests import oracle
 
@@ -57,3 +65,24 @@ def test_a_wide_dilation_reads_no_more_rows_than_its_taps() -> None:
     step = Conv2d(np.ones((1, 3, 3, 3)), 1, (1, 1), (1000, 1), Padding(1000, 1000, 1, 1))
     task = Task(step, Shape(20, 5000, 3), "uint8", "uint8", "float32")
     assert Mixing().workspace(task, 1) < 20 << 20
+
+
+def test_nothing_is_compiled_after_warming() -> None:
+    for module in (loops, pointwise):
+        module.warm()
+    compiled: list[Any] = [loops.mix, loops.mix_tiles, pointwise.recolour]
+    before = [len(loop.signatures) for loop in compiled]
+    ways: tuple[tuple[Algorithm, Conv2d], ...] = (
+        (Mixing(), Conv2d(np.ones((5, 4, 3, 3)), padding=Padding(1, 1, 1, 1))),
+        (Winograd(), Conv2d(np.ones((16, 16, 3, 3)), divisor=3)),
+        (Pointwise(), Conv2d(np.ones((1, 3, 1, 1)))),
+    )
+    for algorithm, step in ways:
+        for source in get_args(Sample):
+            image = np.ones((5, 6, step.in_channels), source)
+            image.flags.writeable = False
+            for target, arithmetic in product(get_args(Sample), get_args(Arithmetic)):
+                task = Task(step, Shape(*image.shape), source, target, arithmetic)
+                if algorithm.accepts(task):
+                    algorithm.apply(task, image, 2)
+    assert [len(loop.signatures) for loop in compiled] == before
