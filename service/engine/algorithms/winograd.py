@@ -24,6 +24,8 @@ from service.engine.steps import Conv2d
 
 SIDE, PLACES = 4, 16
 """Of a tile of samples; of results it is 2."""
+LINE = 16
+"""Numbers by which the places of a chunk of tiles are further apart, or else all would want the same part of a cache."""
 KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 """The transform of a column of weights."""
 GROWTH = 64
@@ -60,7 +62,7 @@ class Form(NamedTuple):
     def scratch(self) -> int:
         """Count the numbers of a strip and of one chunk of tiles."""
         inputs, outputs = self.step.in_channels, self.step.out_channels
-        return self.lines * self.pitch + PLACES * MANY * (inputs + outputs) + 4 * MANY * outputs
+        return self.lines * self.pitch + PLACES * (MANY * (inputs + outputs) + 2 * LINE) + 4 * MANY * outputs
 
 
 class Winograd:
@@ -118,14 +120,15 @@ class Winograd:
         weights = _weights(step, number)
         result = np.empty(task.output, task.target)
         outputs, high = result.shape[2], number.type(HIGHEST[task.target])
-        place = Place(rows_of_bytes(result), KINDS[task.target], result.shape[1], outputs, outputs, False, high)
+        straight = result.dtype == number and step.divisor == 1
+        place = Place(rows_of_bytes(result), KINDS[task.target], result.shape[1], outputs, outputs, straight, high)
         source, kind, counter = source_bytes(image), KINDS[image.dtype.name], np.zeros(1, np.int64)
         nothing = np.zeros(max(inputs, outputs), number)
 
         def work(_: int) -> None:
             strip = aligned((form.lines, form.pitch), number)
-            spectra, products = aligned((PLACES, MANY, inputs), number), aligned((PLACES, MANY, outputs), number)
-            sums = aligned((2, 2 * MANY, outputs), number)
+            spectra, products = (aligned((PLACES, MANY * each + LINE), number) for each in (inputs, outputs))
+            sums = aligned((2, 2 * MANY * outputs), number)
             mix_tiles(
                 source, kind, lines, weights, nothing, place, form.strips, counter, strip, spectra, products, sums
             )

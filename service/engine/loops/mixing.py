@@ -95,6 +95,27 @@ def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001
     return types.int64(counter), generate
 
 
+def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
+    """Ask for a line of memory while other work is done; `closeness` 3 is the first-level cache, 2 the second."""
+    parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
+    signature = ir.FunctionType(ir.VoidType(), parameters)
+    prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    address, data = builder.bitcast(pointer, cgutils.voidptr_t), 1
+    builder.call(prefetch, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
+
+
+@intrinsic
+def _fetch(typing: Any, line: Any, at: Any) -> Any:  # noqa: ARG001
+    """Bring line[at] into the second-level cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        _prefetch(builder, builder.gep(data, [arguments[1]]), 0, 2)
+        return context.get_dummy_value()
+
+    return types.void(line, types.intp), generate
+
+
 def _products(pixels: int, parts: int) -> Any:
     """Make the loop over a window for the sums of `pixels` pixels, each in a `parts`-th of a vector register.
 
@@ -139,14 +160,6 @@ def _products(pixels: int, parts: int) -> Any:
                 lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
                 return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None))
 
-            def fetch(pointer: Any) -> None:
-                """Bring a line that will be written into the cache while the sums are made."""
-                parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
-                signature = ir.FunctionType(ir.VoidType(), parameters)
-                prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-                for_writing, closest, data = (cgutils.int32_t(value) for value in (1, 3, 1))
-                builder.call(prefetch, [builder.bitcast(pointer, cgutils.voidptr_t), for_writing, closest, data])
-
             sample = signature.args[0].dtype
             number, size = context.get_value_type(sample), sample.bitwidth // 8
             lanes = VECTOR_BYTES // size // parts
@@ -159,7 +172,7 @@ def _products(pixels: int, parts: int) -> Any:
             windows = [builder.gep(data(0), [builder.add(at, builder.mul(step, integer(p)))]) for p in range(pixels)]
             places = [builder.gep(data(8), [builder.add(place, builder.mul(pitch, integer(p)))]) for p in range(pixels)]
             for pointer in places:
-                fetch(pointer)
+                _prefetch(builder, pointer, 1, 3)
             weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))
             with cgutils.for_range(builder, samples, intp=integer) as loop:
                 factors = loaded(builder.load(weights_at))
@@ -419,13 +432,15 @@ def mix_tiles(
 
     After A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2016), F(2x2, 3x3). `weights` are
     those of each of the 16 places of a tile, one after another; `nothing` is as many zeros as there are outputs. Rows
-    of tiles are cut into strips as the rows of `mix` are. `spectra` (16, MANY, channels), `products` (16, MANY,
-    outputs) and `sums` (2, 2 * MANY, outputs) are scratch. All else is as for `mix`.
+    of tiles are cut into strips as the rows of `mix` are. `spectra` (16, at least MANY * channels), `products` (16, at
+    least MANY * outputs) and `sums` (2, 2 * MANY * outputs) are scratch. All else is as for `mix`.
     """
     height, pitch, channels, outputs = len(place.out), strip.shape[1], lines.channels, place.outputs
     rows, tiles = (height + 1) // 2, (place.width + 1) // 2
     flat, analysed, mixed, results = strip.reshape(-1), spectra.reshape(-1), products.reshape(-1), sums.reshape(-1)
+    straight = place.out.reshape(-1).view(strip.dtype) if place.straight else results
     blocks, size = weights.blocks, len(weights.weights) // 16
+    apart, beside, bytes_each = spectra.shape[1], products.shape[1], 1 << place.kind
     while True:
         piece = next_piece(counter)
         if piece >= strips:
@@ -438,32 +453,37 @@ def mix_tiles(
                 count = min(MANY, tiles - first)
                 for t in range(count):
                     at = (y - begin) * lines.stride * pitch + 2 * (first + t) * channels
-                    across, apart = t * channels, MANY * channels
-                    _analyse(flat, at, pitch, channels, channels, nothing, analysed, across, 4 * apart, apart)
+                    _analyse(flat, at, pitch, channels, channels, nothing, analysed, t * channels, 4 * apart, apart)
+                pixels, last = min(2 * count, place.width - 2 * first), min(2, height - 2 * y)
+                line, lines_of_part = 2 * first * outputs * bytes_each, pixels * outputs * bytes_each // 16 // 64 + 1
                 for part in range(16):
-                    x, target = part * MANY * channels, part * MANY * outputs
+                    for i in range(last):
+                        for k in range(lines_of_part * part, lines_of_part * (part + 1)):
+                            _fetch(place.out[2 * y + i], line + 64 * k)
+                    x, at = part * apart, part * beside
                     for b in range(len(blocks)):
                         k, lane = part * size + blocks[b, 2], blocks[b, 3]
                         if count > 2 * FEW:
                             _many(
                                 analysed, x, channels, weights.offsets, weights.weights, k,
-                                nothing, lane, mixed, target + lane, outputs,
+                                nothing, lane, mixed, at + lane, outputs,
                             )  # fmt: skip
                         else:
                             for t in range(0, count, FEW):
                                 _few(
                                     analysed, x + t * channels, channels, weights.offsets, weights.weights, k,
-                                    nothing, lane, mixed, target + t * outputs + lane, outputs,
+                                    nothing, lane, mixed, at + t * outputs + lane, outputs,
                                 )  # fmt: skip
+                whole = place.straight and last == 2 and pixels == 2 * count
+                target, under = (straight, place.width * outputs) if whole else (results, sums.shape[1])
+                x = 2 * (y * under + first * outputs) if whole else 0
                 for t in range(count):
-                    apart, under = MANY * outputs, 2 * MANY * outputs
                     _synthesise(
-                        mixed, t * outputs, 4 * apart, apart, outputs, weights.bias,
-                        results, 2 * t * outputs, under, outputs,
+                        mixed, t * outputs, 4 * beside, beside, outputs, weights.bias,
+                        target, x + 2 * t * outputs, under, outputs,
                     )  # fmt: skip
-                pixels = min(2 * count, place.width - 2 * first)
-                for i in range(min(2, height - 2 * y)):
-                    _store(sums[i].reshape(-1), weights, place, 2 * y + i, 2 * first, pixels)
+                for i in range(0 if whole else last):
+                    _store(sums[i], weights, place, 2 * y + i, 2 * first, pixels)
 
 
 def warm() -> None:
@@ -477,7 +497,6 @@ def warm() -> None:
         weights = Weights(many, np.zeros(1, np.int64), blocks, many, one, many)
         place = Place(out, UINT8, 1, 1, lanes, False, one)
         mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
-        scratch = np.zeros((16, MANY, 2 * lanes), number)
-        mix_tiles(
-            source, UINT8, lines, weights, many, place, 0, np.zeros(1, np.int64), scratch[0], scratch, scratch, scratch
-        )
+        scratch = np.zeros((16, MANY * 2 * lanes), number)
+        counter = np.zeros(1, np.int64)
+        mix_tiles(source, UINT8, lines, weights, many, place, 0, counter, scratch, scratch, scratch, scratch)
