@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import HIGHEST
-from service.engine.algorithms.strips import SLACK, aligned, rows_of_bytes, source_bytes
+from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
 from service.engine.geometry import Padding
 from service.engine.loops.mixing import KINDS
 from service.engine.loops.pointwise import BLOCK, CHANNELS, PIECE, recolour
@@ -46,15 +46,13 @@ class Pointwise:
         result, outputs = np.empty(task.output, task.target), task.output.channels
         weights = np.ascontiguousarray(step.weight.reshape(outputs, CHANNELS), np.float32)
         bias = np.zeros(outputs, np.float32) if step.bias is None else step.bias.astype(np.float32)
-        source = source_bytes(image).reshape(-1)
+        divisor, high = np.float32(step.divisor), np.float32(HIGHEST[task.target])
+        source, kind, out_kind = source_bytes(image).reshape(-1), KINDS[task.source], KINDS[task.target]
         out, counter = rows_of_bytes(result).reshape(-1), np.zeros(1, np.int64)
 
         def work(_: int) -> None:
-            sums = aligned((outputs, BLOCK), np.dtype(np.float32))
-            recolour(
-                source, KINDS[task.source], weights, np.float32(step.divisor), bias, np.float32(HIGHEST[task.target]),
-                out, KINDS[task.target], counter, sums,
-            )  # fmt: skip
+            sums = np.empty((outputs, BLOCK), np.float32)
+            recolour(source, kind, weights, divisor, bias, high, out, out_kind, counter, sums)
 
         parallel.each(work, range(min(threads, _pieces(task))), threads)
         return result
