@@ -119,9 +119,14 @@ def tasks() -> Iterator[Task]:
         for step in pictures:
             for size in (SMALL, MIDDLE, LARGE) if source == "uint8" else (SMALL, MIDDLE):
                 yield Task(step, Shape(*size, 3), source, target, arithmetic)
-        for inputs, outputs, side in ((3, 16, 3), (16, 32, 3), (64, 64, 3), (3, 1, 1), (32, 64, 1), (4, 4, 7)):
+        for inputs, outputs, side in (
+            (3, 16, 3), (16, 32, 3), (64, 64, 3), (3, 1, 1), (3, 3, 1), (32, 64, 1), (4, 4, 7), (64, 20, 3),
+        ):  # fmt: skip
             for size in (SMALL, MIDDLE):
                 yield Task(layer(inputs, outputs, side), Shape(*size, inputs), source, target, arithmetic)
+        yield Task(layer(256, 256, 3), Shape(*SMALL, 256), source, target, arithmetic)
+        for outputs in (1, 3):
+            yield Task(layer(3, outputs, 1), Shape(*LARGE, 3), source, target, arithmetic)
     for side in (3, 5, 9, 15, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(shared(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
@@ -21,6 +24,63 @@ BLOCK = 1024
 """Pixels that are summed before the next loop takes them."""
 PIECE = 1 << 15
 """Pixels that a thread takes at once."""
+
+
+LANES = 16
+"""Pixels in a vector."""
+LOAD = 64
+"""Bytes that are read for them, of which they are 48."""
+
+
+@intrinsic
+def _sum_bytes(
+    typing: Any,  # noqa: ARG001
+    source: Any,
+    first: Any,
+    red: Any,
+    green: Any,
+    blue: Any,
+    bias: Any,
+    sums: Any,
+    count: Any,
+) -> Any:
+    """Do as `_sum` does with `count` pixels, a multiple of LANES, from source[first] on, and read up to 64 bytes each.
+
+    The vectoriser makes bytes of three channels floats by way of 16 bits; here one shuffle widens them.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def data(index: int) -> Any:
+            return context.make_array(signature.args[index])(context, builder, arguments[index]).data
+
+        def spread(number: Any) -> Any:
+            lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
+            return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, LANES), None))
+
+        def channel(samples: Any, c: int) -> Any:
+            places = [place for i in range(LANES) for place in (CHANNELS * i + c, LOAD, LOAD, LOAD)]
+            mask = ir.Constant(ir.VectorType(cgutils.int32_t, LOAD), [cgutils.int32_t(place) for place in places])
+            wide = builder.shuffle_vector(samples, ir.Constant(samples.type, None), mask)
+            return builder.sitofp(builder.bitcast(wide, ir.VectorType(cgutils.int32_t, LANES)), floats)
+
+        floats, integer = ir.VectorType(ir.FloatType(), LANES), cgutils.intp_t
+        undefined = ir.Constant(floats, ir.Undefined)
+        weights, added = [spread(weight) for weight in arguments[2:5]], spread(arguments[5])
+        samples_at, sums_at = builder.gep(data(0), [arguments[1]]), data(6)
+        with cgutils.for_range_slice(builder, integer(0), arguments[7], integer(LANES), intp=integer) as (pixel, _):
+            pointer = builder.gep(samples_at, [builder.mul(pixel, integer(CHANNELS))])
+            samples = builder.load(builder.bitcast(pointer, ir.VectorType(ir.IntType(8), LOAD).as_pointer()))
+            samples.align = 1
+            total = builder.fmul(channel(samples, 0), weights[0])
+            for c in (1, 2):
+                product = builder.fmul(channel(samples, c), weights[c], flags=["contract"])
+                total = builder.fadd(product, total, flags=["contract"])
+            place = builder.bitcast(builder.gep(sums_at, [pixel]), floats.as_pointer())
+            builder.store(builder.fadd(total, added), place).align = 4
+        return context.get_dummy_value()
+
+    number, i = types.float32, types.intp
+    return types.void(source, i, number, number, number, number, sums, i), generate
 
 
 @compiled(fastmath={"contract"})
@@ -42,7 +102,7 @@ def _rounded(number: Any, low: Any, high: Any) -> Any:
     # Conditions, not min and max: these have a rule for NaN, which takes time. Here it becomes 0.
     number = number if number > low else low  # noqa: FURB136
     number = number if number < high else high  # noqa: FURB136
-    return np.rint(number)
+    return np.int32(np.rint(number))
 
 
 @compiled
@@ -131,7 +191,11 @@ def recolour(
             for o in range(outputs):
                 plane, added = sums[o][:n], bias[o] if divisor == 1 else one - one
                 if kind == UINT8:
-                    _sum(source[first * CHANNELS :], weights[o], added, plane)
+                    w, at = weights[o], first * CHANNELS
+                    # The last vector of all must not read beyond the image.
+                    wide = max(0, min(n, (len(source) - at - LOAD) // CHANNELS + LANES)) // LANES * LANES
+                    _sum_bytes(source, at, w[0], w[1], w[2], added, plane, wide)
+                    _sum(source[at + wide * CHANNELS :], w, added, plane[wide:])
                 elif kind == UINT16:
                     _sum(source.view(np.uint16)[first * CHANNELS :], weights[o], added, plane)
                 else:
