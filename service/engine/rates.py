@@ -64,15 +64,20 @@ class Rates:
     """To round and store one sample of the result."""
 
     # Sums over channels.
+    mixing_call: float
+    """Of the set-up beyond that of others."""
     mixing_lay: float
     """To bring one sample into a strip."""
     mixing_weight: float
     """To bring one weight to where it is read."""
     mixing_block: float
     """Of one block of pixels and outputs, beside its products."""
-    mixing_mac: float
-    """Of one multiplication and addition, lanes that are not used included."""
-    mixing_mac_double: float
+    mixing_part: float
+    """To finish the sums of one block of pixels, where they are not what is stored."""
+    mixing_vector: float
+    """Of one multiplication and addition of a whole vector, in float64 as well."""
+    mixing_half: float
+    """The same of half a vector."""
     mixing_store: float
     """To store one sample of the result as it was computed."""
     mixing_round: float
@@ -80,7 +85,9 @@ class Rates:
     winograd_weight: float
     """To transform one weight."""
     winograd_transform: float
-    """To transform one channel of a tile, to or fro."""
+    """To transform one vector of channels of a tile, to or fro."""
+    pointwise_byte: float
+    """To read or write one."""
     pointwise_sum: float
     """To make one sum of three samples of a pixel."""
     pointwise_weave: float
@@ -137,18 +144,21 @@ RATES = Rates(
     fft_product=5.31e-09,
     fft_product_double=2.71e-09,
     fft_store=8.37e-10,
-    mixing_lay=6.00e-11,
-    mixing_weight=2.00e-09,
-    mixing_block=3.00e-08,
-    mixing_mac=1.75e-11,
-    mixing_mac_double=3.50e-11,
-    mixing_store=6.00e-11,
-    mixing_round=1.00e-10,
-    winograd_weight=1.00e-08,
-    winograd_transform=1.00e-09,
-    pointwise_sum=1.80e-10,
-    pointwise_weave=2.00e-10,
-    pointwise_store=1.00e-10,
+    mixing_call=3.50e-05,
+    mixing_lay=1.52e-10,
+    mixing_weight=5.62e-10,
+    mixing_block=2.69e-08,
+    mixing_part=9.85e-08,
+    mixing_vector=3.05e-10,
+    mixing_half=2.36e-10,
+    mixing_store=1.14e-10,
+    mixing_round=8.66e-12,
+    winograd_weight=3.76e-09,
+    winograd_transform=1.09e-08,
+    pointwise_byte=2.08e-11,
+    pointwise_sum=6.75e-11,
+    pointwise_weave=6.99e-11,
+    pointwise_store=4.34e-11,
     png_read_byte=2.75e-09,
     png_write_byte=4.30e-09,
     pool_strip=2.61e-05,

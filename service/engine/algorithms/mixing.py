@@ -80,10 +80,10 @@ class Form:
             pitch,
         )
 
-    @property
-    def full(self) -> bool:
-        """Say whether all lanes are used."""
-        return sum(block.lanes for block in self.blocks) == self.step.out_channels
+    def straight(self, task: Task) -> bool:
+        """Say whether the sums are what is stored, and all lanes are used."""
+        full = sum(block.lanes for block in self.blocks) == self.step.out_channels
+        return full and self.step.divisor == 1 and task.target == task.arithmetic
 
     @property
     def lines(self) -> int:
@@ -159,17 +159,18 @@ class Mixing:
         form, out = Form.of(task), task.output
         whole, rest = divmod(out.width, MANY)
         parts = ceil(rest / FEW)
-        double = task.arithmetic == "float64"
+        vectors = sum(RATES.mixing_vector if block.kind == WHOLE else RATES.mixing_half for block in form.blocks)
         summed = out.height * (whole * MANY + parts * FEW)
-        blocks = out.height * (whole + parts) * len(form.blocks)
-        direct = task.target == task.arithmetic
+        calls = out.height * (whole + parts)
         return (
             RATES.call
+            + RATES.mixing_call
             + form.step.weight.size * RATES.mixing_weight
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + blocks * (RATES.mixing_block)
-            + summed * form.products * (RATES.mixing_mac_double if double else RATES.mixing_mac)
-            + out.samples * (RATES.mixing_store if direct else RATES.mixing_round)
+            + calls * len(form.blocks) * RATES.mixing_block
+            + (0 if form.straight(task) else calls * RATES.mixing_part)
+            + summed * form.window * vectors
+            + out.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -194,9 +195,8 @@ class Mixing:
         )
         result = np.empty(task.output, task.target)
         weights, high = form.weights(task), number.type(HIGHEST[task.target])
-        straight = result.dtype == number and form.full and weights.divisor == 1
         place = Place(
-            rows_of_bytes(result), KINDS[task.target], result.shape[1], result.shape[2], form.lanes, straight, high
+            rows_of_bytes(result), KINDS[task.target], *result.shape[1:], form.lanes, form.straight(task), high
         )
         source, kind, counter = source_bytes(image), KINDS[image.dtype.name], np.zeros(1, np.int64)
 

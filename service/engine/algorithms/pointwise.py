@@ -34,7 +34,13 @@ class Pointwise:
     def seconds(self, task: Task) -> float:
         samples = task.output.samples
         woven = samples if task.output.channels > 1 else 0
-        return RATES.call + samples * (RATES.pointwise_sum + RATES.pointwise_store) + woven * RATES.pointwise_weave
+        moved = task.shape.samples * np.dtype(task.source).itemsize + samples * np.dtype(task.target).itemsize
+        return (
+            RATES.call
+            + moved * RATES.pointwise_byte
+            + samples * (RATES.pointwise_sum + RATES.pointwise_store)
+            + woven * RATES.pointwise_weave
+        )
 
     def workspace(self, task: Task, threads: int) -> int:
         return min(threads, _pieces(task)) * 4 * task.output.channels * BLOCK + SLACK

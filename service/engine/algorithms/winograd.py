@@ -80,20 +80,19 @@ class Winograd:
         )
 
     def seconds(self, task: Task) -> float:
-        form = Form.of(task)
-        inputs, outputs = form.step.in_channels, form.step.out_channels
+        form, lanes = Form.of(task), VECTOR_BYTES // np.dtype(task.arithmetic).itemsize
+        inputs, outputs = form.step.in_channels, form.step.out_channels // lanes
         chunks, rest = divmod(form.columns, MANY)
         parts = ceil(rest / FEW)
-        double = task.arithmetic == "float64"
-        blocks = outputs * np.dtype(task.arithmetic).itemsize // VECTOR_BYTES
         summed, calls = form.rows * (chunks * MANY + parts * FEW), form.rows * (chunks + parts)
         return (
             RATES.call
+            + RATES.mixing_call
             + form.step.weight.size * RATES.winograd_weight
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + form.rows * form.columns * (inputs + outputs) * RATES.winograd_transform * (2 if double else 1)
-            + PLACES * calls * blocks * RATES.mixing_block
-            + PLACES * summed * inputs * outputs * (RATES.mixing_mac_double if double else RATES.mixing_mac)
+            + form.rows * form.columns * (inputs // lanes + outputs) * RATES.winograd_transform
+            + PLACES * calls * outputs * RATES.mixing_block
+            + PLACES * summed * inputs * outputs * RATES.mixing_vector
             + task.output.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
         )
 

@@ -158,7 +158,9 @@ def _products(pixels: int, parts: int) -> Any:
 
             def spread(number: Any) -> Any:
                 lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
-                return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None))
+                return builder.shuffle_vector(
+                    lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None)
+                )
 
             sample = signature.args[0].dtype
             number, size = context.get_value_type(sample), sample.bitwidth // 8
