@@ -32,13 +32,13 @@ HIGHEST = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
 
 
 class Block(NamedTuple):
-    """Outputs that are summed at once: `count` of them from `output` on, in `lanes`; from channel `channel` on."""
+    """Outputs that are summed at once: `used` of them from `output` on, in `lanes`; from channel `channel` on."""
 
     kind: int
     lanes: int
     channel: int
     output: int
-    count: int
+    used: int
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Form:
     @property
     def window(self) -> int:
         """Count the samples of a window."""
-        return self.step.weight[0].size
+        return self.step.weight.size // len(self.step.weight)
 
     def offsets(self) -> NDArray[np.int64]:
         down, across = self.step.kernel_size
@@ -130,9 +130,9 @@ class Form:
         packed, weight = aligned((self.products,), number), step.weight.astype(number)
         table, first = [], 0
         for block in self.blocks:
-            some = weight[block.output : block.output + block.count]
+            some = weight[block.output : block.output + block.used]
             place = packed[first : first + self.window * block.lanes].reshape(self.window, block.lanes)
-            place[:, : block.count] = some.transpose(2, 3, 1, 0).reshape(self.window, block.count)
+            place[:, : block.used] = some.transpose(2, 3, 1, 0).reshape(self.window, block.used)
             table.append((block.kind, block.channel, first, block.output))
             first += place.size
         bias, none = np.zeros((2, self.lanes + LANES), number)

@@ -25,7 +25,7 @@ from service.engine.steps import Conv2d
 SIDE, PLACES = 4, 16
 """Of a tile of samples; of results it is 2."""
 LINE = 16
-"""Numbers by which the places of a chunk of tiles are further apart, or else all would want the same part of a cache."""
+"""Numbers by which the places of a chunk of tiles are further apart, or all would want the same part of a cache."""
 KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 """The transform of a column of weights."""
 GROWTH = 64

@@ -7,6 +7,7 @@ all these pixels stay in registers until the window is done. No window is ever l
 architectures" (2018), in the layout that images have.
 """
 
+# ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -84,8 +85,7 @@ class Place(NamedTuple):
     high: Any
 
 
-@intrinsic
-def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001
+def _drawn(typing: Any, counter: Any) -> Any:
     """Give counter[0], an int64, and add 1 to it, as one: several threads draw different numbers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -95,17 +95,20 @@ def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001
     return types.int64(counter), generate
 
 
+next_piece: Any = intrinsic(_drawn)
+
+
 def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
     """Ask for a line of memory while other work is done; `closeness` 3 is the first-level cache, 2 the second."""
     parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
     signature = ir.FunctionType(ir.VoidType(), parameters)
-    prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
     address, data = builder.bitcast(pointer, cgutils.voidptr_t), 1
     builder.call(prefetch, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
 
 
 @intrinsic
-def _fetch(typing: Any, line: Any, at: Any) -> Any:  # noqa: ARG001
+def _fetch(typing: Any, line: Any, at: Any) -> Any:
     """Bring line[at] into the second-level cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -126,7 +129,7 @@ def _products(pixels: int, parts: int) -> Any:
 
     @intrinsic
     def products(
-        typing: Any,  # noqa: ARG001
+        typing: Any,
         strip: Any,
         at: Any,
         step: Any,
@@ -170,12 +173,12 @@ def _products(pixels: int, parts: int) -> Any:
             _, at, step, _, _, first, _, lane, _, place, pitch = arguments
             samples = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
             zeros = ir.Constant(kind, None)
-            totals = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]
+            totals = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]  # type: ignore[no-untyped-call]
             windows = [builder.gep(data(0), [builder.add(at, builder.mul(step, integer(p)))]) for p in range(pixels)]
             places = [builder.gep(data(8), [builder.add(place, builder.mul(pitch, integer(p)))]) for p in range(pixels)]
             for pointer in places:
                 _prefetch(builder, pointer, 1, 3)
-            weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))
+            weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))  # type: ignore[no-untyped-call]
             with cgutils.for_range(builder, samples, intp=integer) as loop:
                 factors = loaded(builder.load(weights_at))
                 offset = builder.load(builder.gep(data(3), [loop.index]))
@@ -204,7 +207,7 @@ def _tile(rows: int, transform: Any) -> Any:
 
     @intrinsic
     def tile(
-        typing: Any,  # noqa: ARG001
+        typing: Any,
         source: Any,
         at: Any,
         down: Any,
@@ -497,7 +500,7 @@ def warm() -> None:
         many, blocks = np.zeros(MANY * lanes, number), np.array([[HALF, 0, 0, 0]])
         lines = Lines(nowhere, nowhere, 0, 1, number(0), 1, 1, 1)
         weights = Weights(many, np.zeros(1, np.int64), blocks, many, one, many)
-        place = Place(out, UINT8, 1, 1, lanes, False, one)
+        place = Place(out, UINT8, 1, 1, lanes, straight=False, high=one)
         mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
         scratch = np.zeros((16, MANY * 2 * lanes), number)
         counter = np.zeros(1, np.int64)

@@ -4,12 +4,13 @@ Lanes are pixels here. What the loops know of the distance between samples becom
 to stay in the first-level cache from one loop to the next.
 """
 
+# ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ LOAD = 64
 
 @intrinsic
 def _sum_bytes(
-    typing: Any,  # noqa: ARG001
+    typing: Any,
     source: Any,
     first: Any,
     red: Any,
@@ -177,7 +178,8 @@ def recolour(
     """Make pixels of 1 or 3 channels of the pixels of `source`, PIECE at a time, until `counter` is past the last.
 
     `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3);
-    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high. `sums` (outputs, BLOCK) is scratch.
+    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high. `sums` (outputs,
+    BLOCK) is scratch.
     """
     outputs = len(weights)
     pixels = len(out) // (1 << out_kind) // outputs

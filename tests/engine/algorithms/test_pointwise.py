@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.algorithms import pointwise
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.geometry import Padding, Pair, Shape
+from service.engine.loops.pointwise import BLOCK, PIECE
 from service.engine.steps import Conv2d
 from tests.engine.algorithms.drawn import SAMPLES, task_of
 from tests.tolerance import assert_computes
@@ -42,7 +42,7 @@ def test_any_matrix_gives_the_oracles_answer(
         assert "float64" in {task.source, task.target, task.arithmetic}
 
 
-@pytest.mark.parametrize("pixels", [*range(1, 70), pointwise.BLOCK - 1, pointwise.BLOCK + 17, 3 * pointwise.PIECE + 5])
+@pytest.mark.parametrize("pixels", [*range(1, 70), BLOCK - 1, BLOCK + 17, 3 * PIECE + 5])
 def test_every_pixel_up_to_the_last(pixels: int) -> None:
     image = np.random.default_rng(pixels).integers(0, 256, (1, pixels, 3), np.uint8)
     step = Conv2d(np.array([299.0, 587.0, 114.0]).reshape(1, 3, 1, 1), divisor=1000)
