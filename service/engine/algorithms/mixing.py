@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -27,16 +28,18 @@ FEWEST_ROWS = 4
 
 
 LANES = VECTOR_BYTES // 4
+"""By which the sums of the last pixel may be too long."""
+BLOCK_BYTES = 512
+"""Of the table of blocks while it is made; more than it takes."""
 HIGHEST = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
 """To which results are clipped if they are rounded."""
 
 
 class Block(NamedTuple):
-    """Outputs that are summed at once: `used` of them from `output` on, in `lanes`; from channel `channel` on."""
+    """Outputs of a group that are summed at once: `used` of them from `output` on, in `lanes`."""
 
     kind: int
     lanes: int
-    channel: int
     output: int
     used: int
 
@@ -72,7 +75,7 @@ class Form:
         strips = rows if alone else ceil(rows / height)
         return cls(
             step,
-            _blocks(step, VECTOR_BYTES // number),
+            _blocks(len(step.weight) // step.groups, VECTOR_BYTES // number),
             strips,
             1 if alone else ceil(rows / strips),
             step.dilation[0] if alone else 1,
@@ -82,7 +85,7 @@ class Form:
 
     def straight(self, task: Task) -> bool:
         """Say whether the sums are what is stored, and all lanes are used."""
-        full = sum(block.lanes for block in self.blocks) == self.step.out_channels
+        full = all(block.used == block.lanes for block in self.blocks)
         return full and self.step.divisor == 1 and task.target == task.arithmetic
 
     @property
@@ -95,8 +98,8 @@ class Form:
 
         Lanes that are not used reach into the outputs of the next block or pixel, which must come after them.
         """
-        last = max(block.output + block.lanes for block in self.blocks)
-        return self.step.out_channels if self.step.groups == 1 else last
+        last = self.blocks[-1]
+        return self.step.out_channels + (0 if self.step.groups == 1 else last.lanes - last.used)
 
     @property
     def apart(self) -> int:
@@ -111,7 +114,7 @@ class Form:
     @property
     def products(self) -> int:
         """Count the products of one pixel, those of lanes that are not used among them."""
-        return self.window * sum(block.lanes for block in self.blocks)
+        return self.step.groups * self.window * sum(block.lanes for block in self.blocks)
 
     @property
     def window(self) -> int:
@@ -128,12 +131,15 @@ class Form:
     def weights(self, task: Task) -> Weights:
         step, number = self.step, np.dtype(task.arithmetic)
         packed, weight = aligned((self.products,), number), step.weight.astype(number)
-        table, first = [], 0
-        for block in self.blocks:
-            some = weight[block.output : block.output + block.used]
+        (outputs, per_group), table, first = step.weight.shape[:2], [], 0
+        # The outputs of one group come before those of the next one, but the last of a pixel before its first.
+        blocks = self.blocks if step.groups > 1 else self.blocks[::-1]
+        for group, block in product(range(step.groups), blocks):
+            output = group * (outputs // step.groups) + block.output
+            some = weight[output : output + block.used]
             place = packed[first : first + self.window * block.lanes].reshape(self.window, block.lanes)
             place[:, : block.used] = some.transpose(2, 3, 1, 0).reshape(self.window, block.used)
-            table.append((block.kind, block.channel, first, block.output))
+            table.append((block.kind, group * per_group, first, output))
             first += place.size
         bias, none = np.zeros((2, self.lanes + LANES), number)
         if step.bias is not None:
@@ -167,9 +173,9 @@ class Mixing:
             + RATES.mixing_call
             + form.step.weight.size * RATES.mixing_weight
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + calls * len(form.blocks) * RATES.mixing_block
+            + calls * form.step.groups * len(form.blocks) * RATES.mixing_block
             + (0 if form.straight(task) else calls * RATES.mixing_part)
-            + summed * form.window * vectors
+            + summed * form.step.groups * form.window * vectors
             + out.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
         )
 
@@ -177,8 +183,9 @@ class Mixing:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
         own = number * (form.strip + MANY * form.lanes + LANES)
         weights = number * (form.products + 2 * form.step.weight.size + (MANY + 3) * form.lanes) + 32 * form.window
+        table = BLOCK_BYTES * form.step.groups * len(form.blocks)
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(form.step.padding))
-        return min(threads, form.strips) * own + weights + positions + SLACK
+        return min(threads, form.strips) * own + weights + table + positions + SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form, number = Form.of(task), np.dtype(task.arithmetic)
@@ -210,16 +217,11 @@ class Mixing:
         return result
 
 
-def _blocks(step: Conv2d, vector: int) -> list[Block]:
-    """Cut the outputs of each group into blocks of one vector, and the last of half a one if that will do."""
-    each, per_group = len(step.weight) // step.groups, step.weight.shape[1]
+def _blocks(outputs: int, vector: int) -> list[Block]:
+    """Cut the outputs of a group into blocks of one vector, and the last of half a one if that will do."""
     blocks = []
-    for group in range(step.groups):
-        output = 0
-        while output < each:
-            rest = each - output
-            kind, lanes = (WHOLE, vector) if 2 * rest > vector else (HALF, vector // 2)
-            count = min(rest, lanes)
-            blocks.append(Block(kind, lanes, group * per_group, group * each + output, count))
-            output += count
-    return blocks if step.groups > 1 else blocks[::-1]
+    for output in range(0, outputs, vector):
+        used = min(outputs - output, vector)
+        kind, lanes = (WHOLE, vector) if 2 * used > vector else (HALF, vector // 2)
+        blocks.append(Block(kind, lanes, output, used))
+    return blocks

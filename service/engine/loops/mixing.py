@@ -27,9 +27,9 @@ UINT8, UINT16, FLOAT32, FLOAT64 = range(4)
 """Of 1, 2, 4 and 8 bytes."""
 KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
 
-_REGISTERS = llvm.get_host_cpu_features().get("avx512f", False)
-VECTOR_BYTES = 64 if _REGISTERS else 32
-MANY = 24 if _REGISTERS else 12
+_WIDE = llvm.get_host_cpu_features().get("avx512f", False)
+VECTOR_BYTES = 64 if _WIDE else 32
+MANY = 24 if _WIDE else 12
 """Pixels of one vector each whose sums fit into the registers: there are 32 of 64 bytes, or 16 of 32."""
 FEW = MANY // 3
 """Pixels at the end of a row, and all of a narrow one."""
@@ -85,7 +85,13 @@ class Place(NamedTuple):
     high: Any
 
 
-def _drawn(typing: Any, counter: Any) -> Any:
+def emitted(function: Any) -> Any:
+    """Decorate what writes LLVM's code itself; numba gives it the first argument, which callers leave out."""
+    return intrinsic(function)
+
+
+@emitted
+def next_piece(typing: Any, counter: Any) -> Any:
     """Give counter[0], an int64, and add 1 to it, as one: several threads draw different numbers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -93,9 +99,6 @@ def _drawn(typing: Any, counter: Any) -> Any:
         return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "monotonic")
 
     return types.int64(counter), generate
-
-
-next_piece: Any = intrinsic(_drawn)
 
 
 def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
@@ -107,7 +110,7 @@ def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
     builder.call(prefetch, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
 
 
-@intrinsic
+@emitted
 def _fetch(typing: Any, line: Any, at: Any) -> Any:
     """Bring line[at] into the second-level cache."""
 
@@ -127,7 +130,7 @@ def _products(pixels: int, parts: int) -> Any:
     operands in memory, which leaves all registers to the sums.
     """
 
-    @intrinsic
+    @emitted
     def products(
         typing: Any,
         strip: Any,
@@ -205,7 +208,7 @@ _many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
 def _tile(rows: int, transform: Any) -> Any:
     """Make a loop that takes 4 x 4 vectors from one array and puts rows x rows into another, as `transform` says."""
 
-    @intrinsic
+    @emitted
     def tile(
         typing: Any,
         source: Any,

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
-from service.engine.loops.mixing import KINDS, UINT8, UINT16, next_piece
+from service.engine.loops.mixing import KINDS, UINT8, UINT16, emitted, next_piece
 
 Array = NDArray[Any]
 
@@ -33,7 +32,7 @@ LOAD = 64
 """Bytes that are read for them, of which they are 48."""
 
 
-@intrinsic
+@emitted
 def _sum_bytes(
     typing: Any,
     source: Any,
