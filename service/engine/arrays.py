@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+CACHE_LINE = 64
+
+
+def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
+    """Make an array of zeros that begins with a cache line."""
+    size = prod(shape)
+    memory = np.zeros(size + CACHE_LINE // number.itemsize, number)
+    skipped = -memory.ctypes.data % CACHE_LINE // number.itemsize
+    return memory[skipped : skipped + size].reshape(shape)
 
 
 def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from service.engine.execute import Clock, Encoded, execute
 from service.engine.figures.document import figure_document
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
-from service.engine.loops import matrices, planes
+from service.engine.loops import mixing, planes, pointwise
 from service.engine.plan import Plan, prepare
 from service.engine.report import describe
 from service.engine.spec import Spec, parse
@@ -49,7 +49,8 @@ def warm() -> None:
     """Compile every loop, or load what was compiled before, so that no request waits for it."""
     codecs.warm()
     planes.warm()
-    matrices.warm()
+    mixing.warm()
+    pointwise.warm()
     warm_algorithms()
 
 

@@ -49,7 +49,7 @@ class Rates:
     """Of one product of a transposed convolution."""
     polyphase_tap_double: float
 
-    # Spectra and matrices.
+    # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
     fft_tile: float
@@ -64,18 +64,38 @@ class Rates:
     fft_product_double: float
     fft_store: float
     """To round and store one sample of the result."""
-    gemm_tile: float
-    """The Python of one tile."""
-    gemm_run: float
-    """To find samples of a window that stand side by side."""
-    gemm_copy: float
-    """To lay one sample beside the others of its window."""
-    gemm_copy_double: float
-    gemm_mac: float
-    """Of one multiplication and addition within a product of matrices."""
-    gemm_mac_double: float
-    gemm_store: float
-    """To round and store one sample of the result, where it is an integer; a float falls into its place."""
+
+    # Sums over channels.
+    mixing_call: float
+    """Of the set-up beyond that of others."""
+    mixing_lay: float
+    """To bring one sample into a strip."""
+    mixing_weight: float
+    """To bring one weight to where it is read."""
+    mixing_block: float
+    """Of one block of pixels and outputs, beside its products."""
+    mixing_part: float
+    """To finish the sums of one block of pixels, where they are not what is stored."""
+    mixing_vector: float
+    """Of one multiplication and addition of a whole vector, in float64 as well."""
+    mixing_half: float
+    """The same of half a vector."""
+    mixing_store: float
+    """To store one sample of the result as it was computed."""
+    mixing_round: float
+    """To convert, round, clip and store one."""
+    winograd_weight: float
+    """To transform one weight."""
+    winograd_transform: float
+    """To transform one vector of channels of a tile, to or fro."""
+    pointwise_byte: float
+    """To read or write one."""
+    pointwise_sum: float
+    """To make one sum of three samples of a pixel."""
+    pointwise_weave: float
+    """To put one sample beside those of the same pixel."""
+    pointwise_store: float
+    """To round, clip and store one."""
 
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
@@ -127,13 +147,21 @@ RATES = Rates(
     fft_product=5.31e-09,
     fft_product_double=2.71e-09,
     fft_store=8.37e-10,
-    gemm_tile=4.88e-08,
-    gemm_run=7.63e-09,
-    gemm_copy=5.49e-11,
-    gemm_copy_double=1.50e-10,
-    gemm_mac=1.81e-11,
-    gemm_mac_double=3.02e-11,
-    gemm_store=3.25e-10,
+    mixing_call=3.50e-05,
+    mixing_lay=1.52e-10,
+    mixing_weight=5.62e-10,
+    mixing_block=2.69e-08,
+    mixing_part=9.85e-08,
+    mixing_vector=3.05e-10,
+    mixing_half=2.36e-10,
+    mixing_store=1.14e-10,
+    mixing_round=8.66e-12,
+    winograd_weight=3.76e-09,
+    winograd_transform=1.09e-08,
+    pointwise_byte=2.08e-11,
+    pointwise_sum=6.75e-11,
+    pointwise_weave=6.99e-11,
+    pointwise_store=4.34e-11,
     png_read_byte=2.75e-09,
     png_write_byte=4.30e-09,
     pool_strip=2.61e-05,

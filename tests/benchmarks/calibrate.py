@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from time import thread_time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -29,11 +29,9 @@ from service.engine import codecs, rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import Rim, source_bytes
-from service.engine.arrays import stored
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
 from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
-from service.engine.loops.matrices import KINDS, lay_windows
 from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import RATES, Rates
@@ -121,9 +119,14 @@ def tasks() -> Iterator[Task]:
         for step in pictures:
             for size in (SMALL, MIDDLE, LARGE) if source == "uint8" else (SMALL, MIDDLE):
                 yield Task(step, Shape(*size, 3), source, target, arithmetic)
-        for inputs, outputs, side in ((3, 16, 3), (16, 32, 3), (64, 64, 3), (3, 1, 1), (32, 64, 1), (4, 4, 7)):
+        for inputs, outputs, side in (
+            (3, 16, 3), (16, 32, 3), (64, 64, 3), (3, 1, 1), (3, 3, 1), (32, 64, 1), (4, 4, 7), (64, 20, 3),
+        ):  # fmt: skip
             for size in (SMALL, MIDDLE):
                 yield Task(layer(inputs, outputs, side), Shape(*size, inputs), source, target, arithmetic)
+        yield Task(layer(256, 256, 3), Shape(*SMALL, 256), source, target, arithmetic)
+        for outputs in (1, 3):
+            yield Task(layer(3, outputs, 1), Shape(*LARGE, 3), source, target, arithmetic)
     for side in (3, 5, 9, 15, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(shared(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
@@ -177,16 +180,11 @@ def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
     image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
     planes, place = np.zeros((3, 256, 256), np.float32), image[:256, :256, 1]
-    sums, one, most = np.zeros((4096, 16), np.float32), np.float32(1), np.float32(255)
-    single, double = laying(np.float32), laying(np.float64)
+    one, most = np.float32(1), np.float32(255)
     return {
         "widen_sample": widening(),
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
         "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
-        "gemm_run": single[0],
-        "gemm_copy": single[1],
-        "gemm_copy_double": double[1],
-        "gemm_store": least(lambda: stored(sums, "uint8")) / sums.size,
         **coding(),
     }
 
@@ -210,25 +208,6 @@ def widening() -> float:
     none = np.empty(0, np.uint8)
     scratch = Scratch(none, wide, wide[:0], np.empty((1, 4, BLOCK_BYTES), np.uint8), none, wide[0])
     return least(lambda: widen(padded, 0, 64, 1, scratch)) / wide.size
-
-
-def laying(number: type[np.floating[Any]]) -> tuple[float, float]:
-    """Time the laying out of windows: seconds for one run of samples, and for each sample in it."""
-    side, taps = np.arange(256), 3
-    shortest, longest = 3, 64
-    seconds = []
-    for channels in (shortest, longest):
-        image = np.zeros((256, 256 * channels), number).view(np.uint8)
-        image.flags.writeable = False
-        matrix = np.zeros((254, taps * taps * channels), number)
-
-        def lay(channels: int = channels, image: Any = image, matrix: Any = matrix) -> None:
-            kind = KINDS[np.dtype(number).name]
-            lay_windows(image, kind, side, side, (1, 1), (1, 1), (taps, taps), channels, 0, 0.0, 254, matrix)
-
-        seconds.append(least(lay) / (254 * taps))
-    each = (seconds[1] - seconds[0]) / (taps * (longest - shortest))
-    return max(seconds[0] - taps * shortest * each, 1e-10), each
 
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:

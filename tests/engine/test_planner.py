@@ -41,7 +41,9 @@ EXPECTED = [
     (task(Conv2d(np.ones((1, 1, 63, 63)), 3, divisor=63.0**2), exact=True), "box"),
     (task(GradientMagnitude(SLOPES, SLOPES)), "gradient"),
     (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "polyphase"),
-    (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "gemm"),
+    (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "winograd"),
+    (Task(Conv2d(np.ones((32, 16, 3, 3)), stride=(2, 2)), LAYER, "float32", "float32", "float32"), "mixing"),
+    (task(Conv2d(np.ones((1, 3, 1, 1)))), "pointwise"),
     (task(Pool(3, "max", (2, 2), (2, 2))), "pooling"),
     (task(Restore(3, np.ones((5, 5)), "wiener")), "restoration"),
 ]
@@ -87,6 +89,7 @@ def test_workspace_bounds_what_is_allocated(only: str, threads: int) -> None:
         GradientMagnitude(SLOPES, SLOPES),
         ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2)),
         Conv2d(np.ones((8, 3, 3, 3)), padding=Padding(1, 1, 1, 1)),
+        Conv2d(np.ones((3, 3, 1, 1))),
         Pool(3, "average", (3, 3), (1, 1), Padding(1, 1, 1, 1)),
         Restore(3, np.ones((5, 5)), "richardson_lucy", iterations=2),
     ]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, tap_seconds
+from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import no_taps, table
 from service.engine.algorithms.strips import finish, workspace
-from service.engine.algorithms.work import Sums, Work, ready
+from service.engine.algorithms.work import Sums, Work
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, GradientMagnitude
 

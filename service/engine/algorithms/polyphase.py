@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
+from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import (
@@ -28,7 +29,7 @@ from service.engine.algorithms.strips import (
     storing_seconds,
     workspace,
 )
-from service.engine.algorithms.work import Sums, Work, ready
+from service.engine.algorithms.work import Sums, Work
 from service.engine.borders import OUTSIDE
 from service.engine.geometry import Pair, phases
 from service.engine.rates import RATES

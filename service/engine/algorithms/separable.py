@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite
+from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import workspace
-from service.engine.algorithms.work import Sums, Work, ready
+from service.engine.algorithms.work import Sums, Work
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
@@ -46,7 +47,7 @@ def _work(task: Task) -> Work:
     form, column, row = _known(task)
     down = list(form.columns_of(column[:, None]))
     channels, weights = range(form.planes), tuple(row.tolist())
-    run = form.along(1) - form.along(0) if form.planes == 1 else 0
+    run = form.along(1) - form.along(0) if form.interleaved else 0
     if run:
         along = [[Column(form.along(0), weights)]]
     else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, rows_of_bytes, source_bytes
+from service.engine.arrays import CACHE_LINE
 from service.engine.loops.convolution import (
     BLOCK,
     BLOCK_BYTES,
-    KINDS,
     Finish,
     Output,
     Scratch,
@@ -26,14 +25,11 @@ from service.engine.loops.convolution import (
     Taps,
     convolve,
 )
-from service.engine.loops.lanes import SPAN_BYTES, TOGETHER
+from service.engine.loops.lanes import KINDS, SPAN_BYTES, TOGETHER
 
 Bytes = NDArray[np.uint8]
 
-CACHE_LINE = 64
 KEPT_MEMORY = 4 << 20
-KEPT_WORK = 1 << 18
-"""Bytes of what is made ready, at most, to be kept: wide pictures have long rims."""
 
 
 class Sums(NamedTuple):
@@ -166,18 +162,3 @@ class Kept:
 
 
 kept = Kept()
-
-
-def ready(make: Callable[[Task], Work]) -> Callable[[Task], Work]:
-    """Keep what `make` makes as long as its task is kept."""
-    known: WeakKeyDictionary[Task, Work] = WeakKeyDictionary()
-
-    def work_of(task: Task) -> Work:
-        work = known.get(task)
-        if work is None:
-            work = make(task)
-            if work.nbytes <= KEPT_WORK:
-                known[task] = work
-        return work
-
-    return work_of

@@ -52,8 +52,6 @@ BLOCK_BYTES = 8 * BLOCK + 128
 BOX_BLOCK = 1536
 """Columns of a block of running sums: four rows of floats fit into a first-level cache."""
 CONTRACT = {"contract"}
-KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
-"""Of samples. Images come and go as bytes: a loop that knows all kinds is compiled once, which takes long enough."""
 
 
 class Source(NamedTuple):

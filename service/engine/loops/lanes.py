@@ -39,6 +39,8 @@ SPAN_BYTES = BESIDE * VECTOR_BYTES
 
 UINT8, UINT16, FLOAT32, FLOAT64, AS_SUMMED = range(5)
 """Kinds of samples, the first four of 1, 2, 4 and 8 bytes; AS_SUMMED stores the sums and nothing else."""
+KINDS = {"uint8": UINT8, "uint16": UINT16, "float32": FLOAT32, "float64": FLOAT64}
+"""Images come and go as bytes: a loop that knows all kinds is compiled once, which takes long enough."""
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _CONTRACT = ("contract",)

@@ -217,7 +217,6 @@ def test_sizes_that_hurt(shape: Pair, kernel: Pair) -> None:
 
 @pytest.mark.parametrize("name", [algorithm.name for algorithm in ALGORITHMS])
 def test_threads_do_not_change_the_result(name: str) -> None:
-    shape = Shape(150, 131, 4)
     kernel = np.random.default_rng(2).normal(size=(9, 9))
     column, row = kernel[0].copy(), kernel[1].copy()
     separable = Conv2d(np.multiply.outer(column, row)[None, None], 4, factors=(column, row))
@@ -226,13 +225,16 @@ def test_threads_do_not_change_the_result(name: str) -> None:
         separable,
         Conv2d(np.ones((1, 1, 9, 9)), 4, divisor=81.0),
         Conv2d(np.stack([kernel] * 8).reshape(2, 4, 9, 9)),
+        Conv2d(kernel[:3, :3, None, None]),
+        Conv2d(np.stack([kernel[:3, :3]] * 256).reshape(16, 16, 3, 3)),
         ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
         GradientMagnitude(separable, separable),
         Pool(4, "average", (3, 3), (2, 2)),
         Restore(4, np.abs(kernel), "wiener"),
     ]
-    image = picture(shape, "uint8")
     for step in candidates:
+        shape = Shape(150, 331, step.in_channels)
+        image = picture(shape, "uint8")
         task = Task(step, shape, "uint8", "float32", "float32")
         if BY_NAME[name].accepts(task):
             results = [BY_NAME[name].apply(task, image, threads) for threads in (1, 2, 3)]

@@ -1,0 +1,88 @@
+"""Sums over channels: strips of any height, taps apart, groups, and sums that stay exact."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from service.engine.algorithms import mixing
+from service.engine.algorithms.base import Algorithm, Sample, Task
+from service.engine.algorithms.mixing import Mixing
+from service.engine.algorithms.pointwise import Pointwise
+from service.engine.algorithms.winograd import Winograd
+from service.engine.geometry import Padding, Pair, Shape
+from service.engine.loops import mixing as loops
+from service.engine.loops import pointwise
+from service.engine.precision import Arithmetic
+from service.engine.steps import Conv2d
+from tests import oracle
+
+RANDOM = np.random.default_rng(0)
+IMAGE = RANDOM.normal(size=(23, 29, 4))
+
+
+def check(step: Conv2d) -> None:
+    task = Task(step, Shape(*IMAGE.shape), "float64", "float64", "float64")
+    np.testing.assert_allclose(Mixing().apply(task, IMAGE, 1), oracle.apply(step, IMAGE), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("strip_bytes", [1, 10_000, 100_000, 10_000_000])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3), (5, 1)])
+@pytest.mark.parametrize("dilation", [(1, 1), (4, 3)])
+def test_strips_of_any_height_give_the_same(
+    strip_bytes: int, stride: Pair, dilation: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixing, "STRIP_BYTES", strip_bytes)
+    weight = RANDOM.normal(size=(5, 4, 3, 2))
+    check(Conv2d(weight, 1, stride, dilation, Padding(2, 1, 0, 3), "reflect", bias=RANDOM.normal(size=5)))
+
+
+def test_groups_have_weights_of_their_own() -> None:
+    check(Conv2d(RANDOM.normal(size=(6, 2, 3, 3)), 2, divisor=3, bias=RANDOM.normal(size=6)))
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_pointwise_convolution(stride: Pair) -> None:
+    check(Conv2d(RANDOM.normal(size=(3, 4, 1, 1)), 1, stride))
+
+
+def test_integer_sums_are_exact() -> None:
+    picture = RANDOM.integers(0, 256, (40, 50, 16), dtype=np.uint8)
+    step = Conv2d(RANDOM.integers(-20, 21, (8, 16, 3, 3)).astype(np.float64))
+    task = Task(step, Shape(*picture.shape), "uint8", "float32", "float32", exact=True)
+    np.testing.assert_array_equal(Mixing().apply(task, picture, 2), oracle.apply(step, picture))
+
+
+def test_shared_kernels_are_left_to_others() -> None:
+    shared = Conv2d(np.ones((1, 1, 3, 3)), 4)
+    assert not Mixing().accepts(Task(shared, Shape(*IMAGE.shape), "float64", "float64", "float64"))
+
+
+def test_a_wide_dilation_reads_no_more_rows_than_its_taps() -> None:
+    step = Conv2d(np.ones((1, 3, 3, 3)), 1, (1, 1), (1000, 1), Padding(1000, 1000, 1, 1))
+    task = Task(step, Shape(20, 5000, 3), "uint8", "uint8", "float32")
+    assert Mixing().workspace(task, 1) < 20 << 20
+
+
+def test_nothing_is_compiled_after_warming() -> None:
+    for module in (loops, pointwise):
+        module.warm()
+    compiled: list[Any] = [loops.mix, loops.mix_tiles, pointwise.recolour]
+    before = [len(loop.signatures) for loop in compiled]
+    ways: tuple[tuple[Algorithm, Conv2d], ...] = (
+        (Mixing(), Conv2d(np.ones((5, 4, 3, 3)), padding=Padding(1, 1, 1, 1))),
+        (Winograd(), Conv2d(np.ones((16, 16, 3, 3)), divisor=3)),
+        (Pointwise(), Conv2d(np.ones((1, 3, 1, 1)))),
+    )
+    for algorithm, step in ways:
+        for source in get_args(Sample):
+            image = np.ones((5, 6, step.in_channels), source)
+            image.flags.writeable = False
+            for target, arithmetic in product(get_args(Sample), get_args(Arithmetic)):
+                task = Task(step, Shape(*image.shape), source, target, arithmetic)
+                if algorithm.accepts(task):
+                    algorithm.apply(task, image, 2)
+    assert [len(loop.signatures) for loop in compiled] == before

@@ -1,0 +1,117 @@
+"""Tiles of 2 x 2 results: images of any size, a tile at the rim that is not whole, and sums that stay exact."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.engine.algorithms import winograd
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.winograd import Winograd
+from service.engine.geometry import Padding, Pair, Shape
+from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.precision import Arithmetic
+from service.engine.steps import Conv2d
+from tests import oracle
+from tests.engine.algorithms.drawn import MODES, SAMPLES, paddings, task_of
+from tests.tolerance import assert_computes
+
+RANDOM = np.random.default_rng(0)
+LANES = VECTOR_BYTES // 4
+"""Of float32; a multiple of those of float64."""
+
+
+def layer(inputs: int, outputs: int, **fields: Any) -> Conv2d:
+    return Conv2d(RANDOM.normal(size=(outputs, inputs, 3, 3)), **fields)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from([1, 2])),
+    paddings(4),
+    st.sampled_from(MODES),
+    st.sampled_from(SAMPLES),
+    st.sampled_from(SAMPLES),
+    st.sampled_from([1.0, 4.0, -3.0]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_layer_gives_the_oracles_answer(
+    size: Pair,
+    vectors: Pair,
+    padding: Padding,
+    mode: Any,
+    source: Any,
+    target: Any,
+    divisor: float,
+    integral: bool,
+    double: bool,
+) -> None:
+    shape = (LANES * vectors[1], LANES * vectors[0], 3, 3)
+    weight = RANDOM.integers(-3, 4, shape).astype(np.float64) if integral else RANDOM.normal(size=shape)
+    bias = RANDOM.integers(-9, 10, shape[0]).astype(np.float64)
+    step = Conv2d(weight, padding=padding, padding_mode=mode, padding_value=7.0, divisor=divisor, bias=bias)
+    image = RANDOM.integers(0, 256, (*size, shape[1])).astype(source)
+    task = task_of(step, image, target, "float64" if double else "float32")
+    if Winograd().accepts(task):
+        assert_computes(task, image, Winograd().apply(task, image, 2))
+    else:
+        assert task.exact
+
+
+@pytest.mark.parametrize("strip_bytes", [1, 100_000, 10_000_000])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 130), (33, 50)])
+def test_strips_of_any_height_give_the_same(strip_bytes: int, size: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "STRIP_BYTES", strip_bytes)
+    step, image = layer(LANES, LANES, padding=Padding(1, 1, 1, 1)), RANDOM.normal(size=(*size, LANES))
+    task = Task(step, Shape(*image.shape), "float64", "float64", "float64")
+    np.testing.assert_allclose(Winograd().apply(task, image, 1), oracle.apply(step, image), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("largest", [1, 3, 40])
+def test_integer_sums_are_exact_or_refused(largest: int) -> None:
+    weight = RANDOM.integers(-largest, largest + 1, (LANES, LANES, 3, 3)).astype(np.float64)
+    image = RANDOM.integers(0, 256, (20, 21, LANES), dtype=np.uint8)
+    task = Task(Conv2d(weight), Shape(*image.shape), "uint8", "float32", "float32", exact=True)
+    accepted = Winograd().accepts(task)
+    assert accepted == (largest < 40)
+    if accepted:
+        np.testing.assert_array_equal(Winograd().apply(task, image, 2), oracle.apply(task.step, image))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(layer(LANES, LANES, stride=(1, 2)), id="stride"),
+        pytest.param(layer(LANES, LANES, dilation=(2, 1)), id="dilation"),
+        pytest.param(layer(LANES, 2 * LANES, groups=2), id="groups"),
+        pytest.param(layer(LANES + 1, LANES), id="inputs"),
+        pytest.param(layer(LANES, LANES + 1), id="outputs"),
+        pytest.param(Conv2d(np.ones((LANES, LANES, 3, 2))), id="kernel"),
+        pytest.param(Conv2d(np.ones((1, 1, 3, 3)), LANES), id="shared"),
+    ],
+)
+def test_other_layers_are_left_to_others(step: Conv2d) -> None:
+    task = Task(step, Shape(9, 9, step.in_channels), "float32", "float32", "float32")
+    assert not Winograd().accepts(task)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
+def test_workspace_is_a_bound(threads: int, arithmetic: Any) -> None:
+    step = layer(2 * LANES, 3 * LANES, padding=Padding(1, 1, 1, 1), divisor=3.0)
+    image = RANDOM.integers(0, 256, (200, 210, 2 * LANES), np.uint8)
+    task = Task(step, Shape(*image.shape), "uint8", "uint8", arithmetic)
+    Winograd().apply(task, image, threads)
+    tracemalloc.start()
+    result = Winograd().apply(task, image, threads)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    bound = Winograd().workspace(task, threads)
+    assert peak - result.nbytes <= bound <= 2 * (peak - result.nbytes) + (1 << 20)
