@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import pickle
 import pkgutil
 import signal
+import socket
+import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,15 +28,10 @@ KEPT_BYTES = 64 << 20
 FROM_THE_HEAP = 32 << 20
 """Larger blocks go back as soon as they are free; glibc takes no more than this."""
 
+LENGTH = struct.Struct("!Q")
+"""What stands before a message to the server."""
+
 Perform = Callable[[Job, int], Result]
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """Who the worker is, and whether it can open the server's memory files."""
-
-    pid: int
-    by_memory: bool
 
 
 @dataclass(frozen=True)
@@ -60,22 +58,34 @@ def perform_with_engine(job: Job, threads: int) -> Result:
     return perform(job, threads)
 
 
-def prepare(memory: int, threads: int) -> None:
+def serve(server: socket.socket, address: str | None, perform: Perform, memory: int, threads: int) -> None:
+    """Say whether the server's memory files can be opened, then do the jobs that it sends, until it closes."""
+    _prepare(memory, threads)
+    _send(server, address is not None and os.access(address, os.R_OK | os.W_OK))
+    questions = server.makefile("rb")
+    while True:
+        try:
+            question = pickle.load(questions)  # noqa: S301 - the server's
+        except EOFError:
+            return
+        _send(server, _work(perform, *question))
+
+
+def _send(server: socket.socket, message: object) -> None:
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    server.sendall(LENGTH.pack(len(content)) + content)
+
+
+def _prepare(memory: int, threads: int) -> None:
     """Make this process one that cannot harm the others: it may be killed at any moment, and takes so much memory."""
-    # Pebble's own handler would have to wait until a compiled loop returns to the interpreter.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
     if sys.platform == "linux":
         _die_with_the_others()
         _keep_memory()
         _bound_memory(memory + threads * THREAD_BYTES)
 
 
-def greet(address: str | None) -> Greeting:
-    """Do the first task of a worker: try the address of its mailbox."""
-    return Greeting(os.getpid(), address is not None and os.access(address, os.R_OK | os.W_OK))
-
-
-def work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
+def _work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
     """Do one job, whose body comes and whose answer goes by itself."""
     try:
         result = perform(replace(job, body=open_parcel(body)), threads)
@@ -85,7 +95,7 @@ def work(perform: Perform, job: Job, body: Parcel, address: str | None, threads:
     except MemoryError:
         bound = job.limits.max_memory_bytes
         return MemoryLimit(f"the job needs more than {bound:,} bytes (max_memory_bytes)")
-    except BaseException:  # SystemExit too must not reach the server's event loop
+    except BaseException:  # SystemExit too must not end the process
         return Failed(traceback.format_exc())
 
 
