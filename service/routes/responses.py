@@ -12,7 +12,7 @@ from service.routes.exchange import Exchange
 from service.routes.room import Room
 from service.routes.timing import server_timing, spans
 
-CHUNK = 256 * 1024
+CHUNK = 1 << 20
 
 
 class BufferResponse(Response):
