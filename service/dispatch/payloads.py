@@ -12,16 +12,13 @@ import asyncio
 import mmap
 import os
 import sys
-import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 
 from service.engine.jobs import Buffer
 
 SMALL = 64 * 1024
-LENT = 256 * 1024
 KEPT = 16 << 20
-SPARE = 2
 PIECE = 1 << 20
 
 
@@ -56,29 +53,23 @@ class MemoryFile:
 
 
 class Mailbox:
-    """The memory files of one worker, for one job at a time; `clear` it after each.
-
-    There are more for answers than the one that the worker writes: an answer is sent from its file, which nobody writes
-    over until the last view of it is gone. Where slow clients hold them all, answers are copied.
-    """
+    """The two memory files of one worker, for one job at a time; `clear` it after each."""
 
     def __init__(self) -> None:
-        self._files: tuple[MemoryFile, MemoryFile] | None = None
-        self._spare: list[MemoryFile] = []
+        self._files: tuple[MemoryFile, ...] = ()
         self._largest = 0
         with suppress(OSError):
-            self._spare.append(MemoryFile())
-            self._spare += [MemoryFile() for _ in range(SPARE)]
-            self._files = MemoryFile(), self._spare.pop()
+            self._files = (MemoryFile(),)
+            self._files += (MemoryFile(),)
 
     @property
     def address(self) -> str | None:
         """The path at which the worker leaves its answer; none if that goes by the message."""
-        return self._files[1].path if self._files else None
+        return self._files[1].path if len(self._files) == 2 else None
 
     async def send(self, body: Buffer) -> Parcel:
         """Make a body ready for the worker, in pieces small enough that the event loop answers others in between."""
-        if len(body) < SMALL or not self._files:
+        if len(body) < SMALL or not self.address:
             return bytes(body)
         inbox = self._files[0]
         self._largest = max(self._largest, len(body))
@@ -90,21 +81,15 @@ class Mailbox:
         return Shared(inbox.path, len(view))
 
     def receive(self, parcel: Parcel) -> Buffer:
-        """Give the body that the worker sent with `send_back`: what is large is a view of its file."""
+        """Give the body that the worker sent with `send_back`; what is too large to be copied is a view of its file."""
         if isinstance(parcel, bytes):
             return parcel
-        inbox, outbox = self._files
         self._largest = max(self._largest, parcel.size)
-        if parcel.size < LENT or parcel.size > KEPT or not self._spare:
-            return _content(outbox.descriptor, parcel.size)
-        self._files = inbox, self._spare.pop()
-        content = _mapped(outbox.descriptor, parcel.size)
-        weakref.finalize(content, self._take_back, outbox).atexit = False
-        return memoryview(content)
+        return _content(self._files[1].descriptor, parcel.size)
 
     def clear(self) -> None:
         """Take new files where the last job made them too large to be kept; views of the old ones stay good."""
-        if self._largest > KEPT and self._files:
+        if self._largest > KEPT:
             self._largest = 0
             try:
                 for file in self._files:
@@ -114,16 +99,9 @@ class Mailbox:
 
     def close(self) -> None:
         """Free the memory; from now on everything goes by the message."""
-        files, self._files = (*(self._files or ()), *self._spare), None
-        self._spare.clear()
+        files, self._files = self._files, ()
         for file in files:
             file.close()
-
-    def _take_back(self, outbox: MemoryFile) -> None:
-        if self._files:
-            self._spare.append(outbox)
-        else:
-            outbox.close()
 
 
 def open_parcel(parcel: Parcel) -> Buffer:
@@ -151,11 +129,9 @@ def send_back(body: Buffer, address: str | None) -> Parcel:
 
 def _content(descriptor: int, size: int) -> Buffer:
     """Read a file that will be written over, or map one that will not."""
-    return os.pread(descriptor, size, 0) if size <= KEPT else memoryview(_mapped(descriptor, size))
-
-
-def _mapped(descriptor: int, size: int) -> mmap.mmap:
-    return mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ)
+    if size <= KEPT:
+        return os.pread(descriptor, size, 0)
+    return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ))
 
 
 def _write(descriptor: int, view: memoryview, offset: int) -> None:

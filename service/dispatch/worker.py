@@ -18,15 +18,11 @@ from dataclasses import dataclass, replace
 from service.dispatch.payloads import Parcel, open_parcel, send_back
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
+from service.heap import keep_memory
 
 PR_SET_PDEATHSIG = 1
 THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
 OOM_SCORE = "500"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES = 64 << 20
-"""Free memory that a worker keeps for the next job: touching new pages was a fifth of a job of 2 megapixels."""
-FROM_THE_HEAP = 32 << 20
-"""Larger blocks go back as soon as they are free; glibc takes no more than this."""
 
 LENGTH = struct.Struct("!Q")
 """What stands before a message to the server."""
@@ -81,7 +77,7 @@ def _prepare(memory: int, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
     if sys.platform == "linux":
         _die_with_the_others()
-        _keep_memory()
+        keep_memory()
         _bound_memory(memory + threads * THREAD_BYTES)
 
 
@@ -114,12 +110,6 @@ if sys.platform == "linux":
             fcntl.fcntl(server.sentinel, fcntl.F_SETOWN, os.getpid())
             flags = fcntl.fcntl(server.sentinel, fcntl.F_GETFL)
             fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-
-    def _keep_memory() -> None:
-        """Tell glibc, where it is that, not to give every large block back to the kernel."""
-        if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-            mallopt(M_MMAP_THRESHOLD, FROM_THE_HEAP)
 
     def _bound_memory(extra: int) -> None:
         """Bound the address space to what is used now and `extra` bytes; where memory is short, die before others."""
