@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -56,6 +57,7 @@ class WorkerProcess(asyncio.Protocol):
         self._process: ForkServerProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._received = bytearray()
+        self._statm = -1
         self._bytes_at_start = 0
 
     async def start(self, perform: Perform, memory: int, threads: int) -> None:
@@ -73,6 +75,8 @@ class WorkerProcess(asyncio.Protocol):
         WorkerProcess._loaded = True
         if not by_memory:
             self.mailbox.close()
+        with suppress(OSError):
+            self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._bytes_at_start = self._own_bytes()
 
     def ask(self, job: Job, body: Parcel, threads: int, reply: asyncio.Future[Any]) -> None:
@@ -99,6 +103,8 @@ class WorkerProcess(asyncio.Protocol):
             if self._transport:
                 await self._ended
             await asyncio.get_running_loop().run_in_executor(_thread, _reap, self._process)
+        if self._statm >= 0:
+            os.close(self._statm)
         self.mailbox.close()  # not before the process is gone: it may be writing
 
     def data_received(self, data: bytes) -> None:
@@ -124,11 +130,7 @@ class WorkerProcess(asyncio.Protocol):
     def _own_bytes(self) -> int:
         """Give the memory that the process shares with no file (proc(5), statm); 0 where that is not known."""
         try:
-            statm = os.open(f"/proc/{self._process.pid if self._process else 0}/statm", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _, resident, shared, *_ = map(int, os.read(statm, 256).split())
-            finally:
-                os.close(statm)
+            _, resident, shared, *_ = map(int, os.pread(self._statm, 256, 0).split())
         except (OSError, ValueError):
             return 0
         return (resident - shared) * mmap.PAGESIZE
