@@ -17,6 +17,7 @@ from service.app import create_app
 from service.connection import Connection
 from service.dispatch import Dispatcher
 from service.dispatch.host import become_host
+from service.heap import keep_memory
 from service.routes.logs import configure_logs
 from service.settings import Settings
 
@@ -35,6 +36,7 @@ def serve(settings: Settings) -> None:
     """Serve until a signal comes; raises BadSettings before anything is started."""
     configure_logs(settings.log_level, settings.log_format)
     become_host()
+    keep_memory()
     _allow_many_files()
     app = create_app(settings)
     config = uvicorn.Config(
@@ -47,6 +49,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on a client's address
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )

@@ -29,7 +29,6 @@ MAY_NOT_IMPORT = {
 ONLY_IN = {
     "numba": "service/engine/loops",
     "PIL": "service/engine/codecs/pictures.py",
-    "pebble": "service/dispatch/process.py",
     "isal": "service/engine/codecs",
     "distributed": "service/dispatch/cluster.py",
     "dask": "service/dispatch/cluster.py",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from collections.abc import Coroutine
 from dataclasses import replace
 from time import perf_counter
 
@@ -19,21 +16,18 @@ from service.dispatch.errors import (
     DeadlineExceeded,
     JobFailed,
     NeverBegun,
-    WorkerCrashed,
     WorkerKilled,
 )
-from service.dispatch.process import ProcessExpired, WorkerProcess
-from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine, work
+from service.dispatch.process import WorkerProcess
+from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 
-JOBS_PER_WORKER = 1000
+JOBS_PER_WORKER = 10_000
 BYTES_PER_WORKER = 256 << 20
 """Memory that a worker may have kept of its jobs before another takes its place."""
-GLANCE_SECONDS = 0.5
 TRIES = 5
 """How often a job is begun whose worker is killed from outside, as by the kernel where memory is short."""
-KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 LONGEST_PAUSE = 2.0
 
 log = structlog.get_logger(__name__)
@@ -67,15 +61,14 @@ class WorkerPool(Draining[WorkerProcess]):
         self._perform = perform
         self._jobs_per_worker = jobs_per_worker
         self._bytes_per_worker = bytes_per_worker
-        self._threads = ThreadPoolExecutor(2 * workers + 1, thread_name_prefix="workers")
         self._alive = 0
         self._warm = False
-        self._starting: set[asyncio.Task[None]] = set()
+        self._changes: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Future[Reply]] = set()
 
     async def start(self) -> None:
         for _ in range(self._workers):
-            self._add_worker()
+            self._begin(self._raise_worker())
 
     async def _do(self, job: Job) -> Result:
         """Begin again where a worker died and the job is not to blame; the deadline bounds it all."""
@@ -127,31 +120,20 @@ class WorkerPool(Draining[WorkerProcess]):
         self._calls.add(call)
         try:
             body = await worker.mailbox.send(job.body)
-            share = self._admission.threads()
-            try:
-                future = worker.submit(work, self._perform, replace(job, body=b""), body, worker.mailbox.address, share)
-            except RuntimeError:
-                raise NeverBegun("the worker had died before the job came") from None
-            future.add_done_callback(lambda done: _deliver(loop, call, done))
-            match await self._reply(worker, call):
+            worker.ask(replace(job, body=b""), body, self._admission.threads(), call)
+            match await call:
                 case Done(result, parcel):
                     return replace(result, body=worker.mailbox.receive(parcel))
                 case Failed(report):
                     raise JobFailed("the job failed in a way that was not foreseen", report)
                 case error:
                     raise error
+        except EOFError:
+            raise await worker.death() from None
         finally:
             timer.cancel()
             call.cancel()
             self._calls.discard(call)
-
-    async def _reply(self, worker: WorkerProcess, call: asyncio.Future[Reply]) -> Reply:
-        """Await the reply. Trap: Pebble forgets a job whose worker dies after taking it and before saying so."""
-        while not (await asyncio.wait((call,), timeout=GLANCE_SECONDS))[0]:
-            if not worker.alive:
-                await asyncio.wait((call,), timeout=GLANCE_SECONDS)  # for the reason, if there is to be one
-                fail(call, WorkerKilled("the worker process died of this job; others are not affected"))
-        return call.result()
 
     def _age(self, worker: WorkerProcess) -> str | None:
         """Say why a worker that is well should make way for another."""
@@ -161,25 +143,25 @@ class WorkerPool(Draining[WorkerProcess]):
 
     def _replace(self, worker: WorkerProcess, reason: str) -> None:
         self._alive -= 1
-        worker.kill()
-        self._threads.submit(worker.close)
+        self._begin(worker.close())
         if not self._stopping:
             self._restarts[reason] += 1
-            self._add_worker()
+            self._begin(self._raise_worker())
 
-    def _add_worker(self) -> None:
-        task = asyncio.create_task(self._raise_worker())
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+    def _begin(self, change: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
 
     async def _raise_worker(self) -> None:
         """Make a worker, however often it takes."""
-        loop = asyncio.get_running_loop()
         pause = 0.1
         while not self._stopping:
+            worker = WorkerProcess()
             try:
-                worker = await loop.run_in_executor(self._threads, WorkerProcess, self._memory, self._cores)
+                await worker.start(self._perform, self._memory, self._cores)
             except Exception as error:  # whatever hinders it, the service must outlive it
+                self._begin(worker.close())
                 self._fault = "workers do not start"
                 log.exception("worker_start_failed", exc_info=error)
                 await asyncio.sleep(pause)
@@ -207,30 +189,14 @@ class WorkerPool(Draining[WorkerProcess]):
             fail(call, self._shutting_down())
 
     async def _close(self) -> None:
-        while self._starting:
-            await asyncio.sleep(0.01)
-        loop = asyncio.get_running_loop()
+        await self._settled()
         idle = self._admission.take_idle()
         self._alive -= len(idle)
-        await asyncio.gather(*(loop.run_in_executor(self._threads, worker.close) for worker in idle))
-        await loop.run_in_executor(None, self._threads.shutdown)
+        for worker in idle:
+            self._begin(worker.close())
+        await self._settled()
 
-
-def _deliver(loop: asyncio.AbstractEventLoop, call: asyncio.Future[Reply], done: Future[Reply]) -> None:
-    """Hand the outcome over to the event loop; runs in a thread of the pool."""
-    with suppress(RuntimeError):  # the loop was closed while the job ran
-        loop.call_soon_threadsafe(_settle, call, done)
-
-
-def _settle(call: asyncio.Future[Reply], done: Future[Reply]) -> None:
-    if call.done():
-        return
-    try:
-        call.set_result(done.result())
-    except BrokenProcessPool:
-        call.set_exception(NeverBegun("the worker died before it saw the job"))
-    except ProcessExpired as death:
-        kind = WorkerKilled if death.exitcode in KILLS else WorkerCrashed
-        call.set_exception(kind("the worker process died of this job; others are not affected"))
-    except Exception:  # a message that cannot be read
-        call.set_exception(WorkerCrashed("the worker process died of this job; others are not affected"))
+    async def _settled(self) -> None:
+        """Wait until no worker is being started or ended."""
+        while self._changes:
+            await asyncio.sleep(0.01)

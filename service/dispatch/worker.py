@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import pickle
 import pkgutil
 import signal
+import socket
+import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,25 +18,16 @@ from dataclasses import dataclass, replace
 from service.dispatch.payloads import Parcel, open_parcel, send_back
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
+from service.heap import keep_memory
 
 PR_SET_PDEATHSIG = 1
 THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
 OOM_SCORE = "500"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES = 64 << 20
-"""Free memory that a worker keeps for the next job: touching new pages was a fifth of a job of 2 megapixels."""
-FROM_THE_HEAP = 32 << 20
-"""Larger blocks go back as soon as they are free; glibc takes no more than this."""
+
+LENGTH = struct.Struct("!Q")
+"""What stands before a message to the server."""
 
 Perform = Callable[[Job, int], Result]
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """Who the worker is, and whether it can open the server's memory files."""
-
-    pid: int
-    by_memory: bool
 
 
 @dataclass(frozen=True)
@@ -60,22 +54,34 @@ def perform_with_engine(job: Job, threads: int) -> Result:
     return perform(job, threads)
 
 
-def prepare(memory: int, threads: int) -> None:
+def serve(server: socket.socket, address: str | None, perform: Perform, memory: int, threads: int) -> None:
+    """Say whether the server's memory files can be opened, then do the jobs that it sends, until it closes."""
+    _prepare(memory, threads)
+    _send(server, address is not None and os.access(address, os.R_OK | os.W_OK))
+    questions = server.makefile("rb")
+    while True:
+        try:
+            question = pickle.load(questions)  # noqa: S301 - the server's
+        except EOFError:
+            return
+        _send(server, _work(perform, *question))
+
+
+def _send(server: socket.socket, message: object) -> None:
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    server.sendall(LENGTH.pack(len(content)) + content)
+
+
+def _prepare(memory: int, threads: int) -> None:
     """Make this process one that cannot harm the others: it may be killed at any moment, and takes so much memory."""
-    # Pebble's own handler would have to wait until a compiled loop returns to the interpreter.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
     if sys.platform == "linux":
         _die_with_the_others()
-        _keep_memory()
+        keep_memory()
         _bound_memory(memory + threads * THREAD_BYTES)
 
 
-def greet(address: str | None) -> Greeting:
-    """Do the first task of a worker: try the address of its mailbox."""
-    return Greeting(os.getpid(), address is not None and os.access(address, os.R_OK | os.W_OK))
-
-
-def work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
+def _work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
     """Do one job, whose body comes and whose answer goes by itself."""
     try:
         result = perform(replace(job, body=open_parcel(body)), threads)
@@ -85,7 +91,7 @@ def work(perform: Perform, job: Job, body: Parcel, address: str | None, threads:
     except MemoryError:
         bound = job.limits.max_memory_bytes
         return MemoryLimit(f"the job needs more than {bound:,} bytes (max_memory_bytes)")
-    except BaseException:  # SystemExit too must not reach the server's event loop
+    except BaseException:  # SystemExit too must not end the process
         return Failed(traceback.format_exc())
 
 
@@ -104,12 +110,6 @@ if sys.platform == "linux":
             fcntl.fcntl(server.sentinel, fcntl.F_SETOWN, os.getpid())
             flags = fcntl.fcntl(server.sentinel, fcntl.F_GETFL)
             fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-
-    def _keep_memory() -> None:
-        """Tell glibc, where it is that, not to give every large block back to the kernel."""
-        if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-            mallopt(M_MMAP_THRESHOLD, FROM_THE_HEAP)
 
     def _bound_memory(extra: int) -> None:
         """Bound the address space to what is used now and `extra` bytes; where memory is short, die before others."""

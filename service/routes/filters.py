@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from service.engine.jobs import Answer, Job
 from service.presets import Preset
-from service.routes.dependencies import Needed, Services
+from service.routes.dependencies import Direct, Services, services_of
 from service.routes.errors import NotFound
 from service.routes.exchange import exchange_of
 from service.routes.names import unknown
@@ -21,18 +21,19 @@ from service.routes.work import work
 
 ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
 
-router = APIRouter(tags=["filter"])
+router = APIRouter(tags=["filter"], route_class=Direct)
 
 
 @router.post("/v1/filter", summary="Filter an image")
-async def filter_image(request: Request, services: Needed) -> Response:
+async def filter_image(request: Request) -> Response:
     """Apply a spec to an image. The three forms of the request give identical bytes."""
-    return await _filter(request, services, None)
+    return await _filter(request, services_of(request), None)
 
 
 @router.post("/v1/filters/{preset}", summary="Filter an image with a preset")
-async def filter_with_preset(request: Request, preset: str, services: Needed) -> Response:
+async def filter_with_preset(request: Request, preset: str) -> Response:
     """Apply a named spec to an image; the image is all that is sent."""
+    services = services_of(request)
     return await _filter(request, services, preset_named(preset, services))
 
 

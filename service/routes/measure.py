@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,32 +25,34 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_Workers(status))
-        self._requests = Counter(
+        requests = Counter(
             "convserve_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
-        self._durations = Histogram(
+        durations = Histogram(
             "convserve_request_duration_seconds",
             "From the request's first byte to the answer's last.",
             ("route",),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._spans = Histogram(
+        spans = Histogram(
             "convserve_span_duration_seconds",
             "Parts of a filter request; all steps are one span.",
             ("span",),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=self.registry)
+        refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=self.registry)
+        self._requests, self._durations = cache(requests.labels), cache(durations.labels)
+        self._spans, self._refusals = cache(spans.labels), cache(refusals.labels)
 
     def count(self, route: str, method: str, status: int, exchange: Exchange) -> None:
-        self._requests.labels(route, method, str(status)).inc()
-        self._durations.labels(route).observe(exchange.elapsed)
+        self._requests(route, method, str(status)).inc()
+        self._durations(route).observe(exchange.elapsed)
         for name, seconds in exchange.spans.items():
-            self._spans.labels(_STEP.sub("step", name)).observe(seconds)
+            self._spans(_STEP.sub("step", name)).observe(seconds)
         if exchange.code is not None:
-            self._refusals.labels(exchange.code).inc()
+            self._refusals(exchange.code).inc()
 
 
 class _Workers(Collector):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import perf_counter
 
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from service.routes.exchange import Exchange
 from service.routes.room import Room
 from service.routes.timing import server_timing, spans
 
-CHUNK = 256 * 1024
+CHUNK = 1 << 20
 
 
 class BufferResponse(Response):
@@ -26,10 +25,11 @@ class BufferResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        with self._room.answer(len(self._buffer)):
-            for chunk in _chunks(self._buffer):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        size = len(self._buffer)
+        with self._room.answer(size):
+            for start in range(0, size or 1, CHUNK):
+                chunk = self._buffer[start : start + CHUNK]
+                await send({"type": "http.response.body", "body": chunk, "more_body": start + CHUNK < size})
 
 
 def filtered(result: Result, received: float, exchange: Exchange, room: Room) -> Response:
@@ -43,7 +43,3 @@ def filtered(result: Result, received: float, exchange: Exchange, room: Room) ->
         if size is not None:
             headers |= {f"X-{name}-Width": str(size[0]), f"X-{name}-Height": str(size[1])}
     return BufferResponse(result.body, result.media_type, headers, room)
-
-
-def _chunks(buffer: memoryview) -> Iterator[memoryview]:
-    return (buffer[start : start + CHUNK] for start in range(0, len(buffer), CHUNK))

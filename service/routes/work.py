@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -14,19 +15,21 @@ from service.routes.errors import ClientGone
 
 async def work(dispatcher: Dispatcher, job: Job, request: Request) -> Result:
     """Await a job's result; a client that goes away frees its worker. The body must have been read to its end."""
-    doing = asyncio.ensure_future(dispatcher.run(job))
-    watching = asyncio.ensure_future(_gone(request.receive))
+    doing = asyncio.current_task()
+    watching = asyncio.create_task(_cancel_without_client(request.receive, doing))
     try:
-        await asyncio.wait((doing, watching), return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientGone
-        return doing.result()
+        return await dispatcher.run(job)
+    except asyncio.CancelledError:
+        if doing and watching.done():
+            doing.uncancel()
+            raise ClientGone from None
+        raise
     finally:
-        for task in (doing, watching):
-            task.cancel()
-        await asyncio.gather(doing, watching, return_exceptions=True)
+        watching.cancel()
 
 
-async def _gone(receive: Receive) -> None:
+async def _cancel_without_client(receive: Receive, doing: asyncio.Task[Any] | None) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    if doing:
+        doing.cancel()

@@ -203,8 +203,8 @@ def scope(query: bytes) -> dict[str, Any]:
 
 async def test_large_answer_is_whole(serve: Serve) -> None:
     async with serve() as client:
-        spec = {"op": "conv", "kernel": [[1]], "padding": 300}
+        spec = {"op": "conv", "kernel": [[1]], "padding": 600}
         answer = await raw(client, spec, headers={"Accept": "application/x-npy"})
         array = np.load(io.BytesIO(answer.content))
-        assert array.shape == (HEIGHT + 600, WIDTH + 600, 3)
+        assert array.shape == (HEIGHT + 1200, WIDTH + 1200, 3)
         assert int(answer.headers["Content-Length"]) == len(answer.content) > 10 * CHUNK
