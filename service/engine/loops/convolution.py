@@ -608,6 +608,14 @@ def _weave(block: Array, row: int, o: Array, planes: int, unit: int) -> None:
             o[6 * i + 3] = t3[i]
             o[6 * i + 4] = t4[i]
             o[6 * i + 5] = t5[i]
+    elif unit == 3:
+        for p in range(planes):
+            t, to = block[p, row][:n], np.uint64(3 * p)
+            for i in range(groups):
+                o[to] = t[3 * i]
+                o[to + np.uint64(1)] = t[3 * i + 1]
+                o[to + np.uint64(2)] = t[3 * i + 2]
+                to += np.uint64(3 * planes)
     else:
         for p in range(planes):
             t = block[p, row][:n]
