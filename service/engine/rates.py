@@ -39,6 +39,8 @@ class Rates:
     direct_tap_mixed_double: float
     direct_tap_short: float
     """In sums of 16-bit integers."""
+    separable_row: float
+    """To begin one row of the output, in both passes."""
     separable_tap: float
     """Of one product in one of the two passes."""
     separable_tap_double: float
@@ -133,6 +135,7 @@ RATES = Rates(
     direct_tap_mixed=2.14e-11,
     direct_tap_mixed_double=5.56e-11,
     direct_tap_short=1.12e-11,
+    separable_row=1.0e-07,
     separable_tap=3.20e-11,
     separable_tap_double=1.10e-10,
     separable_tap_short=2.37e-11,

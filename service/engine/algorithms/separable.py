@@ -15,6 +15,7 @@ from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
+from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
@@ -31,7 +32,8 @@ class Separable:
         height, width = form.step.kernel_size
         out = task.output
         between = out.height * form.layout.pitch
-        return form.seconds(task) + (between * height + out.samples * width) * separable_tap_seconds(form.number)
+        products = between * height + out.samples * width
+        return form.seconds(task) + out.height * RATES.separable_row + products * separable_tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
