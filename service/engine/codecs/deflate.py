@@ -1,0 +1,73 @@
+"""How bytes are deflated: pieces that end on a byte's border with an empty stored block, so that others may follow."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from service.engine.loops import deflate as loops
+
+Bytes = NDArray[np.uint8]
+Pieces = list[bytes | memoryview]
+
+_SAMPLES, _SAMPLE_BYTES = 8, 4096
+
+
+def fast(data: Bytes) -> Pieces:
+    """Deflate bytes, (n,), that are small or run on, as those of filtered rows do.
+
+    Huffman codes of literals and runs take half the time of ISA-L's search for matches, and up to a fifth fewer bytes on
+    photographs. Text, tiles and gradients repeat themselves otherwise: ISA-L's files can be a tenth as large.
+    """
+    starts = range(0, len(data), loops.MOST_BYTES)
+    return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES])]
+
+
+def small(data: Bytes) -> Pieces:
+    """Take the better of two ways: run lengths win where noise leaves no longer matches, by up to 5 per cent."""
+    return min((_by_zlib(data, 5, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)), key=_size)
+
+
+def _fast(data: Bytes) -> Pieces:
+    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
+    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
+    found, head_bits, bits = loops.measure(data, runs, lengths, head)
+    if _repeats(data, lengths):
+        matched = _by_isal(data)
+        if 8 * _size(matched) < bits:
+            return matched
+    if bits > 8 * len(data):
+        return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)
+    out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
+    size = loops.write(data, runs[:found], lengths, head, head_bits, out)
+    return [out[:size].data]
+
+
+def _repeats(data: Bytes, lengths: Bytes) -> bool:
+    """Tell from samples whether matches are worth looking for."""
+    last = len(data) - _SAMPLE_BYTES
+    if last <= _SAMPLES * _SAMPLE_BYTES:
+        return True
+    starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
+    samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
+    return 8 * _size(_by_isal(samples)) < loops.price(samples, lengths)
+
+
+def _by_isal(data: Bytes) -> Pieces:
+    return _flushed(isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15), data)
+
+
+def _by_zlib(data: Bytes, level: int, strategy: int) -> Pieces:
+    return _flushed(zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy), data)
+
+
+def _flushed(stream: Any, data: Bytes) -> Pieces:
+    return [stream.compress(data), stream.flush(zlib.Z_SYNC_FLUSH)]
+
+
+def _size(pieces: Pieces) -> int:
+    return sum(map(len, pieces))
