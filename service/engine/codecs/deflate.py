@@ -14,7 +14,7 @@ from service.engine.loops import deflate as loops
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
 
-_SAMPLES, _SAMPLE_BYTES = 8, 4096
+_SAMPLES, _SAMPLE_BYTES = 4, 4096
 
 
 def fast(data: Bytes) -> Pieces:

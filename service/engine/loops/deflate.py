@@ -68,6 +68,26 @@ def _put_word(_context: Any, data: Any, place: Any, word: Any) -> Any:
     return types.void(data, place, types.uint64), build
 
 
+@intrinsic
+def _zeros_below(_context: Any, word: Any) -> Any:
+    """Count the zeros below the lowest bit that is set; 64 where none is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic
+def _zeros_above(_context: Any, word: Any) -> Any:
+    """Count the zeros above the highest bit that is set; 64 where none is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), build
+
+
 def _pointer(context: Any, builder: Any, array: Any, value: Any, place: Any) -> Any:
     first = context.make_array(array)(context, builder, value).data
     return builder.bitcast(cgutils.gep_inbounds(builder, first, place), ir.IntType(64).as_pointer())
@@ -114,13 +134,18 @@ def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
             here += RUN
             continue
         first, last = here, here + RUN
-        while first > coded and data[first - 1] == data[first - 2]:
-            first -= 1
-            lanes[data[first]] -= np.uint32(1)
-        while last + RUN <= size and _word(data, last) == _word(data, last - 1):
-            last += RUN
-        while last < size and data[last] == data[last - 1]:
-            last += 1
+        if here > RUN:
+            alike = _zeros_above(_word(data, here - 8) ^ _word(data, here - 9)) >> 3
+            first -= min(alike, here - coded)
+            lanes[data[here]] -= np.uint32(here - first)
+        while last + RUN <= size:
+            alike = _zeros_below(_word(data, last) ^ _word(data, last - 1)) >> 3
+            last += alike
+            if alike < RUN:
+                break
+        else:
+            while last < size and data[last] == data[last - 1]:
+                last += 1
         rest = (last - first) % _LONGEST
         if rest < 3:  # too few for a match: literals
             last, rest = last - rest, 0
@@ -305,14 +330,22 @@ def _put_code(out: Bytes, place: int, pending: Any, filled: Any, code: Any) -> t
 
 
 @compiled
-def _put_four(out: Bytes, place: int, pending: Any, filled: Any, data: Bytes, here: Any, codes: Any) -> tuple[int, Any, Any]:
-    one, two = codes[data[here]], codes[data[here + np.uint64(1)]]
-    three, four = codes[data[here + np.uint64(2)]], codes[data[here + np.uint64(3)]]
+def _put_four(
+    out: Bytes, place: int, pending: Any, filled: Any, data: Bytes, here: int, some: int, codes: Any
+) -> tuple[int, Any, Any]:
+    """Write the first `some` of four literals, without asking for each of them whether it is one: that takes longer."""
+    one, two = codes[_literal(data, here, some, 0)], codes[_literal(data, here, some, 1)]
+    three, four = codes[_literal(data, here, some, 2)], codes[_literal(data, here, some, 3)]
     upper_bits = three + four
     lower, upper = one >> (two & np.uint64(63)) | two, three >> (four & np.uint64(63)) | four
     joined, bits = lower >> (upper_bits & np.uint64(63)) | upper, one + two + upper_bits
     pending |= (joined >> (-bits & np.uint64(63))) << filled
     return _flush(out, place, pending, filled + (bits & np.uint64(63)))
+
+
+@compiled
+def _literal(data: Bytes, here: int, some: int, which: int) -> Any:
+    return np.uint64(data[np.uint64(here + min(which, some - 1))]) | np.uint64(which >= some) << np.uint64(9)
 
 
 @compiled
@@ -322,28 +355,28 @@ def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int
     All but `out` is what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its bits.
     """
     out[: head_bits // 8 + 1] = head[: head_bits // 8 + 1]
-    bit = head_bits
-    codes = _codes(lengths)
-    place, filled = bit >> 3, np.uint64(bit & 7)
+    codes = np.zeros(2 * 512, np.uint64)
+    codes[:SYMBOLS] = _codes(lengths)
+    place, filled, here = head_bits >> 3, np.uint64(head_bits & 7), 0
     pending = np.uint64(out[place])
-    here = np.uint64(0)
     for run in range(len(runs) + 1):
         first, last = (runs[run, 0], runs[run, 1]) if run < len(runs) else (len(data), len(data))
-        while here + np.uint64(8) <= np.uint64(first):
-            place, pending, filled = _put_four(out, place, pending, filled, data, here, codes)
-            place, pending, filled = _put_four(out, place, pending, filled, data, here + np.uint64(4), codes)
-            here += np.uint64(8)
-        while here < np.uint64(first):
-            place, pending, filled = _put_code(out, place, pending, filled, codes[data[here]])
-            here += np.uint64(1)
-        while here < np.uint64(last):
-            length = min(last - np.int64(here), _LONGEST)
+        while here + 8 <= first:
+            place, pending, filled = _put_four(out, place, pending, filled, data, here, 4, codes)
+            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, 4, codes)
+            here += 8
+        if here < first:
+            place, pending, filled = _put_four(out, place, pending, filled, data, here, first - here, codes)
+            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, first - here - 4, codes)
+            here = first
+        while here < last:
+            length = min(last - here, _LONGEST)
             symbol = _LENGTH_SYMBOL[length]
             place, pending, filled = _put_code(out, place, pending, filled, codes[_FIRST_LENGTH + symbol])
             pending |= np.uint64(length - _LENGTH_STARTS[symbol]) << filled
             filled += np.uint64(_LENGTH_EXTRA[symbol] + 1)  # and the code of distance 1, a zero
             place, pending, filled = _flush(out, place, pending, filled)
-            here += np.uint64(length)
+            here += length
     place, pending, filled = _put_code(out, place, pending, filled, codes[_END])
     _put_word(out, place, pending)
     place += np.int64((filled + np.uint64(3 + 7)) >> np.uint64(3))
