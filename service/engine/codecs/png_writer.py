@@ -71,9 +71,7 @@ def _side_by_side(work: Callable[[slice], _Deflated], strips: list[slice], threa
     return (deflated[index] for index in range(len(strips)))
 
 
-def _deflated_strip(
-    image: NDArray[Any], method: Callable[[deflate.Bytes], deflate.Pieces], strip: slice
-) -> _Deflated:
+def _deflated_strip(image: NDArray[Any], method: Callable[[deflate.Bytes], deflate.Pieces], strip: slice) -> _Deflated:
     filtered = _filtered_strip(image, strip)
     return _Deflated(_chunk(b"IDAT", *method(filtered)), isal_zlib.adler32(filtered), filtered.size)
 
