@@ -34,11 +34,15 @@ _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
 
 
 def lists_of_bytes(capsule: Any, each: int) -> NDArray[np.uint8]:
-    """View an array of lists of `each` bytes, which is not copied: (n, each), read-only. It lives as long as the view."""
+    """View an array of lists of `each` bytes as (n, each), read-only; it lives as long as the view.
+
+    `capsule` is the second one that `__arrow_c_array__` gives.
+    """
     array = ctypes.cast(_pointer(capsule, b"arrow_array"), ctypes.POINTER(_Array)).contents
     values = array.children[0].contents
-    memory = (ctypes.c_uint8 * (array.length * each)).from_address(values.buffers[1] + values.offset + array.offset * each)
-    memory.owner = capsule  # type: ignore[attr-defined]  # NumPy holds the memory's object, and that one the capsule
+    start = values.buffers[1] + values.offset + each * array.offset
+    memory: Any = (ctypes.c_uint8 * (each * array.length)).from_address(start)
+    memory.owner = capsule  # NumPy keeps the one, and the one keeps the other
     view = np.frombuffer(memory, np.uint8).reshape(-1, each)
     view.flags.writeable = False
     return view

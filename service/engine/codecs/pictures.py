@@ -25,7 +25,7 @@ from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, Memo
 from service.engine.limits import Limits
 from service.engine.loops.pixels import pack
 
-Image.core.set_use_block_allocator(1)  # each picture in one piece: others cannot be exported
+_imaging.set_use_block_allocator(1)  # each picture in one piece: others cannot be exported
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the service's own bound
 with suppress(AttributeError):  # libtiff writes its complaints to standard error, where only log lines belong
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
@@ -175,11 +175,16 @@ def _pixels(picture: Any, model: _Model) -> NDArray[Any]:
 
 
 def _packed(picture: Any) -> NDArray[Any]:
-    """Pack RGB out of Pillow's four bytes per pixel: its own way goes through pieces of bytes that are joined."""
+    """Pack RGB out of Pillow's four bytes per pixel; its own way, joining pieces, takes several times as long."""
     _, capsule = picture.__arrow_c_array__()
     image = np.empty((picture.height, picture.width, 3), np.uint8)
     pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
     return image
+
+
+def warm() -> None:
+    """Run every loop once."""
+    _packed(Image.new("RGB", (1, 1)))
 
 
 def _orientation(picture: Any) -> int:

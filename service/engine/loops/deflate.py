@@ -1,7 +1,7 @@
 """Deflate (RFC 1951) for bytes that are small or run on: Huffman codes for literals and runs, no search for matches.
 
-A run is a match of distance 1, found where 8 bytes equal the 8 before each of them. All bytes are one dynamic block;
-an empty stored one behind it ends on a byte's border, so that another stream may follow.
+A run is a match of distance 1, found where 8 bytes equal the 8 that begin one byte earlier. All bytes are one dynamic
+block; an empty stored one behind it ends on a byte's border, so that another stream may follow.
 """
 
 from __future__ import annotations
@@ -10,38 +10,37 @@ import sys
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled
+from service.engine.loops.compiler import address, compiled, intrinsic
 
 Bytes = NDArray[np.uint8]
-Lengths = NDArray[np.uint8]
 Counts = NDArray[np.int64]
+Lengths = NDArray[np.uint8]
 Runs = NDArray[np.int32]
 
 SYMBOLS = 286
-"""Literals, the end of the block, lengths."""
+"""Literals, the end of the block, lengths of matches."""
 RUN = 8
 """Bytes of the shortest run that is looked for; a shorter one hardly costs more as literals."""
+CODE_BITS = 14
+"""Of the longest code: four of them, and the up to 7 bits that are left over, fit into 64."""
+MOST_BYTES = 2**20
+_META, _META_BITS = 19, 7
+HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
+"""Of the longest head; here and everywhere, words of 8 bytes are stored, of which one may be in use."""
+END_BYTES = 2 + 8
+"""The empty block and a word."""
 
 _END, _FIRST_LENGTH, _LONGEST = 256, 257, 258
-CODE_BITS = 14
-"""Of the longest code: four of them, and up to 7 bits that are left over, fit into 64."""
-_META_BITS, _META = 7, 19
-MOST_BYTES = 2**20
-HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
-"""Of the longest head; as everywhere, whole words of 8 bytes are stored behind the last bit."""
-END_BYTES = 1 + 4 + 8
 _LENGTH_STARTS = np.array(
     [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258]
 )
 _LENGTH_EXTRA = np.array([0] * 8 + [bits for bits in range(1, 6) for _ in range(4)] + [0])
 _LENGTH_SYMBOL = np.searchsorted(_LENGTH_STARTS, np.arange(_LONGEST + 1), "right") - 1
-"""By length of a match; of section 3.2.5, as are the two before it."""
+"""By length of a match; of section 3.2.5, as the two before it."""
 _META_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
 
 
@@ -50,18 +49,18 @@ def _word(_context: Any, data: Any, place: Any) -> Any:
     """Load 8 bytes from any place, the first one lowest. Trap: no bound is checked."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *arguments[:2])
+        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
         return _little(builder, builder.load(pointer, align=1))
 
     return types.uint64(data, place), build
 
 
 @intrinsic
-def _put_word(_context: Any, data: Any, place: Any, word: Any) -> Any:
+def _put_word(_context: Any, data: Any, place: Any, _value: Any) -> Any:
     """Store 8 bytes anywhere, the lowest one first. Trap: no bound is checked."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *arguments[:2])
+        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
         builder.store(_little(builder, arguments[2]), pointer, align=1)
         return context.get_dummy_value()
 
@@ -69,7 +68,7 @@ def _put_word(_context: Any, data: Any, place: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _zeros_below(_context: Any, word: Any) -> Any:
+def _zeros_below(_context: Any, _value: Any) -> Any:
     """Count the zeros below the lowest bit that is set; 64 where none is."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -79,18 +78,13 @@ def _zeros_below(_context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _zeros_above(_context: Any, word: Any) -> Any:
+def _zeros_above(_context: Any, _value: Any) -> Any:
     """Count the zeros above the highest bit that is set; 64 where none is."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctlz(arguments[0], ir.IntType(1)(0))
 
     return types.int64(types.uint64), build
-
-
-def _pointer(context: Any, builder: Any, array: Any, value: Any, place: Any) -> Any:
-    first = context.make_array(array)(context, builder, value).data
-    return builder.bitcast(cgutils.gep_inbounds(builder, first, place), ir.IntType(64).as_pointer())
 
 
 def _little(builder: Any, word: Any) -> Any:
@@ -124,8 +118,8 @@ def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
     """Count how often each symbol stands for `data`, and note where runs begin and end; gives how many there are."""
     size = len(data)
     lanes = np.zeros(8 * 256, np.uint32)  # side by side: a count that was just stored cannot be loaded at once
-    found, here, coded = 0, min(1, size), 1
     lanes[data[0]] += np.uint32(1)
+    found, here, coded = 0, 1, 1  # before `coded` runs end, and no other may begin
     while here + RUN <= size:
         word = _word(data, here)
         if word != _word(data, here - 1):
@@ -134,7 +128,7 @@ def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
             here += RUN
             continue
         first, last = here, here + RUN
-        if here > RUN:
+        if here > RUN:  # how far back are bytes alike that were counted as literals?
             alike = _zeros_above(_word(data, here - 8) ^ _word(data, here - 9)) >> 3
             first -= min(alike, here - coded)
             lanes[data[here]] -= np.uint32(here - first)
@@ -202,7 +196,7 @@ def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
             parents[child] = end
         end += 1
     depths = weights
-    depths[end - 1] = 0
+    depths[end - 1] = 0  # the root
     numbers = np.zeros(longest + 1, np.int64)  # of codes, by length
     for node in range(end - 2, -1, -1):
         depths[node] = depths[parents[node]] + 1
@@ -211,7 +205,9 @@ def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
     kraft = 0
     for length in range(1, longest + 1):
         kraft += numbers[length] << (longest - length)
-    while kraft > 1 << longest:  # each turn lowers the sum by one: a code becomes two, of which one takes in a longest
+    while (
+        kraft > 1 << longest
+    ):  # by one each time: a shorter code is split, and one of the longest takes its other half
         length = longest - 1
         while not numbers[length]:
             length -= 1
@@ -231,7 +227,7 @@ def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
 def _price(counts: Counts, lengths: Lengths) -> int:
     bits = 0
     for symbol in range(SYMBOLS):
-        length = np.int64(lengths[symbol]) if lengths[symbol] else CODE_BITS
+        length: Any = np.int64(lengths[symbol]) if lengths[symbol] else CODE_BITS
         if symbol >= _FIRST_LENGTH:
             length += _LENGTH_EXTRA[symbol - _FIRST_LENGTH] + 1
         bits += counts[symbol] * length
@@ -240,17 +236,20 @@ def _price(counts: Counts, lengths: Lengths) -> int:
 
 @compiled
 def _codes(lengths: Lengths) -> NDArray[np.uint64]:
-    """Give codes with these lengths: first bit lowest, from bit 8 on; the length below it (section 3.2.2)."""
+    """Give codes with these lengths (section 3.2.2) in the highest bits, first bit lowest; their lengths below.
+
+    Two codes are joined by one shift, `a >> length of b | b`: what it leaves of a length is below the bits of both.
+    """
     numbers = np.zeros(16, np.int64)
-    for length in lengths:
-        numbers[length] += 1
+    for each in lengths:
+        numbers[each] += 1
     numbers[0] = 0
     following = np.zeros(16, np.int64)
-    for length in range(1, 16):
-        following[length] = (following[length - 1] + numbers[length - 1]) << 1
+    for bits in range(1, 16):
+        following[bits] = (following[bits - 1] + numbers[bits - 1]) << 1
     codes = np.zeros(len(lengths), np.uint64)
     for symbol in range(len(lengths)):
-        length = lengths[symbol]
+        length: Any = lengths[symbol]
         code, mirrored = following[length], 0
         following[length] += 1
         for _ in range(length):
@@ -261,7 +260,7 @@ def _codes(lengths: Lengths) -> NDArray[np.uint64]:
 
 
 @compiled
-def _put(out: Bytes, bit: int, value: int, bits: int) -> int:
+def _put(out: Bytes, bit: int, value: Any, bits: Any) -> Any:
     """Write some bits behind those before `bit`; gives where the next one belongs."""
     place = bit >> 3
     _put_word(out, place, np.uint64(out[place]) | np.uint64(value) << np.uint64(bit & 7))
@@ -269,7 +268,7 @@ def _put(out: Bytes, bit: int, value: int, bits: int) -> int:
 
 
 @compiled
-def _put_head(lengths: Lengths, out: Bytes) -> int:
+def _put_head(lengths: Lengths, out: Bytes) -> Any:
     """Write the head of a dynamic block with these code lengths (section 3.2.7); gives its bits.
 
     Distances 1 and 2 get a code of one bit each: the second is not used, but makes the code complete.
@@ -287,7 +286,8 @@ def _put_head(lengths: Lengths, out: Bytes) -> int:
         same = 1
         while place + same < len(series) and series[place + same] == series[place]:
             same += 1
-        symbol, value, extra = np.int64(series[place]), 0, 0
+        symbol: Any = np.int64(series[place])
+        value, extra = 0, 0
         if symbol == 0 and same >= 11:
             same = min(same, 138)
             symbol, value, extra = 18, same - 11, 7
@@ -308,32 +308,32 @@ def _put_head(lengths: Lengths, out: Bytes) -> int:
     out[0] = 0
     bit = _put(out, 0, 2 << 1 | (literals - 257) << 3 | 1 << 8 | (kinds - 4) << 13, 17)
     for kind in range(kinds):
-        bit = _put(out, bit, meta[_META_ORDER[kind]], 3)
+        bit = _put(out, bit, np.int64(meta[_META_ORDER[kind]]), 3)
     for i in range(used):
         code = codes[symbols[i, 0]]
-        bit = _put(out, bit, np.int64(code >> (-code & np.uint64(63))), np.int64(code & np.uint64(63)))
+        bit = _put(out, bit, np.int64(code >> (-code & np.uint64(63))), np.int64(meta[symbols[i, 0]]))
         bit = _put(out, bit, symbols[i, 1], symbols[i, 2])
     return bit
 
 
 @compiled
-def _flush(out: Bytes, place: int, pending: Any, filled: Any) -> tuple[int, Any, Any]:
-    """Write pending bits, and give where the last, unfinished byte stands, what is in it, and how full it is."""
+def _flush(out: Bytes, place: Any, pending: Any, filled: Any) -> tuple[Any, Any, Any]:
+    """Store bits; gives the place of the byte that is not full, what is in it, and how many bits it has."""
     _put_word(out, place, pending)
     return place + np.int64(filled >> np.uint64(3)), pending >> (filled & np.uint64(56)), filled & np.uint64(7)
 
 
 @compiled
-def _put_code(out: Bytes, place: int, pending: Any, filled: Any, code: Any) -> tuple[int, Any, Any]:
+def _put_code(out: Bytes, place: Any, pending: Any, filled: Any, code: Any) -> tuple[Any, Any, Any]:
     pending |= (code >> (-code & np.uint64(63))) << filled
     return _flush(out, place, pending, filled + (code & np.uint64(63)))
 
 
 @compiled
 def _put_four(
-    out: Bytes, place: int, pending: Any, filled: Any, data: Bytes, here: int, some: int, codes: Any
-) -> tuple[int, Any, Any]:
-    """Write the first `some` of four literals, without asking for each of them whether it is one: that takes longer."""
+    out: Bytes, place: Any, pending: Any, filled: Any, data: Bytes, here: int, some: int, codes: Any
+) -> tuple[Any, Any, Any]:
+    """Write the first `some` of four literals: the others get codes of no bits, which takes no branch."""
     one, two = codes[_literal(data, here, some, 0)], codes[_literal(data, here, some, 1)]
     three, four = codes[_literal(data, here, some, 2)], codes[_literal(data, here, some, 3)]
     upper_bits = three + four
@@ -345,19 +345,21 @@ def _put_four(
 
 @compiled
 def _literal(data: Bytes, here: int, some: int, which: int) -> Any:
+    """Give a literal, or some number from 512 on; inside of `data` in any case."""
     return np.uint64(data[np.uint64(here + min(which, some - 1))]) | np.uint64(which >= some) << np.uint64(9)
 
 
 @compiled
-def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> int:
+def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> Any:
     """Write the head, literals and runs, the end of the block and an empty stored one; gives the bytes of it all.
 
     All but `out` is what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its bits.
     """
     out[: head_bits // 8 + 1] = head[: head_bits // 8 + 1]
-    codes = np.zeros(2 * 512, np.uint64)
+    codes = np.zeros(2 * 512, np.uint64)  # the upper half: of no bits
     codes[:SYMBOLS] = _codes(lengths)
-    place, filled, here = head_bits >> 3, np.uint64(head_bits & 7), 0
+    place: Any = head_bits >> 3
+    here, filled = 0, np.uint64(head_bits & 7)
     pending = np.uint64(out[place])
     for run in range(len(runs) + 1):
         first, last = (runs[run, 0], runs[run, 1]) if run < len(runs) else (len(data), len(data))

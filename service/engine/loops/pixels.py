@@ -5,44 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled
-
-Bytes = NDArray[np.uint8]
+from service.engine.loops.compiler import address, compiled, intrinsic
 
 _AT_ONCE = 16
 
 
 @compiled
-def pack(pixels: Bytes, packed: Bytes) -> None:
-    """Copy (n, 4) to (n, 3)."""
+def pack(pixels: NDArray[np.uint8], packed: NDArray[np.uint8]) -> None:
+    """Copy the first three bytes of each pixel: (n, 4) to (n, 3)."""
     count = len(pixels)
-    done = count - count % _AT_ONCE
-    for first in range(0, done, _AT_ONCE):
-        _pack_some(pixels, 4 * first, packed, 3 * first)
-    for pixel in range(done, count):
+    whole = count - count % _AT_ONCE
+    for pixel in range(0, whole, _AT_ONCE):
+        _pack_some(pixels, 4 * pixel, packed, 3 * pixel)
+    for pixel in range(whole, count):
         for channel in range(3):
             packed[pixel, channel] = pixels[pixel, channel]
 
 
 @intrinsic
 def _pack_some(_context: Any, pixels: Any, source: Any, packed: Any, target: Any) -> Any:
-    """Pack 16 pixels by one shuffle, which the compiler does not find by itself: loops over bytes take three times as long."""
+    """Pack 16 pixels by one shuffle of bytes. Compilers do not find it in a loop, which takes 7 times as long."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        four, three = (ir.VectorType(ir.IntType(8), bytes_each * _AT_ONCE) for bytes_each in (4, 3))
-        read, written = (
-            builder.bitcast(cgutils.gep_inbounds(builder, context.make_array(array)(context, builder, value).data, place), vector.as_pointer())
-            for array, value, place, vector in ((signature.args[0], *arguments[:2], four), (signature.args[2], *arguments[2:], three))
-        )
-        kept = ir.Constant(ir.VectorType(ir.IntType(32), 3 * _AT_ONCE), [byte for byte in range(4 * _AT_ONCE) if byte % 4 < 3])
-        every = builder.load(read, align=1)
-        builder.store(builder.shuffle_vector(every, every, kept), written, align=1)
+        (pixels, _, packed, _), (from_array, source, to_array, target) = signature.args, arguments
+        four, three = (ir.VectorType(ir.IntType(8), each * _AT_ONCE) for each in (4, 3))
+        kept = [byte for byte in range(4 * _AT_ONCE) if byte % 4 < 3]
+        every = builder.load(address(context, builder, pixels, from_array, source, four), align=1)
+        some = builder.shuffle_vector(every, every, ir.Constant(ir.VectorType(ir.IntType(32), len(kept)), kept))
+        builder.store(some, address(context, builder, packed, to_array, target, three), align=1)
         return context.get_dummy_value()
 
     return types.void(pixels, source, packed, target), build

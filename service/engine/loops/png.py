@@ -50,14 +50,19 @@ def filter_rows(rows: Rows, prior: Rows, pixel: int, filtered: Rows) -> None:
 
 @compiled
 def _best_way(row: Rows, prior: Rows, pixel: int) -> int:
-    """Find the way with the smallest sum of magnitudes, the first pixel left out; rows all alike go to UP, zeros to NONE."""
+    """Find the way with the smallest sum of magnitudes, of all pixels but the first.
+
+    Of equal ones it is NONE, as in rows of zeros, or else UP, as in a row like that above it.
+    """
     rest = len(row) - pixel
     left, above, corner, current = row[:rest], prior[pixel:], prior[:rest], row[pixel:]
-    none, sub, up, average, paeth = 0, 0, 0, 0, 0
+    none: Any = 0
+    sub, up, average, paeth = none, none, none, none
     for start in range(0, rest, _AT_ONCE):
         stop = min(start + _AT_ONCE, rest)
         a, b, c, x = left[start:stop], above[start:stop], corner[start:stop], current[start:stop]
-        nones, subs, ups, averages, paeths = np.uint16(0), np.uint16(0), np.uint16(0), np.uint16(0), np.uint16(0)
+        nones = np.uint16(0)
+        subs, ups, averages, paeths = nones, nones, nones, nones
         for i in range(len(x)):
             nones = np.uint16(nones + _magnitude(x[i]))
             subs = np.uint16(subs + _magnitude(np.uint8(x[i] - a[i])))
@@ -75,7 +80,7 @@ def _best_way(row: Rows, prior: Rows, pixel: int) -> int:
 @compiled
 def _magnitude(residual: Any) -> Any:
     """Take a residual as a signed byte, without sign."""
-    return min(min(residual, np.uint8(-residual)), np.uint8(_LARGE))
+    return min(residual, np.uint8(-residual), np.uint8(_LARGE))
 
 
 @compiled
@@ -87,8 +92,8 @@ def _mean(a: Any, b: Any) -> Any:
 def _nearest(a: Any, b: Any, c: Any) -> Any:
     """Give Paeth's prediction in bytes alone, equal to the specification's for all a, b, c.
 
-    Where c lies between the lower and the higher of a and b, a + b - c is as far from the lower as c is from the higher,
-    and the other way round; from c it is as far as these distances differ. Elsewhere one of them is taken as 0.
+    Where c lies between the lower and the higher of a and b, a + b - c is as far from the lower as the higher is from
+    c, and the other way round; from c it is as far as these two differ. Elsewhere one of them is taken as 0.
     """
     low, high = min(a, b), max(a, b)
     to_low, to_high = np.uint8(max(high, c) - c), np.uint8(max(low, c) - low)
