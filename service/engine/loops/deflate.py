@@ -132,11 +132,10 @@ def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
             alike = _zeros_above(_word(data, here - 8) ^ _word(data, here - 9)) >> 3
             first -= min(alike, here - coded)
             lanes[data[here]] -= np.uint32(here - first)
-        while last + RUN <= size:
-            alike = _zeros_below(_word(data, last) ^ _word(data, last - 1)) >> 3
-            last += alike
-            if alike < RUN:
-                break
+        while last + RUN <= size and _word(data, last) == _word(data, last - 1):
+            last += RUN
+        if last + RUN <= size:
+            last += _zeros_below(_word(data, last) ^ _word(data, last - 1)) >> 3
         else:
             while last < size and data[last] == data[last - 1]:
                 last += 1
