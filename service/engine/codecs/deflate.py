@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -29,11 +29,8 @@ def fast(data: Bytes) -> Pieces:
 
 def warm() -> None:
     """Run every loop once."""
-    data, runs, out = np.zeros(1, np.uint8), np.empty((0, 2), np.int32), np.empty(loops.HEAD_BYTES + 99, np.uint8)
-    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
-    _, head_bits, _ = loops.measure(data, runs, lengths, head)
-    loops.write(data, runs, lengths, head, head_bits, out)
-    loops.price(data, lengths)
+    data = np.zeros(1, np.uint8)
+    _coded(data, _measured(data))
 
 
 def small(data: Bytes) -> Pieces:
@@ -46,28 +43,47 @@ def small(data: Bytes) -> Pieces:
 
 
 def _fast(data: Bytes) -> Pieces:
+    measured = _measured(data)
+    if _repeats(data):
+        matched = _by_isal(data)
+        if 8 * _size(matched) < measured.bits:
+            return matched
+    if measured.bits > 8 * len(data):
+        return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
+    return _coded(data, measured)
+
+
+class _Measured(NamedTuple):
+    """What `loops.write` has to be told, and the bits that it will write."""
+
+    runs: NDArray[np.int32]
+    lengths: Bytes
+    head: Bytes
+    head_bits: int
+    bits: int
+
+
+def _measured(data: Bytes) -> _Measured:
     runs = np.empty((len(data) // loops.RUN, 2), np.int32)
     lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
     found, head_bits, bits = loops.measure(data, runs, lengths, head)
-    if _repeats(data, lengths):
-        matched = _by_isal(data)
-        if 8 * _size(matched) < bits:
-            return matched
-    if bits > 8 * len(data):
-        return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
+    return _Measured(runs[:found], lengths, head, head_bits, bits)
+
+
+def _coded(data: Bytes, measured: _Measured) -> Pieces:
+    runs, lengths, head, head_bits, bits = measured
     out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
-    size = loops.write(data, runs[:found], lengths, head, head_bits, out)
-    return [out[:size].data]
+    return [out[: loops.write(data, runs, lengths, head, head_bits, out)].data]
 
 
-def _repeats(data: Bytes, lengths: Bytes) -> bool:
+def _repeats(data: Bytes) -> bool:
     """Tell from samples whether matches are worth looking for; in few bytes they always are."""
     if len(data) <= _SAMPLES * _SAMPLE_BYTES:
         return True
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
-    return 8 * _size(_by_isal(samples)) < loops.price(samples, lengths)
+    return 8 * _size(_by_isal(samples)) < _measured(samples).bits
 
 
 def _by_isal(data: Bytes) -> Pieces:

@@ -106,14 +106,6 @@ def measure(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes) -> tuple[int
 
 
 @compiled
-def price(data: Bytes, lengths: Lengths) -> int:
-    """Give the bits of all symbols of `data` with codes of these lengths, the longest where there is no code."""
-    counts = np.zeros(SYMBOLS, np.int64)
-    _find_runs(data, counts, np.empty((len(data) // RUN, 2), np.int32))
-    return _price(counts, lengths)
-
-
-@compiled
 def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
     """Count how often each symbol stands for `data`, and note where runs begin and end; gives how many there are."""
     size = len(data)
@@ -226,7 +218,7 @@ def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
 def _price(counts: Counts, lengths: Lengths) -> int:
     bits = 0
     for symbol in range(SYMBOLS):
-        length: Any = np.int64(lengths[symbol]) if lengths[symbol] else CODE_BITS
+        length: Any = np.int64(lengths[symbol])
         if symbol >= _FIRST_LENGTH:
             length += _LENGTH_EXTRA[symbol - _FIRST_LENGTH] + 1
         bits += counts[symbol] * length
@@ -234,7 +226,7 @@ def _price(counts: Counts, lengths: Lengths) -> int:
 
 
 @compiled
-def _codes(lengths: Lengths) -> NDArray[np.uint64]:
+def _codes(lengths: Lengths, size: int) -> NDArray[np.uint64]:
     """Give codes with these lengths (section 3.2.2) in the highest bits, first bit lowest; their lengths below.
 
     Two codes are joined by one shift, `a >> length of b | b`: what it leaves of a length is below the bits of both.
@@ -246,7 +238,7 @@ def _codes(lengths: Lengths) -> NDArray[np.uint64]:
     following = np.zeros(16, np.int64)
     for bits in range(1, 16):
         following[bits] = (following[bits - 1] + numbers[bits - 1]) << 1
-    codes = np.zeros(len(lengths), np.uint64)
+    codes = np.zeros(size, np.uint64)
     for symbol in range(len(lengths)):
         length: Any = lengths[symbol]
         code, mirrored = following[length], 0
@@ -275,9 +267,9 @@ def _put_head(lengths: Lengths, out: Bytes) -> Any:
     literals = SYMBOLS
     while not lengths[literals - 1]:
         literals -= 1
-    series = np.empty(literals + 2, np.uint8)
-    series[:literals] = lengths[:literals]
-    series[literals:] = 1
+    series = np.ones(literals + 2, np.int64)
+    for i in range(literals):
+        series[i] = lengths[i]
     symbols = np.empty((literals + 2, 3), np.int64)  # symbol, extra bits' value, their number
     used, place = 0, 0
     counts = np.zeros(_META, np.int64)
@@ -285,7 +277,7 @@ def _put_head(lengths: Lengths, out: Bytes) -> Any:
         same = 1
         while place + same < len(series) and series[place + same] == series[place]:
             same += 1
-        symbol: Any = np.int64(series[place])
+        symbol: Any = series[place]
         value, extra = 0, 0
         if symbol == 0 and same >= 11:
             same = min(same, 138)
@@ -300,7 +292,7 @@ def _put_head(lengths: Lengths, out: Bytes) -> Any:
         place += same
     meta = np.empty(_META, np.uint8)
     code_lengths(counts, _META_BITS, meta)
-    codes = _codes(meta)
+    codes = _codes(meta, _META)
     kinds = _META
     while not meta[_META_ORDER[kinds - 1]]:
         kinds -= 1
@@ -354,9 +346,9 @@ def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int
 
     All but `out` is what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its bits.
     """
-    out[: head_bits // 8 + 1] = head[: head_bits // 8 + 1]
-    codes = np.zeros(2 * 512, np.uint64)  # the upper half: of no bits
-    codes[:SYMBOLS] = _codes(lengths)
+    for i in range(head_bits // 8 + 1):
+        out[i] = head[i]
+    codes = _codes(lengths, 2 * 512)  # the upper half: of no bits
     place: Any = head_bits >> 3
     here, filled = 0, np.uint64(head_bits & 7)
     pending = np.uint64(out[place])
