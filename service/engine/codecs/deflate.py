@@ -46,7 +46,7 @@ def _fast(data: Bytes) -> Pieces:
     measured = _measured(data)
     if _repeats(data):
         matched = _by_isal(data)
-        if 8 * _size(matched) < measured.bits:
+        if 8 * _size(matched) < min(measured.bits, 8 * len(data)):
             return matched
     if measured.bits > 8 * len(data):
         return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
