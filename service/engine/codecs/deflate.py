@@ -36,7 +36,7 @@ def warm() -> None:
 def small(data: Bytes) -> Pieces:
     """Take the best of three ways: where noise leaves no longer matches, run lengths win by up to 5 per cent.
 
-    What is fast beats zlib's run lengths by up to 2 per cent, or is beaten by one, and takes a fifth of their time or less.
+    What is fast beats these by up to 2 per cent, or is beaten by one, and takes a fifth of their time or less.
     """
     ways = [_by_zlib(data, 5, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)]
     return min(*ways, fast(data), key=_size)
