@@ -16,6 +16,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from service.engine import parallel
+from service.engine.codecs import deflate
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, RGB, RGBA, SIGNATURE
 from service.engine.loops.png import filter_rows
 
@@ -39,7 +40,7 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
     strips = [slice(start, start + rows_each) for start in range(0, height, rows_each)]
     deflated = _side_by_side(partial(_deflated_strip, image, _DEFLATE[compression]), strips, threads)
     header = struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
-    pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
+    pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
     pieces += _chunk(b"IDAT", _ZLIB_HEADER)
@@ -55,30 +56,28 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
 class _Deflated(NamedTuple):
     """One strip: its IDAT chunk, and checksum and length of what it inflates to."""
 
-    chunk: list[bytes]
+    chunk: deflate.Pieces
     adler: int
     length: int
 
 
-def _side_by_side(deflate: Callable[[slice], _Deflated], strips: list[slice], threads: int) -> Iterable[_Deflated]:
+def _side_by_side(work: Callable[[slice], _Deflated], strips: list[slice], threads: int) -> Iterable[_Deflated]:
     deflated: dict[int, _Deflated] = {}
 
     def take(index: int) -> None:
-        deflated[index] = deflate(strips[index])
+        deflated[index] = work(strips[index])
 
     parallel.each(take, range(len(strips)), threads)
     return (deflated[index] for index in range(len(strips)))
 
 
-def _deflated_strip(
-    image: NDArray[Any], deflate: Callable[[NDArray[np.uint8]], list[bytes]], strip: slice
-) -> _Deflated:
+def _deflated_strip(image: NDArray[Any], method: Callable[[deflate.Bytes], deflate.Pieces], strip: slice) -> _Deflated:
     filtered = _filtered_strip(image, strip)
-    return _Deflated(_chunk(b"IDAT", *deflate(filtered)), isal_zlib.adler32(filtered), filtered.size)
+    return _Deflated(_chunk(b"IDAT", *method(filtered)), isal_zlib.adler32(filtered), filtered.size)
 
 
 def _filtered_strip(image: NDArray[Any], strip: slice) -> NDArray[np.uint8]:
-    """Filter some rows of the image: (rows, 1 + bytes)."""
+    """Filter some rows of the image, each behind the number of its filter."""
     above = min(strip.start, 1)
     samples = image[strip.start - above : strip.stop]
     big_endian = np.ascontiguousarray(samples, samples.dtype.newbyteorder(">"))
@@ -87,9 +86,8 @@ def _filtered_strip(image: NDArray[Any], strip: slice) -> NDArray[np.uint8]:
     prior = rows[0] if above else _no_row(rows.shape[1])
     rows = rows[above:]
     filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-    candidates = np.empty((4, rows.shape[1]), np.uint8)
-    filter_rows(rows, prior, image.shape[2] * image.itemsize, candidates, filtered)
-    return filtered
+    filter_rows(rows, prior, image.shape[2] * image.itemsize, filtered)
+    return filtered.reshape(-1)
 
 
 def _no_row(row_bytes: int) -> NDArray[np.uint8]:
@@ -98,29 +96,10 @@ def _no_row(row_bytes: int) -> NDArray[np.uint8]:
     return row
 
 
-def _deflate_fast(rows: NDArray[np.uint8]) -> list[bytes]:
-    stream = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
-    return [stream.compress(rows.data), stream.flush(isal_zlib.Z_SYNC_FLUSH)]
+_DEFLATE: dict[Compression, Callable[[deflate.Bytes], deflate.Pieces]] = {"fast": deflate.fast, "small": deflate.small}
 
 
-def _deflate_small(rows: NDArray[np.uint8]) -> list[bytes]:
-    """Take the better of two ways: run lengths win where noise leaves no longer matches, by up to 5 per cent."""
-    ways = [_deflate_with(rows, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)]
-    return min(ways, key=lambda pieces: sum(map(len, pieces)))
-
-
-def _deflate_with(rows: NDArray[np.uint8], strategy: int) -> list[bytes]:
-    stream = zlib.compressobj(5, zlib.DEFLATED, -15, 9, strategy)
-    return [stream.compress(rows.data), stream.flush(zlib.Z_SYNC_FLUSH)]
-
-
-_DEFLATE: dict[Compression, Callable[[NDArray[np.uint8]], list[bytes]]] = {
-    "fast": _deflate_fast,
-    "small": _deflate_small,
-}
-
-
-def _chunk(kind: bytes, *content: bytes) -> list[bytes]:
+def _chunk(kind: bytes, *content: bytes | memoryview) -> deflate.Pieces:
     """Frame a chunk, leaving its content in pieces."""
     checksum = isal_zlib.crc32(kind)
     for piece in content:

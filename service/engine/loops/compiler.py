@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
+import numba.extending
 from numba import njit
+from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -68,3 +70,14 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `function` build LLVM code where the compiler would not find it (numba.extending.intrinsic)."""
+    return cast("Callable[..., Any]", numba.extending.intrinsic(function))
+
+
+def address(context: Any, builder: Any, array: Any, value: Any, place: Any, target: Any) -> Any:
+    """Build a pointer to a `target` that begins at byte `place` of a contiguous array of bytes."""
+    first = context.make_array(array)(context, builder, value).data
+    return builder.bitcast(cgutils.gep_inbounds(builder, first, place), target.as_pointer())  # type: ignore[no-untyped-call]

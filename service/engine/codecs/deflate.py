@@ -1,0 +1,102 @@
+"""How bytes are deflated: pieces that end on a byte's border with an empty stored block, so that others may follow."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from service.engine.loops import deflate as loops
+
+Bytes = NDArray[np.uint8]
+Pieces = list[bytes | memoryview]
+
+_SAMPLES, _SAMPLE_BYTES = 4, 4096
+
+
+def fast(data: Bytes) -> Pieces:
+    """Deflate bytes, (n,), that are small or run on, as those of filtered rows do.
+
+    On photographs, Huffman codes of literals and runs take 0.4 to 0.7 of the time of ISA-L's search for matches, and
+    0.8 to 0.93 of its bytes. Text, tiles and gradients repeat themselves otherwise: ISA-L's can be a tenth as many.
+    """
+    starts = range(0, len(data), loops.MOST_BYTES)
+    return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES])]
+
+
+def warm() -> None:
+    """Run every loop once."""
+    data = np.zeros(1, np.uint8)
+    _coded(data, _measured(data))
+
+
+def small(data: Bytes) -> Pieces:
+    """Take the best of three ways: where noise leaves no longer matches, run lengths win by up to 5 per cent.
+
+    What is fast beats these by up to 2 per cent, or is beaten by one, and takes a fifth of their time or less.
+    """
+    ways = [_by_zlib(data, 5, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)]
+    return min(*ways, fast(data), key=_size)
+
+
+def _fast(data: Bytes) -> Pieces:
+    measured = _measured(data)
+    if _repeats(data):
+        matched = _by_isal(data)
+        if 8 * _size(matched) < min(measured.bits, 8 * len(data)):
+            return matched
+    if measured.bits > 8 * len(data):
+        return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
+    return _coded(data, measured)
+
+
+class _Measured(NamedTuple):
+    """What `loops.write` has to be told, and the bits that it will write."""
+
+    runs: NDArray[np.int32]
+    lengths: Bytes
+    head: Bytes
+    head_bits: int
+    bits: int
+
+
+def _measured(data: Bytes) -> _Measured:
+    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
+    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
+    found, head_bits, bits = loops.measure(data, runs, lengths, head)
+    return _Measured(runs[:found], lengths, head, head_bits, bits)
+
+
+def _coded(data: Bytes, measured: _Measured) -> Pieces:
+    runs, lengths, head, head_bits, bits = measured
+    out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
+    return [out[: loops.write(data, runs, lengths, head, head_bits, out)].data]
+
+
+def _repeats(data: Bytes) -> bool:
+    """Tell from samples whether matches are worth looking for; in few bytes they always are."""
+    if len(data) <= _SAMPLES * _SAMPLE_BYTES:
+        return True
+    last = len(data) - _SAMPLE_BYTES
+    starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
+    samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
+    return 8 * _size(_by_isal(samples)) < _measured(samples).bits
+
+
+def _by_isal(data: Bytes) -> Pieces:
+    return _flushed(isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15), data)
+
+
+def _by_zlib(data: Bytes, level: int, strategy: int) -> Pieces:
+    return _flushed(zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy), data)
+
+
+def _flushed(stream: Any, data: Bytes) -> Pieces:
+    return [stream.compress(data), stream.flush(zlib.Z_SYNC_FLUSH)]
+
+
+def _size(pieces: Pieces) -> int:
+    return sum(map(len, pieces))

@@ -1,0 +1,377 @@
+"""Deflate (RFC 1951) for bytes that are small or run on: Huffman codes for literals and runs, no search for matches.
+
+A run is a match of distance 1, found where 8 bytes equal the 8 that begin one byte earlier. All bytes are one dynamic
+block; an empty stored one behind it ends on a byte's border, so that another stream may follow.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numpy.typing import NDArray
+
+from service.engine.loops.compiler import address, compiled, intrinsic
+
+Bytes = NDArray[np.uint8]
+Counts = NDArray[np.int64]
+Lengths = NDArray[np.uint8]
+Runs = NDArray[np.int32]
+
+SYMBOLS = 286
+"""Literals, the end of the block, lengths of matches."""
+RUN = 8
+"""Bytes of the shortest run that is looked for; a shorter one hardly costs more as literals."""
+CODE_BITS = 14
+"""Of the longest code: four of them, and the up to 7 bits that are left over, fit into 64."""
+MOST_BYTES = 2**20
+_META, _META_BITS = 19, 7
+HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
+"""Of the longest head; here and everywhere, words of 8 bytes are stored, of which one may be in use."""
+END_BYTES = 2 + 8
+"""The empty block and a word."""
+
+_END, _FIRST_LENGTH, _LONGEST = 256, 257, 258
+_LENGTH_STARTS = np.array(
+    [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258]
+)
+_LENGTH_EXTRA = np.array([0] * 8 + [bits for bits in range(1, 6) for _ in range(4)] + [0])
+_LENGTH_SYMBOL = np.searchsorted(_LENGTH_STARTS, np.arange(_LONGEST + 1), "right") - 1
+"""By length of a match; of section 3.2.5, as the two before it."""
+_META_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
+
+
+@intrinsic
+def _word(_context: Any, data: Any, place: Any) -> Any:
+    """Load 8 bytes from any place, the first one lowest. Trap: no bound is checked."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
+        return _little(builder, builder.load(pointer, align=1))
+
+    return types.uint64(data, place), build
+
+
+@intrinsic
+def _put_word(_context: Any, data: Any, place: Any, _value: Any) -> Any:
+    """Store 8 bytes anywhere, the lowest one first. Trap: no bound is checked."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
+        builder.store(_little(builder, arguments[2]), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, place, types.uint64), build
+
+
+@intrinsic
+def _zeros_below(_context: Any, _value: Any) -> Any:
+    """Count the zeros below the lowest bit that is set; 64 where none is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic
+def _zeros_above(_context: Any, _value: Any) -> Any:
+    """Count the zeros above the highest bit that is set; 64 where none is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), build
+
+
+def _little(builder: Any, word: Any) -> Any:
+    return word if sys.byteorder == "little" else builder.bswap(word)
+
+
+@compiled
+def measure(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes) -> tuple[int, int, int]:
+    """Find the runs of `data` and the lengths of codes, and write the head of the block.
+
+    `data` has 1 to `MOST_BYTES` bytes, `runs` is (len(data) // RUN, 2), `lengths` (SYMBOLS,), `head` (HEAD_BYTES,).
+    Gives the number of runs, the bits of the head, and those of head and symbols.
+    """
+    counts = np.zeros(SYMBOLS, np.int64)
+    found = _find_runs(data, counts, runs)
+    code_lengths(counts, CODE_BITS, lengths)
+    head_bits = _put_head(lengths, head)
+    return found, head_bits, head_bits + _price(counts, lengths)
+
+
+@compiled
+def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
+    """Count how often each symbol stands for `data`, and note where runs begin and end; gives how many there are."""
+    size = len(data)
+    lanes = np.zeros(8 * 256, np.uint32)  # side by side: a count that was just stored cannot be loaded at once
+    lanes[data[0]] += np.uint32(1)
+    found, here, coded = 0, 1, 1  # before `coded` runs end, and no other may begin
+    while here + RUN <= size:
+        word = _word(data, here)
+        if word != _word(data, here - 1):
+            for lane in range(8):
+                lanes[np.uint64(256 * lane) + ((word >> np.uint64(8 * lane)) & np.uint64(255))] += np.uint32(1)
+            here += RUN
+            continue
+        first, last = here, here + RUN
+        if here > RUN:  # how far back are bytes alike that were counted as literals?
+            alike = _zeros_above(_word(data, here - 8) ^ _word(data, here - 9)) >> 3
+            first -= min(alike, here - coded)
+            lanes[data[here]] -= np.uint32(here - first)
+        while last + RUN <= size and _word(data, last) == _word(data, last - 1):
+            last += RUN
+        if last + RUN <= size:
+            last += _zeros_below(_word(data, last) ^ _word(data, last - 1)) >> 3
+        else:
+            while last < size and data[last] == data[last - 1]:
+                last += 1
+        rest = (last - first) % _LONGEST
+        if rest < 3:  # too few for a match: literals
+            last, rest = last - rest, 0
+        counts[_FIRST_LENGTH + _LENGTH_SYMBOL[_LONGEST]] += (last - first) // _LONGEST
+        if rest:
+            counts[_FIRST_LENGTH + _LENGTH_SYMBOL[rest]] += 1
+        runs[found, 0], runs[found, 1] = first, last
+        found += 1
+        here = coded = last
+    for place in range(here, size):
+        lanes[data[place]] += np.uint32(1)
+    for symbol in range(256):
+        total = np.uint32(0)
+        for lane in range(8):
+            total = np.uint32(total + lanes[256 * lane + symbol])
+        counts[symbol] += np.int64(total)
+    counts[_END] += 1
+    return found
+
+
+@compiled
+def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
+    """Find Huffman's code lengths of at most `longest` bits for at least two symbols that occur; 0 for the others.
+
+    Depths of Huffman's tree beyond `longest` are cut off, and shorter codes made longer until Kraft's sum is 1 again.
+    """
+    size = len(counts)
+    keys = np.empty(size, np.int64)  # count and symbol in one number
+    used = 0
+    for symbol in range(size):
+        if counts[symbol]:
+            keys[used] = counts[symbol] * 512 + symbol
+            used += 1
+    for gap in (132, 57, 23, 10, 4, 1):  # Shell's sort
+        for i in range(gap, used):
+            key, j = keys[i], i
+            while j >= gap and keys[j - gap] > key:
+                keys[j] = keys[j - gap]
+                j -= gap
+            keys[j] = key
+    parents = np.empty(2 * used, np.int64)
+    weights = np.empty(2 * used, np.int64)
+    for i in range(used):
+        weights[i] = keys[i] >> 9
+    leaf, inner, end = 0, used, used
+    while end < 2 * used - 1:  # join the two lightest: leaves and inner nodes both come in order of their weight
+        weights[end] = 0
+        for _ in range(2):
+            if leaf < used and (inner == end or weights[leaf] <= weights[inner]):
+                child, leaf = leaf, leaf + 1
+            else:
+                child, inner = inner, inner + 1
+            weights[end] += weights[child]
+            parents[child] = end
+        end += 1
+    depths = weights
+    depths[end - 1] = 0  # the root
+    numbers = np.zeros(longest + 1, np.int64)  # of codes, by length
+    for node in range(end - 2, -1, -1):
+        depths[node] = depths[parents[node]] + 1
+        if node < used:
+            numbers[min(depths[node], longest)] += 1
+    kraft = 0
+    for length in range(1, longest + 1):
+        kraft += numbers[length] << (longest - length)
+    while (
+        kraft > 1 << longest
+    ):  # by one each time: a shorter code is split, and one of the longest takes its other half
+        length = longest - 1
+        while not numbers[length]:
+            length -= 1
+        numbers[length] -= 1
+        numbers[length + 1] += 2
+        numbers[longest] -= 1
+        kraft -= 1
+    lengths[:] = 0
+    place = used
+    for length in range(1, longest + 1):
+        for _ in range(numbers[length]):
+            place -= 1
+            lengths[keys[place] & 511] = length
+
+
+@compiled
+def _price(counts: Counts, lengths: Lengths) -> int:
+    bits = 0
+    for symbol in range(SYMBOLS):
+        length: Any = np.int64(lengths[symbol])
+        if symbol >= _FIRST_LENGTH:
+            length += _LENGTH_EXTRA[symbol - _FIRST_LENGTH] + 1
+        bits += counts[symbol] * length
+    return bits
+
+
+@compiled
+def _codes(lengths: Lengths, size: int) -> NDArray[np.uint64]:
+    """Give codes with these lengths (section 3.2.2) in the highest bits, first bit lowest; their lengths below.
+
+    Two codes are joined by one shift, `a >> length of b | b`: what it leaves of a length is below the bits of both.
+    """
+    numbers = np.zeros(16, np.int64)
+    for each in lengths:
+        numbers[each] += 1
+    numbers[0] = 0
+    following = np.zeros(16, np.int64)
+    for bits in range(1, 16):
+        following[bits] = (following[bits - 1] + numbers[bits - 1]) << 1
+    codes = np.zeros(size, np.uint64)
+    for symbol in range(len(lengths)):
+        length: Any = lengths[symbol]
+        code, mirrored = following[length], 0
+        following[length] += 1
+        for _ in range(length):
+            mirrored, code = mirrored << 1 | code & 1, code >> 1
+        if length:
+            codes[symbol] = np.uint64(mirrored) << np.uint64(64 - length) | np.uint64(length)
+    return codes
+
+
+@compiled
+def _put(out: Bytes, bit: int, value: Any, bits: Any) -> Any:
+    """Write some bits behind those before `bit`; gives where the next one belongs."""
+    place = bit >> 3
+    _put_word(out, place, np.uint64(out[place]) | np.uint64(value) << np.uint64(bit & 7))
+    return bit + bits
+
+
+@compiled
+def _put_head(lengths: Lengths, out: Bytes) -> Any:
+    """Write the head of a dynamic block with these code lengths (section 3.2.7); gives its bits.
+
+    Distances 1 and 2 get a code of one bit each: the second is not used, but makes the code complete.
+    """
+    literals = SYMBOLS
+    while not lengths[literals - 1]:
+        literals -= 1
+    series = np.ones(literals + 2, np.int64)
+    for i in range(literals):
+        series[i] = lengths[i]
+    symbols = np.empty((literals + 2, 3), np.int64)  # symbol, extra bits' value, their number
+    used, place = 0, 0
+    counts = np.zeros(_META, np.int64)
+    while place < len(series):
+        same = 1
+        while place + same < len(series) and series[place + same] == series[place]:
+            same += 1
+        symbol: Any = series[place]
+        value, extra = 0, 0
+        if symbol == 0 and same >= 11:
+            same = min(same, 138)
+            symbol, value, extra = 18, same - 11, 7
+        elif symbol == 0 and same >= 3:
+            symbol, value, extra = 17, same - 3, 3
+        else:
+            same = 1
+        symbols[used, 0], symbols[used, 1], symbols[used, 2] = symbol, value, extra
+        counts[symbol] += 1
+        used += 1
+        place += same
+    meta = np.empty(_META, np.uint8)
+    code_lengths(counts, _META_BITS, meta)
+    codes = _codes(meta, _META)
+    kinds = _META
+    while not meta[_META_ORDER[kinds - 1]]:
+        kinds -= 1
+    out[0] = 0
+    bit = _put(out, 0, 2 << 1 | (literals - 257) << 3 | 1 << 8 | (kinds - 4) << 13, 17)
+    for kind in range(kinds):
+        bit = _put(out, bit, np.int64(meta[_META_ORDER[kind]]), 3)
+    for i in range(used):
+        code = codes[symbols[i, 0]]
+        bit = _put(out, bit, np.int64(code >> (-code & np.uint64(63))), np.int64(meta[symbols[i, 0]]))
+        bit = _put(out, bit, symbols[i, 1], symbols[i, 2])
+    return bit
+
+
+@compiled
+def _flush(out: Bytes, place: Any, pending: Any, filled: Any) -> tuple[Any, Any, Any]:
+    """Store bits; gives the place of the byte that is not full, what is in it, and how many bits it has."""
+    _put_word(out, place, pending)
+    return place + np.int64(filled >> np.uint64(3)), pending >> (filled & np.uint64(56)), filled & np.uint64(7)
+
+
+@compiled
+def _put_code(out: Bytes, place: Any, pending: Any, filled: Any, code: Any) -> tuple[Any, Any, Any]:
+    pending |= (code >> (-code & np.uint64(63))) << filled
+    return _flush(out, place, pending, filled + (code & np.uint64(63)))
+
+
+@compiled
+def _put_four(
+    out: Bytes, place: Any, pending: Any, filled: Any, data: Bytes, here: int, some: int, codes: Any
+) -> tuple[Any, Any, Any]:
+    """Write the first `some` of four literals: the others get codes of no bits, which takes no branch."""
+    one, two = codes[_literal(data, here, some, 0)], codes[_literal(data, here, some, 1)]
+    three, four = codes[_literal(data, here, some, 2)], codes[_literal(data, here, some, 3)]
+    upper_bits = three + four
+    lower, upper = one >> (two & np.uint64(63)) | two, three >> (four & np.uint64(63)) | four
+    joined, bits = lower >> (upper_bits & np.uint64(63)) | upper, one + two + upper_bits
+    pending |= (joined >> (-bits & np.uint64(63))) << filled
+    return _flush(out, place, pending, filled + (bits & np.uint64(63)))
+
+
+@compiled
+def _literal(data: Bytes, here: int, some: int, which: int) -> Any:
+    """Give a literal, or some number from 512 on; inside of `data` in any case."""
+    return np.uint64(data[np.uint64(here + min(which, some - 1))]) | np.uint64(which >= some) << np.uint64(9)
+
+
+@compiled
+def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> Any:
+    """Write the head, literals and runs, the end of the block and an empty stored one; gives the bytes of it all.
+
+    All but `out` is what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its bits.
+    """
+    for i in range(head_bits // 8 + 1):
+        out[i] = head[i]
+    codes = _codes(lengths, 2 * 512)  # the upper half: of no bits
+    place: Any = head_bits >> 3
+    here, filled = 0, np.uint64(head_bits & 7)
+    pending = np.uint64(out[place])
+    for run in range(len(runs) + 1):
+        first, last = (runs[run, 0], runs[run, 1]) if run < len(runs) else (len(data), len(data))
+        while here + 8 <= first:
+            place, pending, filled = _put_four(out, place, pending, filled, data, here, 4, codes)
+            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, 4, codes)
+            here += 8
+        if here < first:
+            place, pending, filled = _put_four(out, place, pending, filled, data, here, first - here, codes)
+            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, first - here - 4, codes)
+            here = first
+        while here < last:
+            length = min(last - here, _LONGEST)
+            symbol = _LENGTH_SYMBOL[length]
+            place, pending, filled = _put_code(out, place, pending, filled, codes[_FIRST_LENGTH + symbol])
+            pending |= np.uint64(length - _LENGTH_STARTS[symbol]) << filled
+            filled += np.uint64(_LENGTH_EXTRA[symbol] + 1)  # and the code of distance 1, a zero
+            place, pending, filled = _flush(out, place, pending, filled)
+            here += length
+    place, pending, filled = _put_code(out, place, pending, filled, codes[_END])
+    _put_word(out, place, pending)
+    place += np.int64((filled + np.uint64(3 + 7)) >> np.uint64(3))
+    _put_word(out, place, np.uint64(0xFFFF0000))
+    return place + 4
