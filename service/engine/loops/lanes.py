@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
-import numpy as np
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
-from numba.extending import intrinsic
-from numpy.typing import NDArray
+
+from service.engine.loops.compiler import intrinsic
 
 
 def _vector_bytes() -> int:
@@ -47,7 +46,7 @@ _CONTRACT = ("contract",)
 
 
 @intrinsic
-def _next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001 -- numba's interface
+def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001 -- numba's interface
     """Give `counter[0]` (int64) and add 1 to it, in one step for all threads."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -55,9 +54,6 @@ def _next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001 -- numba's in
         return builder.atomic_rmw("add", data, _INT64(1), "monotonic")
 
     return types.int64(counter), generate
-
-
-next_piece = cast("Callable[[NDArray[np.int64]], int]", _next_piece)
 
 
 class _Lanes:
@@ -85,7 +81,7 @@ class _Lanes:
         return self.builder.fadd(total, self.builder.fmul(x, weight, flags=_CONTRACT), flags=_CONTRACT)
 
 
-def _block(rows: int) -> Callable[..., None]:
+def _block(rows: int) -> Callable[..., Any]:
     """Make the intrinsic that sums `rows` rows at once."""
 
     @intrinsic
@@ -137,7 +133,7 @@ def _block(rows: int) -> Callable[..., None]:
 
         return signature, generate
 
-    return cast("Callable[..., None]", sum_block)
+    return sum_block
 
 
 sum_four_rows = _block(TOGETHER)
@@ -145,7 +141,7 @@ sum_one_row = _block(1)
 
 
 @intrinsic
-def _sum_runs(
+def sum_runs(
     typing: Any,  # noqa: ARG001 -- numba's interface
     numbers: Any,
     at: Any,
@@ -200,8 +196,6 @@ def _sum_runs(
 
     return signature, generate
 
-
-sum_runs = cast("Callable[..., None]", _sum_runs)
 
 Sums = list[list[Any]]
 """By row and vector beside one another."""

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled
+from service.engine.loops.compiler import compiled, intrinsic
 from service.engine.loops.lanes import FLOAT32, UINT8, UINT16, VECTOR_BYTES, next_piece
 
 Array = NDArray[Any]
@@ -79,11 +78,6 @@ class Place(NamedTuple):
     high: Any
 
 
-def emitted(function: Any) -> Any:
-    """Decorate what writes LLVM's code itself; numba gives it the first argument, which callers leave out."""
-    return intrinsic(function)
-
-
 def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
     """Ask for a line of memory while other work is done; `closeness` 3 is the first-level cache, 2 the second."""
     parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
@@ -93,7 +87,7 @@ def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
     builder.call(prefetch, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
 
 
-@emitted
+@intrinsic
 def _fetch(typing: Any, line: Any, at: Any) -> Any:
     """Bring line[at] into the second-level cache."""
 
@@ -113,7 +107,7 @@ def _products(pixels: int, parts: int) -> Any:
     operands in memory, which leaves all registers to the sums.
     """
 
-    @emitted
+    @intrinsic
     def products(
         typing: Any,
         strip: Any,
@@ -191,7 +185,7 @@ _many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
 def _tile(rows: int, transform: Any) -> Any:
     """Make a loop that takes 4 x 4 vectors from one array and puts rows x rows into another, as `transform` says."""
 
-    @emitted
+    @intrinsic
     def tile(
         typing: Any,
         source: Any,

@@ -14,9 +14,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled
+from service.engine.loops.compiler import compiled, intrinsic
 from service.engine.loops.lanes import KINDS, UINT8, UINT16, next_piece
-from service.engine.loops.mixing import emitted
 
 Array = NDArray[Any]
 
@@ -33,7 +32,7 @@ LOAD = 64
 """Bytes that are read for them, of which they are 48."""
 
 
-@emitted
+@intrinsic
 def _sum_bytes(
     typing: Any,
     source: Any,
