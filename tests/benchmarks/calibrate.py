@@ -28,7 +28,6 @@ from scipy.optimize import nnls
 from service.engine import codecs, rates
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Algorithm, Sample, Task
-from service.engine.algorithms.runs import Column, table
 from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
@@ -137,6 +136,7 @@ def tasks() -> Iterator[Task]:
 
 
 def measure(algorithm: Algorithm, task: Task) -> Measured:
+    """Time a task for which all is ready that can be kept with it, as for a repeated spec."""
     random = np.random.default_rng(0)
     image = random.integers(0, 256, task.shape).astype(task.source)
     return Measured(algorithm, task, least(lambda: algorithm.apply(task, image, 1)))
@@ -186,15 +186,8 @@ def moving() -> dict[str, float]:
         "widen_sample": widening(),
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
         "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
-        "column_setup": tabulating(),
         **coding(),
     }
-
-
-def tabulating() -> float:
-    """Time the making of a table of taps for one column."""
-    columns = [Column(offset, (1.0, 2.0, 3.0)) for offset in range(64)]
-    return least(lambda: table([columns], "float32", 1, skip_zeros=True)) / len(columns)
 
 
 def coding() -> dict[str, float]:

@@ -56,6 +56,9 @@ def no_taps(number: Number) -> Taps:
 
 def runs(weights: tuple[float, ...]) -> Iterator[tuple[int, int]]:
     """Cut a column of taps into (start, end): without the zeros at its ends, and without any that are worth a cut."""
+    if weights and 0 not in weights:
+        yield 0, len(weights)
+        return
     start = end = 0
     for tap, weight in enumerate(weights):
         if weight == 0:
