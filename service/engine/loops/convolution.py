@@ -35,6 +35,7 @@ from service.engine.loops.lanes import (
     UINT8,
     UINT16,
     VECTOR_BYTES,
+    End,
     next_piece,
     sum_four_rows,
     sum_one_row,
@@ -184,7 +185,7 @@ def convolve(
                     numbers, at, jump, taps, plane, run = flat, i * pitch, strips.distance, down, phase * planes, 0
                     if twice:
                         _sum_rows(
-                            flat, at, jump, down, phase, one, one, one - one, one, -1, AS_SUMMED,
+                            flat, at, jump, down, phase, End(one, one, one - one, one, -1), AS_SUMMED,
                             between.view(np.uint8), 0, length * between.itemsize, length, rows, own.spare,
                         )  # fmt: skip
                         numbers, at, jump, taps, plane, run = between, 0, length, along, 0, strips.run
@@ -330,8 +331,8 @@ def _make_boxes(strips: Strips, taps: Taps, finish: Finish, out: Output, own: Sc
                     _move(sums, own.strip[r, c : c + n + halo], own.strip[r + strips.reach, c : c + n + halo])
             boxes = _widths(own.between, n, halo, strips)
             _sum_rows(
-                boxes, 0, width, taps, 0, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high, finish.shift,
-                out.kind, out.image.reshape(-1), (first + i) * out.image.shape[1] + (c << out.kind), 0, n, 1,
+                boxes, 0, width, taps, 0, _end(finish, 0), out.kind, out.image.reshape(-1),
+                (first + i) * out.image.shape[1] + (c << out.kind), 0, n, 1,
                 own.spare,
             )  # fmt: skip
 
@@ -377,6 +378,11 @@ def _pair(x: Array, shift: int, sums: Array) -> None:
         sums[i] = x[i] + y[i]
 
 
+@compiled
+def _end(finish: Finish, p: int) -> End:
+    return End(finish.divisor[p], finish.scale[p], finish.bias[p], finish.high, finish.shift)
+
+
 @compiled(fastmath=CONTRACT)
 def _make_rows(
     numbers: Array,
@@ -398,13 +404,13 @@ def _make_rows(
     if planes == 1:
         if run > 0:
             _sum_along(
-                numbers, at, jump, run, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high,
-                finish.shift, out.kind, image, row * pitch, further * pitch, out.columns, rows, own.spare,
+                numbers, at, jump, run, taps, plane, _end(finish, 0), out.kind,
+                image, row * pitch, further * pitch, out.columns, rows, own.spare,
             )  # fmt: skip
             return
         _sum_rows(
-            numbers, at, jump, taps, plane, finish.divisor[0], finish.scale[0], finish.bias[0], finish.high,
-            finish.shift, out.kind, image, row * pitch, further * pitch, out.columns, rows, own.spare,
+            numbers, at, jump, taps, plane, _end(finish, 0), out.kind,
+            image, row * pitch, further * pitch, out.columns, rows, own.spare,
         )  # fmt: skip
         return
     kind, woven = out.kind, planes
@@ -416,8 +422,8 @@ def _make_rows(
         n = min(block, out.columns - c)
         for p in range(planes):
             _sum_rows(
-                numbers, at + c, jump, taps, plane + p, finish.divisor[p], finish.scale[p], finish.bias[p], finish.high,
-                finish.shift, kind, own.block.reshape(-1), p * TOGETHER * BLOCK_BYTES, BLOCK_BYTES, n, rows, own.spare,
+                numbers, at + c, jump, taps, plane + p, _end(finish, p), kind,
+                own.block.reshape(-1), p * TOGETHER * BLOCK_BYTES, BLOCK_BYTES, n, rows, own.spare,
             )  # fmt: skip
         for m in range(rows):
             if finish.norm > 0:
@@ -441,11 +447,7 @@ def _sum_rows(
     jump: int,
     taps: Taps,
     plane: int,
-    divisor: Any,
-    scale: Any,
-    bias: Any,
-    high: Any,
-    shift: int,
+    end: End,
     kind: int,
     out: Array,
     place: int,
@@ -457,7 +459,7 @@ def _sum_rows(
     """Sum `columns` numbers of `rows` rows, four or one, and store them as `sum_four_rows` does."""
     span = SPAN_BYTES // numbers.itemsize
     size = numbers.itemsize if kind == AS_SUMMED else 1 << kind
-    first, end = taps.bounds[plane, 0], taps.bounds[plane, 1]
+    first, last = taps.bounds[plane, 0], taps.bounds[plane, 1]
     offsets, starts, weights = taps.offsets, taps.starts, taps.weights
     for c in range(0, columns, span):
         whole = c + span <= columns
@@ -466,13 +468,11 @@ def _sum_rows(
         further = pitch if whole else span * size
         if rows == TOGETHER:
             sum_four_rows(
-                numbers, at + c, jump, offsets, starts, weights, first, end, divisor, scale, bias, high,
-                shift, kind, target, to, further,
+                numbers, at + c, jump, offsets, starts, weights, first, last, end, kind, target, to, further,
             )  # fmt: skip
         else:
             sum_one_row(
-                numbers, at + c, jump, offsets, starts, weights, first, end, divisor, scale, bias, high,
-                shift, kind, target, to, further,
+                numbers, at + c, jump, offsets, starts, weights, first, last, end, kind, target, to, further,
             )  # fmt: skip
         if not whole:
             _fetch(spare, further, (columns - c) * size, out, place + c * size, pitch, rows)
@@ -486,11 +486,7 @@ def _sum_along(
     run: int,
     taps: Taps,
     plane: int,
-    divisor: Any,
-    scale: Any,
-    bias: Any,
-    high: Any,
-    shift: int,
+    end: End,
     kind: int,
     out: Array,
     place: int,
@@ -500,14 +496,13 @@ def _sum_along(
     spare: Array,
 ) -> None:
     """Do the same for taps that follow one another along a row, at `run` numbers; rows are `jump` apart."""
-    first, end, vector = taps.bounds[plane, 0], taps.bounds[plane, 1], VECTOR_BYTES // numbers.itemsize
+    first, last, vector = taps.bounds[plane, 0], taps.bounds[plane, 1], VECTOR_BYTES // numbers.itemsize
     start, shared = taps.starts[first], vector // run
     count = taps.starts[first + 1] - start
-    if shared == 0 or rows < TOGETHER or end - first > 1 or count < (IN_A_ROW - 1) * shared:
+    if shared == 0 or rows < TOGETHER or last - first > 1 or count < (IN_A_ROW - 1) * shared:
         for m in range(rows):
             _sum_rows(
-                numbers, at + m * jump, run, taps, plane, divisor, scale, bias, high,
-                shift, kind, out, place + m * pitch, pitch, columns, 1, spare,
+                numbers, at + m * jump, run, taps, plane, end, kind, out, place + m * pitch, pitch, columns, 1, spare,
             )  # fmt: skip
         return
     size, made = 1 << kind, IN_A_ROW * shared * run
@@ -519,7 +514,7 @@ def _sum_along(
         further = pitch if whole else span * size
         sum_runs(
             numbers, at + c + taps.offsets[first], jump, run, shared, taps.weights, start, count,
-            divisor, scale, bias, high, shift, kind, target, to, further,
+            end, kind, target, to, further,
         )  # fmt: skip
         if not whole:
             _fetch(spare, further, min(made, columns - c) * size, out, place + c * size, pitch, rows)

@@ -81,6 +81,47 @@ class _Lanes:
         return self.builder.fadd(total, self.builder.fmul(x, weight, flags=_CONTRACT), flags=_CONTRACT)
 
 
+Sums = list[list[Any]]
+"""By row and vector beside one another."""
+
+
+class End(NamedTuple):
+    """How sums are finished: sum / divisor * scale + bias.
+
+    Integers are rounded half to even and clipped to 0..`high`, NaN becomes 0. Sums of 16 bits whose end is UINT8 and a
+    division by 2**`shift` alone stay integers; the shift is negative for all others.
+    """
+
+    divisor: Any
+    scale: Any
+    bias: Any
+    high: Any
+    shift: Any
+
+
+def _finished(sums_of: Callable[[_Lanes, Callable[[int], Any], Any], tuple[Sums, Any]]) -> Callable[..., Any]:
+    """Make the code of a block from that of its sums, which also says how far apart their vectors are stored.
+
+    The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def data(index: int) -> Any:
+            return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+        number = context.get_value_type(signature.args[0].dtype)
+        size = context.get_abi_sizeof(number)
+        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+        sums, apart = sums_of(lanes, data, values)
+        real = _Lanes(builder, context.get_value_type(signature.args[-5][0]), 0, lanes.count)
+        divisor, scale, bias, high, shift = (builder.extract_value(values[-5], i) for i in range(len(End._fields)))
+        kind, out, (place, pitch) = values[-4], data(len(values) - 3), values[-2:]
+        _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart))
+        return context.get_dummy_value()
+
+    return generate
+
+
 def _block(rows: int) -> Callable[..., Any]:
     """Make the intrinsic that sums `rows` rows at once."""
 
@@ -95,11 +136,7 @@ def _block(rows: int) -> Callable[..., Any]:
         weights: Any,
         first: Any,
         end: Any,
-        divisor: Any,
-        scale: Any,
-        bias: Any,
-        high: Any,
-        shift: Any,
+        end_of_sum: Any,
         kind: Any,
         out: Any,
         place: Any,
@@ -108,30 +145,19 @@ def _block(rows: int) -> Callable[..., Any]:
         """Sum the columns of taps `first` to `end` for SPAN_BYTES of numbers of each of `rows` rows, and store them.
 
         Column t has the weights `starts[t]` to `starts[t + 1]`. For row r its tap j meets `strip` from `at` +
-        `offsets[t]` + (r + j) * `jump` on. sum / divisor * scale + bias is stored as `kind` at byte `place` + r *
-        `pitch` of `out`; integers are rounded half to even and clipped to 0..`high`, NaN becomes 0.
+        `offsets[t]` + (r + j) * `jump` on. They are finished by `end_of_sum`, an `End`, as `kind` at byte `place` + r *
+        `pitch` of `out`.
         """
-        arguments = (strip, at, jump, offsets, starts, weights, first, end)
-        end_arguments = (divisor, scale, bias, high, shift, kind, out, place, pitch)
-        signature = types.void(*arguments, *end_arguments)
+        signature = types.void(
+            strip, at, jump, offsets, starts, weights, first, end, end_of_sum, kind, out, place, pitch
+        )
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            def data(index: int) -> Any:
-                return context.make_array(signature.args[index])(context, builder, values[index]).data
+        def sums(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+            base = lanes.builder.gep(data(0), [values[1]])
+            tables = data(3), data(4), data(5)
+            return _sums(lanes, rows, base, values[2], tables, values[6], values[7]), _INT64(lanes.count)
 
-            number = context.get_value_type(signature.args[0].dtype)
-            size = context.get_abi_sizeof(number)
-            lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
-            base = builder.gep(data(0), [values[1]])
-            sums = _sums(lanes, rows, base, values[2], (data(3), data(4), data(5)), values[6], values[7])
-            real = context.get_value_type(signature.args[9])
-            divisor, scale, bias, high, shift, kind = values[8:14]
-            place, pitch = values[15:17]
-            end = _Finish(divisor, scale, bias, high, shift, kind, data(14), place, pitch, _INT64(lanes.count))
-            _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
-            return context.get_dummy_value()
-
-        return signature, generate
+        return signature, _finished(sums)
 
     return sum_block
 
@@ -151,11 +177,7 @@ def sum_runs(
     weights: Any,
     start: Any,
     taps: Any,
-    divisor: Any,
-    scale: Any,
-    bias: Any,
-    high: Any,
-    shift: Any,
+    end_of_sum: Any,
     kind: Any,
     out: Any,
     place: Any,
@@ -168,16 +190,12 @@ def sum_runs(
     of the next one does, and they share their loads, which cross cache lines. Of `taps` there are at least (IN_A_ROW -
     1) * `shared`.
     """
-    arguments = (numbers, at, jump, spacing, shared, weights, start, taps)
-    signature = types.void(*arguments, divisor, scale, bias, high, shift, kind, out, place, pitch)
+    signature = types.void(
+        numbers, at, jump, spacing, shared, weights, start, taps, end_of_sum, kind, out, place, pitch
+    )
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def data(index: int) -> Any:
-            return context.make_array(signature.args[index])(context, builder, values[index]).data
-
-        number = context.get_value_type(signature.args[0].dtype)
-        size = context.get_abi_sizeof(number)
-        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+    def runs(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+        builder = lanes.builder
         _, at, jump, spacing, shared, _, start, taps = values[:8]
         base, own = builder.gep(data(0), [at]), builder.gep(data(5), [start])
         sums = [[lanes.zero] * IN_A_ROW for _ in range(TOGETHER)]
@@ -186,19 +204,9 @@ def sum_runs(
         for part in range(2 * IN_A_ROW - 1):
             meeting = range(max(0, part - IN_A_ROW + 1), min(part, IN_A_ROW - 1) + 1)
             sums = _run(lanes, sums, base, jump, spacing, own, (edges[part], edges[part + 1]), edges, meeting)
-        real = context.get_value_type(signature.args[9])
-        divisor, scale, bias, high, shift, kind = values[8:14]
-        apart = builder.mul(shared, spacing)
-        place, pitch = values[15:17]
-        end = _Finish(divisor, scale, bias, high, shift, kind, data(14), place, pitch, apart)
-        _finish(lanes, sums, _Lanes(builder, real, 0, lanes.count), end)
-        return context.get_dummy_value()
+        return sums, builder.mul(shared, spacing)
 
-    return signature, generate
-
-
-Sums = list[list[Any]]
-"""By row and vector beside one another."""
+    return signature, _finished(runs)
 
 
 def _sums(lanes: _Lanes, rows: int, base: Any, jump: Any, tables: tuple[Any, Any, Any], first: Any, end: Any) -> Sums:
@@ -300,7 +308,7 @@ def _long_column(lanes: _Lanes, sums: Sums, top: Any, jump: Any, weights: Any, t
 
 
 class _Finish(NamedTuple):
-    """The last arguments of a block, as code."""
+    """The last arguments of a block and how far apart its vectors are stored, as code."""
 
     divisor: Any
     scale: Any
