@@ -16,6 +16,7 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they pin an old kernel
     os.environ.pop(name, None)
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a worker: tiles are computed side by side
 
+from service.heap import keep_memory  # noqa: E402
 from tests.benchmarks import codec_cells, engine_cells, http_cells, report  # noqa: E402
 from tests.benchmarks.calibrate import machine  # noqa: E402
 from tests.benchmarks.cells import chosen, run  # noqa: E402
@@ -36,6 +37,7 @@ def main() -> None:
         "--one-thread", action="store_true", help="one thread each, in processor time: where other work disturbs"
     )
     options = parser.parse_args()
+    keep_memory()  # as in a worker, and for the peers as well
 
     found = Peers(1 if options.one_thread else os.cpu_count() or 1)
     clock = "processor time" if options.one_thread else "time on the wall"
