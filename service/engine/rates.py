@@ -54,15 +54,18 @@ class Rates:
     # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
-    fft_tile: float
-    """The Python of one tile."""
-    fft_kernel: float
-    """The Python of one kernel, once and in each tile."""
     fft_point: float
-    """Of one point of a tile and each of its log2(points), there and back."""
-    fft_point_double: float
+    """Of one complex point and each doubling of the points of a tile, along one axis and one way."""
+    fft_move: float
+    """To bring two samples into a tile, or out of it and into the result."""
     fft_product: float
     """Of one complex product of two spectra, for each point of the tile."""
+    fft_tile: float
+    """The Python of one tile; this and what follows are for transforms in float64, by SciPy."""
+    fft_kernel: float
+    """The Python of one kernel, once and in each tile."""
+    fft_point_double: float
+    """Of one point of a tile and each of its log2(points), there and back."""
     fft_product_double: float
     fft_store: float
     """To round and store one sample of the result."""
@@ -143,11 +146,12 @@ RATES = Rates(
     polyphase_tap=3.52e-12,
     polyphase_tap_double=2.04e-10,
     plane_sample=5.47e-10,
+    fft_point=3.00e-11,
+    fft_move=9.00e-10,
+    fft_product=1.00e-10,
     fft_tile=5.55e-05,
     fft_kernel=6.23e-06,
-    fft_point=3.03e-10,
     fft_point_double=5.41e-10,
-    fft_product=1.18e-09,
     fft_product_double=2.46e-11,
     fft_store=8.43e-10,
     mixing_call=1.90e-07,

@@ -35,7 +35,9 @@ SLOPES = separable(3)
 EXPECTED = [
     (task(shared(3)), "direct"),
     (task(shared(7)), "direct"),
+    (task(shared(15)), "fft"),
     (task(shared(63)), "fft"),
+    (task(shared(15, integers=True), exact=True), "direct"),
     (task(shared(3, integers=True), exact=True), "direct"),
     (task(separable(15)), "separable"),
     (task(Conv2d(np.ones((1, 1, 63, 63)), 3, divisor=63.0**2), exact=True), "box"),

@@ -3,6 +3,8 @@
 A tile of L samples a side, transformed, times the conjugate spectrum of the kernel, transformed back, holds the sums of
 the L - window + 1 positions at which the window does not wrap around. After A. V. Oppenheim and R. W. Schafer,
 "Discrete-Time Signal Processing", section 8.7.3.
+
+Pictures are transformed in float32 by loops of our own (tiles.py), what must be more exact in float64 by SciPy.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from service.engine import parallel
+from service.engine.algorithms import tiles
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
 from service.engine.borders import indices
@@ -33,14 +36,12 @@ MOST_POINTS = 1 << 20
 """Of a tile; beyond it no cache holds it."""
 MOST_SIDES = 12
 """Of the sides of tiles along an axis, those of the least waste are tried against those of the other axis."""
-CACHED_POINTS = 1 << 17
-"""Of a tile in float32 that the second-level cache holds with its spectrum."""
+CACHED_POINTS = 1 << 16
+"""Of a tile that the second-level cache holds with its spectrum."""
 OUT_OF_CACHE = 1.5
 """So much longer a point takes in a larger tile: 1.2 times with the machine to itself, 2 times without."""
 BATCH = 4
 """Channels transformed in one call."""
-MOST_SPECTRA = 64 << 20
-"""Bytes of all the kernels' spectra."""
 FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 FEWEST_TERMS = 49
@@ -72,19 +73,23 @@ class Fft:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
             return False
+        if _single(task, step):
+            return True
         tiling = _tiling(task, step)
         return (
             tiling is not None
             and tiling.points <= MOST_POINTS
-            and _spectra_bytes(task, step, tiling) <= MOST_SPECTRA
+            and _spectra_bytes(step, tiling) <= tiles.MOST_SPECTRA
             and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR)
         )
 
     def seconds(self, task: Task) -> float:
-        step, tiling, single = _known(task)
+        step = _known(task)
+        if _single(task, step):
+            return RATES.call + tiles.seconds(task)
+        tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
-        point = (RATES.fft_point if single else RATES.fft_point_double) * log2(tiling.points + 1) / 2
-        spectral = RATES.fft_product if single else RATES.fft_product_double
+        point = RATES.fft_point_double * log2(tiling.points + 1) / 2
         points, kernels = tiling.tiles * tiling.points, outputs * per_group
         pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
@@ -92,35 +97,39 @@ class Fft:
             + RATES.fft_tile * pieces
             + RATES.fft_kernel * (kernels + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
-            + points * step.out_channels * per_group * spectral
+            + points * step.out_channels * per_group * RATES.fft_product_double
             + kernels * tiling.points * point
             + points * step.in_channels * RATES.plane_sample
             + task.output.samples * RATES.fft_store
         )
 
     def workspace(self, task: Task, threads: int) -> int:
-        step, tiling, single = _known(task)
-        number = 4 if single else 8
+        step = _known(task)
+        if _single(task, step):
+            return tiles.workspace(task, threads)
+        tiling = _tiles(task, step)
         batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
-        spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * 2 * number
+        spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * 16
         # Per thread and channel of the batch: the tile, its spectrum, a sum for each output, a product, its way back.
-        own = batch * (2 * tiling.points * number + (outputs + 4) * spectrum)
-        spectra = _spectra_bytes(task, step, tiling) + 5 * tiling.points * 8
+        own = batch * (2 * tiling.points * 8 + (outputs + 4) * spectrum)
+        spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
         need = spectra + threads * own + positions + (1 << 16)
         return max(need, Direct().workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        step = _known(task)
+        if _single(task, step):
+            return tiles.tiles(task).apply(image, threads)
         if image.dtype.kind == "f" and not _is_finite(image):
             return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
-        step, tiling, single = _known(task)
-        number = np.dtype(np.float32 if single else np.float64)
+        tiling = _tiles(task, step)
         mode = step.padding_mode
         value = float(step.padding_value) if mode == "constant" else 0.0
         rows = indices(image.shape[0], step.padding.vertical, mode)
         columns = indices(image.shape[1], step.padding.horizontal, mode)
-        spectra = _spectra(step, tiling.side, number)
+        spectra = _spectra(step, tiling.side)
         result = np.empty(task.output, task.target)
         per_group, outputs = step.weight.shape[1], step.out_channels // step.groups
 
@@ -133,7 +142,7 @@ class Fft:
             kernels = spectra if step.shared else spectra[batch]
             sums: list[NDArray[Any]] = []
             for channel in range(per_group):
-                tile = np.empty((batch.stop - batch.start, *tiling.side), number)
+                tile = np.empty((batch.stop - batch.start, *tiling.side))
                 source = rows[top : top + tiling.side[0]], columns[left : left + tiling.side[1]]
                 gather(image, *source, value, group * per_group + channel, per_group, tile)
                 spectrum = fft.rfft2(tile)
@@ -157,27 +166,25 @@ class Fft:
 
 def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
-    number = sums.dtype.type
     if task.exact:
         np.rint(sums, out=sums)
     for plane, channel in zip(sums, range(place.shape[2])[channels], strict=True):
         bias = 0.0 if step.bias is None else float(step.bias[channel])
         target = place[:, :, channel]
         if target.dtype.kind == "u":
-            store_integers(plane, number(step.divisor), number(bias), number(np.iinfo(target.dtype).max), target)
+            store_integers(plane, float(step.divisor), bias, float(np.iinfo(target.dtype).max), target)
         else:
-            target[...] = plane / number(step.divisor) + number(bias)
+            target[...] = plane / step.divisor + bias
 
 
-def _spectra(step: Conv2d, side: Pair, number: np.dtype[Any]) -> NDArray[Any]:
+def _spectra(step: Conv2d, side: Pair) -> NDArray[Any]:
     """Transform the kernels, their taps `dilation` apart, and conjugate them: it is a correlation.
 
     Gives (groups, out / groups, in / groups, L, L / 2 + 1), with one group where the kernel is shared.
     """
     outputs, per_group = _kernels(step)
     groups = 1 if step.shared else step.groups
-    complex_number = np.complex64 if number == np.float32 else np.complex128
-    spectra = np.empty((outputs, per_group, side[0], side[1] // 2 + 1), complex_number)
+    spectra = np.empty((outputs, per_group, side[0], side[1] // 2 + 1), np.complex128)
     plane, view = np.zeros(side), step.field_of_view
     for output, channel in product(range(outputs), range(per_group)):
         plane[: view[0] : step.dilation[0], : view[1] : step.dilation[1]] = step.weight[output, channel]
@@ -192,13 +199,14 @@ def _is_finite(image: NDArray[Any]) -> bool:
 
 
 def _single(task: Task, step: Conv2d) -> bool:
-    """Say whether float32 will do.
+    """Say whether tiles of float32 will do.
 
     The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
     enough for pictures only, where the largest is known.
     """
     inexact = task.arithmetic == "float32" and not task.exact
-    return inexact and _of_picture(task) and step.reach.terms >= FEWEST_TERMS
+    large = _of_picture(task) and step.reach.terms >= FEWEST_TERMS
+    return inexact and large and tiles.best_tiling(tiles.Needs.of(task, step)) is not None
 
 
 def _of_picture(task: Task) -> bool:
@@ -216,20 +224,23 @@ def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:
     return 1e-15 * log2(tiling.points + 1) * size
 
 
-def _known(task: Task) -> tuple[Conv2d, Tiling, bool]:
+def _known(task: Task) -> Conv2d:
     step = task.step
     if not isinstance(step, Conv2d):
         raise TypeError(f"no way to compute a {type(step).__name__}")
+    return step
+
+
+def _tiles(task: Task, step: Conv2d) -> Tiling:
     tiling = _tiling(task, step)
     if tiling is None:
         raise ValueError(f"no tile holds a window of {step.field_of_view}")
-    return step, tiling, _single(task, step)
+    return tiling
 
 
-def _spectra_bytes(task: Task, step: Conv2d, tiling: Tiling) -> int:
+def _spectra_bytes(step: Conv2d, tiling: Tiling) -> int:
     outputs, per_group = _kernels(step)
-    spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * (8 if _single(task, step) else 16)
-    return outputs * per_group * spectrum
+    return outputs * per_group * tiling.side[0] * (tiling.side[1] // 2 + 1) * 16
 
 
 def _kernels(step: Conv2d) -> Pair:
@@ -240,18 +251,17 @@ def _kernels(step: Conv2d) -> Pair:
 
 def _tiling(task: Task, step: Conv2d) -> Tiling | None:
     out, view, stride = task.output, step.field_of_view, step.stride
-    return _least_work((out.height, out.width), view, stride, _single(task, step))
+    return _least_work((out.height, out.width), view, stride)
 
 
 @lru_cache(1024)
-def _least_work(outputs: Pair, window: Pair, stride: Pair, single: bool) -> Tiling | None:  # noqa: FBT001 -- cached
+def _least_work(outputs: Pair, window: Pair, stride: Pair) -> Tiling | None:
     """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
-    cached = CACHED_POINTS if single else CACHED_POINTS // 2
-    call = RATES.fft_tile / (RATES.fft_point if single else RATES.fft_point_double)
+    call = RATES.fft_tile / RATES.fft_point_double
 
     def work(tiling: Tiling) -> float:
         points = tiling.points * log2(tiling.points + 1)
-        return tiling.tiles * (call + points * (1 if tiling.points <= cached else OUT_OF_CACHE))
+        return tiling.tiles * (call + points * (1 if tiling.points <= CACHED_POINTS else OUT_OF_CACHE))
 
     vertical, horizontal = (_sides(*axis) for axis in zip(outputs, window, stride, strict=True))
     tilings = (Tiling(*zip(v, h, strict=True)) for v in vertical for h in horizontal)

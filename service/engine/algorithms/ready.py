@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from service.engine.algorithms.base import Task
 
-KEPT_BYTES = 1 << 18
-"""At most, to be kept: wide pictures have long rims, and layers many weights."""
+KEPT_BYTES = 1 << 19
+"""At most, to be kept: wide pictures have long rims, layers many weights, and large kernels spectra."""
 
 
 class Sized(Protocol):

@@ -56,7 +56,16 @@ def next_piece(typing: Any, counter: Any) -> Any:  # noqa: ARG001 -- numba's int
     return types.int64(counter), generate
 
 
-class _Lanes:
+def prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
+    """Ask for a line of memory while other work is done; `closeness` 3 is the first-level cache, 2 the second."""
+    parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
+    signature = ir.FunctionType(ir.VoidType(), parameters)
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+    address, data = builder.bitcast(pointer, cgutils.voidptr_t), 1
+    builder.call(function, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
+
+
+class Lanes:
     """Writes code for vectors of one type of number."""
 
     def __init__(self, builder: Any, number: Any, size: int, count: int) -> None:
@@ -99,7 +108,7 @@ class End(NamedTuple):
     shift: Any
 
 
-def _finished(sums_of: Callable[[_Lanes, Callable[[int], Any], Any], tuple[Sums, Any]]) -> Callable[..., Any]:
+def _finished(sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, Any]]) -> Callable[..., Any]:
     """Make the code of a block from that of its sums, which also says how far apart their vectors are stored.
 
     The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it.
@@ -111,9 +120,9 @@ def _finished(sums_of: Callable[[_Lanes, Callable[[int], Any], Any], tuple[Sums,
 
         number = context.get_value_type(signature.args[0].dtype)
         size = context.get_abi_sizeof(number)
-        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+        lanes = Lanes(builder, number, size, VECTOR_BYTES // size)
         sums, apart = sums_of(lanes, data, values)
-        real = _Lanes(builder, context.get_value_type(signature.args[-5][0]), 0, lanes.count)
+        real = Lanes(builder, context.get_value_type(signature.args[-5][0]), 0, lanes.count)
         divisor, scale, bias, high, shift = (builder.extract_value(values[-5], i) for i in range(len(End._fields)))
         kind, out, (place, pitch) = values[-4], data(len(values) - 3), values[-2:]
         _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart))
@@ -152,7 +161,7 @@ def _block(rows: int) -> Callable[..., Any]:
             strip, at, jump, offsets, starts, weights, first, end, end_of_sum, kind, out, place, pitch
         )
 
-        def sums(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+        def sums(lanes: Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
             base = lanes.builder.gep(data(0), [values[1]])
             tables = data(3), data(4), data(5)
             return _sums(lanes, rows, base, values[2], tables, values[6], values[7]), _INT64(lanes.count)
@@ -194,7 +203,7 @@ def sum_runs(
         numbers, at, jump, spacing, shared, weights, start, taps, end_of_sum, kind, out, place, pitch
     )
 
-    def runs(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+    def runs(lanes: Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
         builder = lanes.builder
         _, at, jump, spacing, shared, _, start, taps = values[:8]
         base, own = builder.gep(data(0), [at]), builder.gep(data(5), [start])
@@ -209,7 +218,7 @@ def sum_runs(
     return signature, _finished(runs)
 
 
-def _sums(lanes: _Lanes, rows: int, base: Any, jump: Any, tables: tuple[Any, Any, Any], first: Any, end: Any) -> Sums:
+def _sums(lanes: Lanes, rows: int, base: Any, jump: Any, tables: tuple[Any, Any, Any], first: Any, end: Any) -> Sums:
     """Write the loop over columns. Short ones are written out; of longer ones the weights move through registers."""
     builder, (offsets, starts, weights) = lanes.builder, tables
     names = ("columns", "column", "next", "finish")
@@ -259,7 +268,7 @@ def _sums(lanes: _Lanes, rows: int, base: Any, jump: Any, tables: tuple[Any, Any
     return sums
 
 
-def _add_line(lanes: _Lanes, totals: Sums, line: Any, number: int, weights: list[Any]) -> None:
+def _add_line(lanes: Lanes, totals: Sums, line: Any, number: int, weights: list[Any]) -> None:
     """Add one line of the strip to every row that has a tap there: row r has that of `weights[number - r]`."""
     x = [lanes.load(line, beside) for beside in range(BESIDE)]
     for row, total in enumerate(totals):
@@ -268,7 +277,7 @@ def _add_line(lanes: _Lanes, totals: Sums, line: Any, number: int, weights: list
             total[:] = [lanes.add_product(total[beside], x[beside], weight) for beside in range(BESIDE)]
 
 
-def _long_column(lanes: _Lanes, sums: Sums, top: Any, jump: Any, weights: Any, taps: Any) -> Sums:
+def _long_column(lanes: Lanes, sums: Sums, top: Any, jump: Any, weights: Any, taps: Any) -> Sums:
     """Add a column of at least as many taps as there are rows: a line meets all rows, but for the outermost lines."""
     builder, rows = lanes.builder, len(sums)
     totals = [row[:] for row in sums]
@@ -323,7 +332,7 @@ class _Finish(NamedTuple):
 
 
 def _run(
-    lanes: _Lanes,
+    lanes: Lanes,
     sums: Sums,
     base: Any,
     jump: Any,
@@ -363,7 +372,7 @@ def _run(
     return results
 
 
-def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
+def _finish(lanes: Lanes, sums: Sums, real: Lanes, end: _Finish) -> None:
     """Write what becomes of the sums; `real` are lanes of the numbers in which it is computed."""
     builder = lanes.builder
     raw, finished, done = (builder.append_basic_block(name) for name in ("raw", "finished", "done"))
@@ -404,13 +413,13 @@ def _finish(lanes: _Lanes, sums: Sums, real: _Lanes, end: _Finish) -> None:
         choice.add_case(_INT64(number), block)
         builder.position_at_end(block)
         size = 1 << number
-        stored = [[_as_kind(real, result, number, highest) for result in row] for row in results]
+        stored = [[as_kind(real, result, number, highest) for result in row] for row in results]
         _store(builder, stored, end, size)
         builder.branch(done)
     builder.position_at_end(done)
 
 
-def _shifted(lanes: _Lanes, sums: Sums, shift: Any) -> Sums:
+def _shifted(lanes: Lanes, sums: Sums, shift: Any) -> Sums:
     """Divide by 2**shift, round half to even, clip to 0..255: up where the rest is more than half, or half and odd."""
     builder = lanes.builder
     shift = builder.trunc(shift, lanes.number)
@@ -432,7 +441,7 @@ def _shifted(lanes: _Lanes, sums: Sums, shift: Any) -> Sums:
     return [[rounded(total) for total in row] for row in sums]
 
 
-def _as_kind(real: _Lanes, result: Any, kind: int, high: Any) -> Any:
+def as_kind(real: Lanes, result: Any, kind: int, high: Any) -> Any:
     builder, single = real.builder, real.number == ir.FloatType()
     if kind == FLOAT32:
         return result if single else builder.fptrunc(result, ir.VectorType(ir.FloatType(), real.count))

@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16, VECTOR_BYTES, next_piece
+from service.engine.loops.lanes import FLOAT32, UINT8, UINT16, VECTOR_BYTES, next_piece, prefetch
 
 Array = NDArray[Any]
 
@@ -78,22 +78,13 @@ class Place(NamedTuple):
     high: Any
 
 
-def _prefetch(builder: Any, pointer: Any, writing: int, closeness: int) -> None:
-    """Ask for a line of memory while other work is done; `closeness` 3 is the first-level cache, 2 the second."""
-    parameters = [cgutils.voidptr_t, *[cgutils.int32_t] * 3]
-    signature = ir.FunctionType(ir.VoidType(), parameters)
-    prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-    address, data = builder.bitcast(pointer, cgutils.voidptr_t), 1
-    builder.call(prefetch, [address, *(cgutils.int32_t(value) for value in (writing, closeness, data))])
-
-
 @intrinsic
 def _fetch(typing: Any, line: Any, at: Any) -> Any:
     """Bring line[at] into the second-level cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        _prefetch(builder, builder.gep(data, [arguments[1]]), 0, 2)
+        prefetch(builder, builder.gep(data, [arguments[1]]), 0, 2)
         return context.get_dummy_value()
 
     return types.void(line, types.intp), generate
@@ -157,7 +148,7 @@ def _products(pixels: int, parts: int) -> Any:
             windows = [builder.gep(data(0), [builder.add(at, builder.mul(step, integer(p)))]) for p in range(pixels)]
             places = [builder.gep(data(8), [builder.add(place, builder.mul(pitch, integer(p)))]) for p in range(pixels)]
             for pointer in places:
-                _prefetch(builder, pointer, 1, 3)
+                prefetch(builder, pointer, 1, 3)
             weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))  # type: ignore[no-untyped-call]
             with cgutils.for_range(builder, samples, intp=integer) as loop:
                 factors = loaded(builder.load(weights_at))

@@ -52,12 +52,12 @@ def store_integers(sums: NDArray[Any], divisor: Any, bias: Any, highest: Any, pl
 
 
 def warm() -> None:
-    """Compile both loops for all that they are given: samples and planes of each type, side by side and apart."""
+    """Compile both loops for all that they are given: samples of each type, and sums, side by side and apart."""
     nowhere = np.zeros(1, np.intp)
+    for sample in (np.uint8, np.uint16, np.float32, np.float64):
+        gather(np.zeros((1, 1, 1), sample), nowhere, nowhere, 0.0, 0, 1, np.zeros((1, 2, 4)))
     for number in (np.float32, np.float64):
         plane = np.zeros((1, 2, 4), number)
-        for sample in (np.uint8, np.uint16, np.float32, np.float64):
-            gather(np.zeros((1, 1, 1), sample), nowhere, nowhere, 0.0, 0, 1, plane)
         for sample in (np.uint8, np.uint16):
             places = np.zeros((4, 2, 2), sample)
             for sums in (plane[0, :, :2].copy(), plane[0, :, ::2]):

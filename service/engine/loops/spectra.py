@@ -1,0 +1,335 @@
+"""Convolution of pictures by spectra, tile by tile: the loop beneath fft.
+
+Two tiles make one of complex numbers, as real and imaginary parts. The kernel is real, so that they never mix: what
+comes back as real part is the one result, as imaginary part the other, and no spectrum is ever taken apart.
+
+A tile is transformed down its columns first, LANES of them at once, as they stand in the picture: with the samples of a
+pixel side by side. Transposed they are dealt out to channels, transformed along, multiplied, transformed back, and the
+other transposition weaves them again. A block of columns or rows stays in the first-level cache for all its passes, a
+tile in the second.
+"""
+
+# ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numpy.typing import NDArray
+
+from service.engine.loops.compiler import compiled, intrinsic
+from service.engine.loops.convolution import Source
+from service.engine.loops.fourier import (
+    BACKWARDS,
+    FORWARDS,
+    LANES,
+    ROW,
+    Axis,
+    backward,
+    filtered,
+    forward,
+    gather_transposed,
+    innermost,
+    multiply_row,
+    scatter_transposed,
+)
+from service.engine.loops.lanes import FLOAT64, UINT8, UINT16, Lanes, as_kind, next_piece, prefetch
+
+Array = NDArray[Any]
+
+AHEAD = 64
+"""Bytes of a row that are asked for early, a cache line: rows are too many for the processor to foresee."""
+
+
+class Runs(NamedTuple):
+    """What is computed: `runs` (n, 2, 3), two in one, each of `tiles` tiles beside one another.
+
+    A run is given by its first row of output, the number of its rows and its first column. A tile gives `columns`
+    columns, and looks at rows and columns `stride` apart for one and the next.
+    """
+
+    runs: Array
+    tiles: int
+    columns: int
+    stride: tuple[int, int]
+
+
+class Kernels(NamedTuple):
+    """`spectra`: a kernel for each output and each of the `per_group` inputs of its group, or one for all channels.
+
+    Each has the lanes of blocks of frequencies down, in rows of frequencies along, in the order of the transforms;
+    conjugated, and divided by all that the sums are to be divided by. With `each` every channel is filtered by itself,
+    and so in place. The distance from one kernel to the next, `size`, is 0 where there is one for all.
+    """
+
+    spectra: Array
+    size: int
+    inputs: int
+    outputs: int
+    per_group: int
+    each: bool
+
+
+class Place(NamedTuple):
+    """The result: `image` (H', bytes of `columns` * channels samples of `kind`), clipped to 0..high if rounded.
+
+    `bias` is that of each channel, and again for LANES samples more.
+    """
+
+    image: Array
+    kind: int
+    bias: Array
+    high: Any
+
+
+class Tile(NamedTuple):
+    """What a thread needs for itself, and where in it rows of a transposed block are.
+
+    `dealt` and `woven` say where in a block of `body`, and of `sums`, the columns of the input and of the output are.
+    `block` has the rows of LANES columns. `body` and `sums` (blocks of frequencies, numbers of each) have a row for
+    each column of each channel, and one for what is beyond; `sums` has none where the channels are filtered in place.
+    `halo` is for the columns that the next tile looks at, too, `spare` for LANES samples.
+    """
+
+    dealt: Array
+    woven: Array
+    block: Array
+    body: Array
+    sums: Array
+    halo: Array
+    spare: Array
+
+
+@compiled
+def correlate(
+    counter: Array, source: Source, runs: Runs, down: Axis, along: Axis, kernels: Kernels, out: Place, own: Tile
+) -> None:
+    """Compute one pair of runs after another, as long as `counter` (int64) gives one that no other thread has taken."""
+    blocks, channels = down.length // LANES, kernels.inputs
+    stored = runs.columns * kernels.outputs
+    step = runs.columns * runs.stride[1]
+    nothing: Any = np.int64(0)
+    shared: Any = max(nothing, along.length - step)
+    while True:
+        pair: int = next_piece(counter)
+        if pair >= len(runs.runs):
+            return
+        for tile in range(runs.tiles):
+            known = shared if tile > 0 else nothing
+            _move(own, channels, along.length, nothing, known, BACKWARDS)
+            for column in range(known * channels, along.length * channels, LANES):
+                for part in range(2):
+                    row, _, first = runs.runs[pair, part]
+                    x = (first * runs.stride[1] + tile * step) * channels + column
+                    _widen(source, row * runs.stride[0], down.length, x, own.block, part * LANES)
+                forward(own.block, down)
+                innermost(own.block, down, FORWARDS)
+                for k in range(blocks):
+                    scatter_transposed(
+                        own.block, k * LANES * ROW, own.body.reshape(-1), k * own.body.shape[1], own.dealt, column
+                    )
+            last = tile + 1 == runs.tiles
+            _move(own, channels, along.length, step, nothing if last else shared, FORWARDS)
+            for k in range(blocks):
+                _filter(own, k, along, kernels)
+            results = own.body if kernels.each else own.sums
+            for column in range(0, stored, LANES):
+                for k in range(blocks):
+                    gather_transposed(
+                        results.reshape(-1), k * results.shape[1], own.block, k * LANES * ROW, own.woven, column
+                    )
+                innermost(own.block, down, BACKWARDS)
+                backward(own.block, down)
+                for part in range(2):
+                    row, rows, first = runs.runs[pair, part]
+                    x = (first + tile * runs.columns) * kernels.outputs + column
+                    count = min(LANES, stored - column, (out.image.shape[1] >> out.kind) - x)
+                    if count > 0:
+                        _store(own, part * LANES, runs.stride[0], column % kernels.outputs, out, row, rows, x, count)
+
+
+@compiled
+def _move(own: Tile, channels: int, length: int, first: int, columns: int, way: Any) -> None:
+    """Bring `columns` columns of each channel, from `first` on, aside (FORWARDS) or back (BACKWARDS)."""
+    size = columns * ROW
+    for k in range(len(own.body)):
+        for c in range(channels):
+            begin, place = (k * channels + c) * size, (c * length + first) * ROW
+            aside, within = own.halo[begin : begin + size], own.body[k, place : place + size]
+            if way == FORWARDS:
+                _copy(within, aside)
+            else:
+                _copy(aside, within)
+
+
+@compiled
+def _copy(source: Array, target: Array) -> None:
+    for i in range(len(target)):
+        target[i] = source[i]
+
+
+@compiled
+def _filter(own: Tile, k: int, along: Axis, kernels: Kernels) -> None:
+    """Transform block `k` of frequencies along, multiply, sum, and transform back."""
+    body, numbers = own.body[k], along.length * ROW
+    for c in range(kernels.inputs):
+        channel = body[c * numbers : (c + 1) * numbers]
+        forward(channel, along)
+        if kernels.each:
+            first = c * kernels.size + k * numbers
+            filtered(channel, along, kernels.spectra[first : first + numbers])
+            backward(channel, along)
+        else:
+            innermost(channel, along, FORWARDS)
+    if kernels.each:
+        return
+    sums, group = own.sums[k], kernels.outputs * kernels.per_group // kernels.inputs
+    for o in range(kernels.outputs):
+        for i in range(kernels.per_group):
+            at = (o // group * kernels.per_group + i) * numbers
+            spectrum = (o * kernels.per_group + i) * kernels.size + k * numbers
+            for n in range(0, numbers, ROW):
+                multiply_row(body, at + n, kernels.spectra, spectrum + n, sums, o * numbers + n, min(i, 1))
+        summed = sums[o * numbers : (o + 1) * numbers]
+        innermost(summed, along, BACKWARDS)
+        backward(summed, along)
+
+
+@compiled
+def _widen(source: Source, first: int, rows: int, x: int, block: Array, at: int) -> None:
+    """Bring LANES samples from padded column `x` on, of padded rows from `first` on, to `at` of each row of `block`."""
+    pitch, kind = source.image.shape[1], source.kind
+    begin = (x - source.first) << kind
+    if begin >= 0 and begin + (LANES << kind) <= pitch:
+        _widen_rows(source.image.reshape(-1), begin, pitch, kind, source.rows, first, rows, source.value, block, at)
+        return
+    for r in range(rows):
+        row, place = source.rows[first + r], r * ROW + at
+        for i in range(LANES):
+            column = source.columns[x + i] if x + i < len(source.columns) else -1
+            if row < 0 or column < 0:
+                block[place + i] = source.value
+            elif kind == UINT8:
+                block[place + i] = source.image[row, column]
+            else:
+                block[place + i] = source.image[row].view(np.uint16)[column]
+
+
+@compiled
+def _store(own: Tile, at: int, step: int, channel: int, out: Place, first: int, rows: int, x: int, count: int) -> None:
+    """Finish `count` samples of every `step`-th row of a block, and store them from `x` on of rows from `first` on."""
+    image, pitch, apart = out.image.reshape(-1), out.image.shape[1], step * ROW
+    place, size, whole = first * pitch + (x << out.kind), count << out.kind, count == LANES
+    target, together = image if whole else own.spare, rows if whole else 1
+    for _ in range(0, rows, max(1, together)):
+        to = place if whole else 0
+        _finish_rows(own.block, at, apart, together, out.bias, channel, out.high, out.kind, target, to, pitch)
+        if not whole:
+            _copy(own.spare[:size], image[place : place + size])
+        at += apart
+        place += pitch
+
+
+def _by_kind(builder: Any, kind: Any, ways: dict[int, Callable[[], None]]) -> None:
+    """Write a switch; the code of all ways goes on behind it."""
+    done = builder.append_basic_block("done")
+    blocks = [builder.append_basic_block(f"kind{number}") for number in ways]
+    choice = builder.switch(kind, blocks[0])
+    for (number, way), block in zip(ways.items(), blocks, strict=True):
+        if number > 0:
+            choice.add_case(ir.IntType(64)(number), block)
+        builder.position_at_end(block)
+        way()
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+@intrinsic
+def _widen_rows(
+    typing: Any,
+    image: Any,
+    begin: Any,
+    pitch: Any,
+    kind: Any,
+    rows: Any,
+    first: Any,
+    count: Any,
+    value: Any,
+    block: Any,
+    place: Any,
+) -> Any:
+    """Bring LANES samples of `kind` from byte `begin` on of each of the rows `rows[first]` ... to `place` of `block`.
+
+    A row is `pitch` bytes long; one that is negative is filled with `value`.
+    """
+    integer = types.intp
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def data(index: int) -> Any:
+            return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+        def widened(kind: int) -> None:
+            samples = ir.VectorType(ir.IntType(8 << kind), LANES)
+            with cgutils.for_range(builder, values[6], intp=integer_type) as loop:
+                row = builder.sext(builder.load(builder.gep(listed, [loop.index])), integer_type)
+                known = builder.icmp_signed(">=", row, integer_type(0))
+                at = builder.mul(builder.select(known, row, integer_type(0)), values[2])
+                loaded = builder.load(builder.bitcast(builder.gep(source, [at]), samples.as_pointer()), align=1)
+                prefetch(builder, builder.gep(source, [builder.add(at, integer_type(AHEAD))]), 0, 3)
+                numbers = builder.select(known, builder.uitofp(loaded, lanes.vector), outside)
+                to = builder.gep(target, [builder.mul(loop.index, integer_type(ROW))])
+                builder.store(numbers, builder.bitcast(to, lanes.vector.as_pointer()), align=4)
+
+        lanes, integer_type = Lanes(builder, ir.FloatType(), 4, LANES), context.get_value_type(integer)
+        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
+        listed, outside = builder.gep(data(4), [values[5]]), lanes.splat(values[7])
+        _by_kind(builder, values[3], {kind: partial(widened, kind) for kind in (UINT8, UINT16)})
+        return context.get_dummy_value()
+
+    return types.void(image, integer, integer, integer, rows, integer, integer, value, block, integer), generate
+
+
+@intrinsic
+def _finish_rows(
+    typing: Any,
+    block: Any,
+    at: Any,
+    apart: Any,
+    count: Any,
+    bias: Any,
+    channel: Any,
+    high: Any,
+    kind: Any,
+    image: Any,
+    place: Any,
+    pitch: Any,
+) -> Any:
+    """Add bias[`channel` + i] to number i from `at` on of `block`, and store it as `kind` from byte `place` on.
+
+    So for `count` rows, in `block` `apart` numbers apart and in `image` `pitch` bytes.
+    """
+    integer = types.intp
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def data(index: int) -> Any:
+            return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+        def stored(kind: int) -> None:
+            with cgutils.for_range(builder, values[3], intp=context.get_value_type(integer)) as loop:
+                row = builder.gep(source, [builder.mul(loop.index, values[2])])
+                numbers = as_kind(lanes, builder.fadd(lanes.load(row, 0), biases), kind, highest)
+                to = builder.gep(target, [builder.mul(loop.index, values[10])])
+                builder.store(numbers, builder.bitcast(to, numbers.type.as_pointer()), align=1)
+
+        lanes = Lanes(builder, ir.FloatType(), 4, LANES)
+        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
+        biases, highest = lanes.load(builder.gep(data(4), [values[5]]), 0), lanes.splat(values[6])
+        _by_kind(builder, values[7], {kind: partial(stored, kind) for kind in range(FLOAT64 + 1)})
+        return context.get_dummy_value()
+
+    parts = (block, integer, integer, integer, bias, integer, high, integer, image, integer, integer)
+    return types.void(*parts), generate
