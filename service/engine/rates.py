@@ -54,6 +54,8 @@ class Rates:
     # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
+    fft_call: float
+    """Of the set-up beyond that of others."""
     fft_point: float
     """Of one complex point and each doubling of the points of a tile, along one axis and one way."""
     fft_move: float
@@ -146,6 +148,7 @@ RATES = Rates(
     polyphase_tap=3.52e-12,
     polyphase_tap_double=2.04e-10,
     plane_sample=5.47e-10,
+    fft_call=2.00e-05,
     fft_point=3.00e-11,
     fft_move=9.00e-10,
     fft_product=1.00e-10,

@@ -180,12 +180,11 @@ def least(work: Callable[[], object], budget: float = BUDGET) -> float:
 def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
     image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
-    planes, place = np.zeros((3, 256, 256), np.float32), image[:256, :256, 1]
-    one, most = np.float32(1), np.float32(255)
+    planes, place = np.zeros((3, 256, 256)), image[:256, :256, 1]
     return {
         "widen_sample": widening(),
         "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
-        "fft_store": least(lambda: store_integers(planes[0], one, one, most, place)) / place.size,
+        "fft_store": least(lambda: store_integers(planes[0], 1.0, 1.0, 255.0, place)) / place.size,
         **coding(),
     }
 

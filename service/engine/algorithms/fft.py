@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from service.engine import parallel
-from service.engine.algorithms import tiles
+from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.tiles import tiles, workspace
+from service.engine.algorithms.tilings import MOST_SPECTRA, Needs, best_tiling
 from service.engine.borders import indices
 from service.engine.geometry import Pair
 from service.engine.loops.planes import gather, store_integers
@@ -73,20 +75,20 @@ class Fft:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
             return False
-        if _single(task, step):
+        if _single(task, step) is not None:
             return True
         tiling = _tiling(task, step)
         return (
             tiling is not None
             and tiling.points <= MOST_POINTS
-            and _spectra_bytes(step, tiling) <= tiles.MOST_SPECTRA
+            and _spectra_bytes(step, tiling) <= MOST_SPECTRA
             and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR)
         )
 
     def seconds(self, task: Task) -> float:
         step = _known(task)
-        if _single(task, step):
-            return RATES.call + tiles.seconds(task)
+        if (single := _single(task, step)) is not None:
+            return RATES.call + single.seconds(Needs.of(task, step))
         tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
         point = RATES.fft_point_double * log2(tiling.points + 1) / 2
@@ -105,8 +107,8 @@ class Fft:
 
     def workspace(self, task: Task, threads: int) -> int:
         step = _known(task)
-        if _single(task, step):
-            return tiles.workspace(task, threads)
+        if _single(task, step) is not None:
+            return workspace(task, threads)
         tiling = _tiles(task, step)
         batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
@@ -120,8 +122,8 @@ class Fft:
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step = _known(task)
-        if _single(task, step):
-            return tiles.tiles(task).apply(image, threads)
+        if _single(task, step) is not None:
+            return tiles(task).apply(image, threads)
         if image.dtype.kind == "f" and not _is_finite(image):
             return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
         tiling = _tiles(task, step)
@@ -198,15 +200,16 @@ def _is_finite(image: NDArray[Any]) -> bool:
         return bool(np.isfinite(image.sum(dtype=np.float64)))
 
 
-def _single(task: Task, step: Conv2d) -> bool:
-    """Say whether tiles of float32 will do.
+def _single(task: Task, step: Conv2d) -> tilings.Tiling | None:
+    """Give the tiles of float32 where these will do.
 
     The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
     enough for pictures only, where the largest is known.
     """
-    inexact = task.arithmetic == "float32" and not task.exact
-    large = _of_picture(task) and step.reach.terms >= FEWEST_TERMS
-    return inexact and large and tiles.best_tiling(tiles.Needs.of(task, step)) is not None
+    few = prod(step.weight.shape[1:]) < FEWEST_TERMS
+    if task.arithmetic != "float32" or task.exact or few or not _of_picture(task):
+        return None
+    return best_tiling(Needs.of(task, step))
 
 
 def _of_picture(task: Task) -> bool:

@@ -1,17 +1,13 @@
-"""How a picture is cut into tiles for the loops of loops/spectra.py, in float32.
+"""Tiles of pictures, in float32, for the loops of loops/spectra.py.
 
-The tiles of a run stand beside one another and share the columns at which two windows look; runs of two places are one
-of complex numbers. All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
+All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
-from math import ceil, log2, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,128 +15,19 @@ from scipy import fft
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.ready import KEPT_BYTES, ready
+from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, rows_of_bytes, source_bytes
+from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, runs_of
 from service.engine.algorithms.work import Part, kept, parts_of, room_for
 from service.engine.borders import OUTSIDE
-from service.engine.geometry import Pair
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import LANES, ROW, Axis
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.spectra import Kernels, Place, Runs, Tile, correlate
-from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
-SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Of tiles: multiples of LANES whose prime factors are 2 and, once at most, 3."""
-MOST_BYTES = 16 << 20
-"""Of the tiles of all channels."""
-MOST_SPECTRA = 64 << 20
-"""Bytes of all the kernels' spectra."""
-PAIRS = 8
-"""Of runs, if so many can be had: a few threads then end at about the same time."""
-UNEVEN = 0.5
-"""Of a pair of runs that threads may wait for one another."""
 MAKING_BYTES = 64
 """For each point of a spectrum while it is made."""
-
-
-class Needs(NamedTuple):
-    """What the tiles of a task depend on. `channels` are (in, out), `kernels` (out, in / groups)."""
-
-    outputs: Pair
-    window: Pair
-    stride: Pair
-    channels: Pair
-    kernels: Pair
-
-    @classmethod
-    def of(cls, task: Task, step: Conv2d) -> Needs:
-        (height, width, _), view = task.output, step.field_of_view
-        channels, kernels = (step.in_channels, step.out_channels), step.weight.shape[:2]
-        return cls((height, width), view, step.stride, channels, (kernels[0], kernels[1]))
-
-    @property
-    def each(self) -> bool:
-        """Whether every channel is filtered by itself and gives one."""
-        return self.kernels[1] == 1 and self.channels[0] == self.channels[1]
-
-
-class Tiling(NamedTuple):
-    """Tiles of `side` samples, which give `outputs` results: `strips` down, and in each `parts` runs of `tiles`."""
-
-    side: Pair
-    outputs: Pair
-    strips: int
-    parts: int
-    tiles: int
-
-    @property
-    def points(self) -> int:
-        return self.side[0] * self.side[1]
-
-    @property
-    def pairs(self) -> int:
-        return ceil(self.strips * self.parts / 2)
-
-    def shared(self, stride: Pair) -> int:
-        """Count the columns of a tile at which the next one looks, too."""
-        return max(0, self.side[1] - self.outputs[1] * stride[1])
-
-    def body_bytes(self, needs: Needs) -> int:
-        """Count the bytes of all transformed channels of two tiles."""
-        return 8 * self.points * (needs.channels[0] + (0 if needs.each else needs.channels[1]))
-
-    def spectra_bytes(self, needs: Needs) -> int:
-        return 8 * self.points * prod(needs.kernels)
-
-    def seconds(self, needs: Needs) -> float:
-        """Predict the time; that of the spectra where they are too many to be kept."""
-        (inputs, outputs), (down, along) = needs.channels, self.side
-        tiles = self.pairs * self.tiles
-        known = self.pairs * (self.tiles - 1) * self.shared(needs.stride)
-        moved = down * ((tiles * along - known) * inputs + tiles * self.outputs[1] * outputs)
-        turned = tiles * self.points * (inputs + outputs)
-        products = tiles * self.points * outputs * needs.kernels[1]
-        kernels = prod(needs.kernels) if self.spectra_bytes(needs) > KEPT_BYTES else 0
-        return (
-            RATES.fft_move * moved
-            + RATES.fft_point * (moved * log2(down) + turned * log2(along))
-            + RATES.fft_product * products
-            + RATES.fft_point_double * kernels * self.points * 2 * log2(self.points)  # sorting takes as long again
-        )
-
-
-@lru_cache(1024)
-def best_tiling(needs: Needs) -> Tiling | None:
-    """Choose the tiles of the least time; None where the windows are too wide or the kernels too many."""
-    (height, width), window, stride = needs.outputs, needs.window, needs.stride
-
-    def results(side: int, axis: int) -> int:
-        return (side - window[axis]) // stride[axis] + 1
-
-    def tilings() -> Iterator[Tiling]:
-        for down, along in product(_sides(height, window[0], stride[0]), _sides(width, window[1], stride[1])):
-            rows = ceil(height / ceil(height / results(down, 0)))
-            strips, across = ceil(height / rows), ceil(width / results(along, 1))
-            runs = ceil(2 * PAIRS / strips)
-            tiles = ceil(across / (runs + runs * strips % 2))
-            columns = ceil(width / (ceil(across / tiles) * tiles))
-            tiling = Tiling((down, along), (rows, columns), strips, ceil(width / (tiles * columns)), tiles)
-            if tiling.body_bytes(needs) <= MOST_BYTES and tiling.spectra_bytes(needs) <= MOST_SPECTRA:
-                yield tiling
-
-    def time(tiling: Tiling) -> float:
-        return tiling.seconds(needs) * (1 + UNEVEN / tiling.pairs)
-
-    return min(tilings(), key=time, default=None)
-
-
-def _sides(outputs: int, window: int, stride: int) -> list[int]:
-    """List the sides of tiles that hold a window, up to the first that holds all windows."""
-    needed = (outputs - 1) * stride + window
-    whole = [side for side in SIDES if side >= needed][:1]
-    return [side for side in SIDES if window <= side < needed] + whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +43,7 @@ class Tiles:
     bias: NDArray[np.float32]
     places: tuple[NDArray[np.int64], NDArray[np.int64]]
     parts: tuple[Part, ...]
+    room: int
 
     @property
     def nbytes(self) -> int:
@@ -171,7 +59,7 @@ class Tiles:
         counter = np.zeros(1, np.int64)
 
         def make_runs(_: int) -> None:
-            memory = kept.take(room_for(self.parts))
+            memory = kept.take(self.room)
             own = Tile(*self.places, *parts_of(memory, self.parts))
             correlate(counter, source, self.runs, self.down, self.along, self.kernels, out, own)
             kept.give(memory)
@@ -187,9 +75,16 @@ def tiles(task: Task) -> Tiles:
     beyond = np.full(tiling.side[0], OUTSIDE, np.int32)  # a tile is as high as it is, whatever the image
     rim = rim._replace(rows=np.concatenate([rim.rows, beyond]))
     down, along = (axis_of(side) for side in tiling.side)
+    parts = _parts(tiling, needs)
     bias = np.zeros(step.out_channels) if step.bias is None else step.bias
-    dealt = _places(tiling.side[1] * needs.channels[0], needs.channels[0], 1, tiling.side[1])
-    woven = _places(tiling.outputs[1] * needs.channels[1], needs.channels[1], step.stride[1], tiling.side[1])
+    dealt = _places(
+        tiling.side[1] * needs.channels[0],
+        needs.channels[0],
+        1,
+        tiling.side[1],
+        beyond=needs.channels[0] * tiling.side[1],
+    )
+    woven = _places(tiling.outputs[1] * needs.channels[1], needs.channels[1], step.stride[1], tiling.side[1], beyond=0)
     return Tiles(
         task,
         rim,
@@ -205,14 +100,9 @@ def tiles(task: Task) -> Tiles:
         ),
         np.resize(bias, len(bias) + LANES).astype(np.float32),
         (dealt, woven),
-        _parts(tiling, needs),
+        parts,
+        room_for(parts),
     )
-
-
-def seconds(task: Task) -> float:
-    """Predict the time of everything but `RATES.call`."""
-    _, needs, tiling = _known(task)
-    return tiling.seconds(needs)
 
 
 def workspace(task: Task, threads: int) -> int:
@@ -248,27 +138,14 @@ def _parts(tiling: Tiling, needs: Needs) -> tuple[Part, ...]:
     )
 
 
-def runs_of(tiling: Tiling, needs: Needs) -> NDArray[np.int64]:
-    """List the runs by twos; where their number is odd, one of no rows comes last."""
-    height = needs.outputs[0]
-    runs = [
-        (first, min(tiling.outputs[0], height - first), part * tiling.tiles * tiling.outputs[1])
-        for first in range(0, height, tiling.outputs[0])
-        for part in range(tiling.parts)
-    ]
-    if len(runs) % 2:
-        runs.append((runs[-1][0], 0, runs[-1][2]))
-    return np.array(runs, np.int64).reshape(-1, 2, 3)
-
-
-def _places(samples: int, channels: int, step: int, pitch: int) -> NDArray[np.int64]:
+def _places(samples: int, channels: int, step: int, pitch: int, *, beyond: int) -> NDArray[np.int64]:
     """Say where in a block of `channels` times `pitch` rows each sample of a row is, every `step`-th column of them.
 
-    Samples beyond the last have a row of their own at the end.
+    Samples behind the last are at row `beyond`.
     """
     sample = np.arange(samples + LANES)
     row = sample % channels * pitch + sample // channels * step
-    return np.where(sample < samples, row, channels * pitch if step == 1 else 0) * ROW
+    return np.where(sample < samples, row, beyond) * ROW
 
 
 def _radices(side: int) -> list[int]:

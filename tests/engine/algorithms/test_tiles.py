@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.engine.algorithms import tiles
+from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.fft import Fft
-from service.engine.algorithms.tiles import SIDES, Needs, best_tiling
+from service.engine.algorithms.tilings import SIDES, Needs, best_tiling
 from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d
@@ -55,7 +55,7 @@ def sided(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sided]:
     """Let tiles have these sides only."""
 
     def set_sides(*sides: int) -> None:
-        monkeypatch.setattr(tiles, "SIDES", sides)
+        monkeypatch.setattr(tilings, "SIDES", sides)
         best_tiling.cache_clear()
 
     yield set_sides
@@ -169,7 +169,7 @@ def test_runs_cover_the_result_once(outputs: Pair, window: Pair, stride: Pair, c
         (n - 1) * s + w <= side for n, s, w, side in zip(tiling.outputs, stride, window, tiling.side, strict=True)
     )
     covered = np.zeros(outputs, np.int8)
-    runs = tiles.runs_of(tiling, needs)
+    runs = tilings.runs_of(tiling, needs)
     assert len(runs) == tiling.pairs
     for row, rows, column in runs.reshape(-1, 3):
         covered[row : row + rows, column : column + tiling.tiles * tiling.outputs[1]] += 1

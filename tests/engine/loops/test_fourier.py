@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.engine.algorithms.tiles import SIDES, axis_of, order_of
+from service.engine.algorithms.tiles import axis_of, order_of
+from service.engine.algorithms.tilings import SIDES
 from service.engine.loops.compiler import compiled
 from service.engine.loops.fourier import (
     BACKWARDS,
