@@ -91,12 +91,13 @@ class Tiling(NamedTuple):
         turned = tiles * self.points * (inputs + outputs)
         products = tiles * self.points * outputs * needs.kernels[1]
         kernels = prod(needs.kernels) if self.spectra_bytes(needs) > KEPT_BYTES else 0
+        made = self.points * 2 * log2(self.points)  # to sort a spectrum takes as long as its transform
         return (
             RATES.fft_call
             + RATES.fft_move * moved
             + RATES.fft_point * (moved * log2(down) + turned * log2(along))
             + RATES.fft_product * products
-            + RATES.fft_point_double * kernels * self.points * 2 * log2(self.points)  # sorting takes as long again
+            + kernels * (3 * RATES.fft_kernel + RATES.fft_point_double * made)
         )
 
 
