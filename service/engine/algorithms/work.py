@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ class Sums(NamedTuple):
     """Numbers from one tap of `along` to the next, where these are in columns; of one plane."""
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """An array of the scratch memory of a thread; of some, so much behind the end may be read."""
 
     shape: tuple[int, ...]
@@ -69,6 +69,18 @@ class _Part(NamedTuple):
         return ceil((self.size + self.beyond) / CACHE_LINE) * CACHE_LINE
 
 
+def room(parts: Iterable[Part]) -> int:
+    return sum(part.room for part in parts) + CACHE_LINE
+
+
+def cut(memory: Bytes, parts: Iterable[Part]) -> Iterator[NDArray[Any]]:
+    """Cut memory into parts that begin with a cache line."""
+    at = -memory.ctypes.data % CACHE_LINE
+    for part in parts:
+        yield memory[at : at + part.size].view(part.number).reshape(part.shape)
+        at += part.room
+
+
 @dataclass(frozen=True, eq=False)
 class Work:
     """A task in the terms of the loops."""
@@ -77,7 +89,7 @@ class Work:
     rim: Rim
     strips: Strips
     sums: Sums
-    parts: tuple[_Part, ...]
+    parts: tuple[Part, ...]
     room: int
 
     @classmethod
@@ -99,14 +111,14 @@ class Work:
         dealt = layout.channels * layout.phases > 1
         row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
         parts = (
-            _Part((row_bytes if dealt else 0,), byte),
-            _Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
-            _Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
-            _Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
-            _Part((SPARE_BYTES,), byte),
-            _Part((BLOCK,), sums.finish.scale.dtype),
+            Part((row_bytes if dealt else 0,), byte),
+            Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
+            Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
+            Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
+            Part((SPARE_BYTES,), byte),
+            Part((BLOCK,), sums.finish.scale.dtype),
         )
-        return cls(task, rim, strips, sums, parts, sum(part.room for part in parts) + CACHE_LINE)
+        return cls(task, rim, strips, sums, parts, room(parts))
 
     @property
     def nbytes(self) -> int:
@@ -123,19 +135,12 @@ class Work:
 
         def make_strips(_: int) -> None:
             memory = kept.take(self.room)
-            scratch = Scratch(*self._cut(memory))
+            scratch = Scratch(*cut(memory, self.parts))
             convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, scratch)
             kept.give(memory)
 
         parallel.each(make_strips, range(min(threads, len(self.strips.edges) - 1)), threads)
         return result
-
-    def _cut(self, memory: Bytes) -> Iterator[NDArray[Any]]:
-        """Cut memory into parts that begin with a cache line."""
-        at = -memory.ctypes.data % CACHE_LINE
-        for part in self.parts:
-            yield memory[at : at + part.size].view(part.number).reshape(part.shape)
-            at += part.room
 
 
 class Kept:
