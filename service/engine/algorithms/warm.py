@@ -8,6 +8,7 @@ import numpy as np
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.separable import Separable
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
@@ -20,3 +21,8 @@ def warm() -> None:
     for arithmetic in get_args(Arithmetic):
         for exact in (True, False):  # for sums of integers, too
             Direct().apply(Task(step, shape, "uint8", "uint8", arithmetic, exact), image, 1)
+    wide = np.zeros((2, 1024, 1), np.uint8)
+    for arithmetic in get_args(Arithmetic):
+        for weight in (1.0, 0.3):  # the former is summed in integers of 16 bits
+            kernel = Conv2d(np.full((1, 1, 2, 2), weight))
+            Separable().apply(Task(kernel, Shape(*wide.shape), "uint8", "uint8", arithmetic), wide, 1)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.arrays import CACHE_LINE
 from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
 from service.engine.loops.lanes import (
@@ -33,6 +32,7 @@ from service.engine.loops.lanes import (
 
 Array = NDArray[Any]
 
+CACHE_LINE = 64
 BLOCK = 128
 """Bytes of each segment that are made before they are brought back, about: two cache lines, which are fetched once."""
 
