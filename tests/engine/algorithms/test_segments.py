@@ -51,7 +51,7 @@ def test_separable_kernels(shape: tuple[int, int, int], source: str, target: Sam
 
 
 @pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("method", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("method", ["bicubic"])
 @pytest.mark.parametrize("factor", [2, 3])
 @pytest.mark.parametrize(("target", "arithmetic"), [("uint8", "float32"), ("float64", "float64")])
 def test_upscaling(shape: tuple[int, int, int], method: Any, factor: int, target: Sample, arithmetic: Any) -> None:
