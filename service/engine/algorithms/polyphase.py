@@ -20,6 +20,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
+from service.engine.algorithms.segments import Run, Segmented, wide_enough
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import (
     Cut,
@@ -86,6 +87,10 @@ class Axis(NamedTuple):
         inside = (at >= 0) & (at < self.size + 2 * self.replicate)
         return np.where(inside, np.clip(at - self.replicate, 0, self.size - 1), OUTSIDE).astype(np.int32)
 
+    def runs(self, factor: Weights) -> list[Run]:
+        """Give the taps of each phase, which follow one another where nothing is dilated."""
+        return [Run(phase.shifts[0] - self.begin, tuple(factor[list(phase.taps)].tolist())) for phase in self.phases]
+
 
 @dataclass(frozen=True)
 class Polyphase:
@@ -118,6 +123,9 @@ class Polyphase:
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
         twice = form.factors is not None
+        work = _work(task)
+        if isinstance(work, Segmented):
+            return work.workspace(threads)
         return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=form.taps, twice=twice)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
@@ -125,9 +133,15 @@ class Polyphase:
 
 
 @ready
-def _work(task: Task) -> Work:
+def _work(task: Task) -> Work | Segmented:
     form = _form(task)
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
+    if form.factors is not None and _in_segments(form, task):
+        column, row = form.factors
+        end = finish(task, [1.0], bias[:1], places=form.places)
+        return Segmented.of(
+            task, form.rim(task), end, form.number, form.vertical.runs(column), form.horizontal.runs(row)
+        )
     columns: Iterable[list[Column]]
     rows = form.vertical.phases
     if form.factors is None:
@@ -233,6 +247,13 @@ class Form(NamedTuple):
                                 Column(row + self.place(shift, channel), tuple(kernel[list(down.taps), tap].tolist()))
                             )
                 yield plane
+
+
+def _in_segments(form: Form, task: Task) -> bool:
+    step, across = form.step, len(form.horizontal.phases)
+    met = all(phase.taps for axis in (form.vertical, form.horizontal) for phase in axis.phases)
+    plain = form.interleaved and met and step.dilation == (1, 1) and task.output.width % across == 0
+    return plain and wide_enough(task.output.width // across, form.number)
 
 
 def _dense_tap_seconds(number: Number) -> float:

@@ -12,6 +12,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
+from service.engine.algorithms.segments import Run, Segmented, wide_enough
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
@@ -38,6 +39,9 @@ class Separable:
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
         taps = len(column) + form.planes * len(row)
+        work = _work(task)
+        if isinstance(work, Segmented):
+            return work.workspace(threads)
         return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=True)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
@@ -45,8 +49,11 @@ class Separable:
 
 
 @ready
-def _work(task: Task) -> Work:
+def _work(task: Task) -> Work | Segmented:
     form, column, row = _known(task)
+    if _in_segments(form, task):
+        runs = ([Run(0, tuple(factor.tolist()))] for factor in (column, row))
+        return Segmented.of(task, form.rim(task), form.finish(task), form.number, *runs)
     down = list(form.columns_of(column[:, None]))
     channels, weights = range(form.planes), tuple(row.tolist())
     run = form.along(1) - form.along(0) if form.interleaved else 0
@@ -63,6 +70,12 @@ def _work(task: Task) -> Work:
         run=run,
     )
     return form.work(task, sums)
+
+
+def _in_segments(form: Form, task: Task) -> bool:
+    step = form.step
+    plain = form.interleaved and step.stride == step.dilation == (1, 1)
+    return plain and wide_enough(task.output.width, form.number)
 
 
 def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:

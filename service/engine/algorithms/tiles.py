@@ -18,7 +18,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, rows_of_bytes, source_bytes
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, runs_of
-from service.engine.algorithms.work import Part, kept, parts_of, room_for
+from service.engine.algorithms.work import Part, Parts, kept
 from service.engine.borders import OUTSIDE
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import LANES, ROW, Axis
@@ -42,8 +42,7 @@ class Tiles:
     kernels: Kernels
     bias: NDArray[np.float32]
     places: tuple[NDArray[np.int64], NDArray[np.int64]]
-    parts: tuple[Part, ...]
-    room: int
+    parts: Parts
 
     @property
     def nbytes(self) -> int:
@@ -59,8 +58,8 @@ class Tiles:
         counter = np.zeros(1, np.int64)
 
         def make_runs(_: int) -> None:
-            memory = kept.take(self.room)
-            own = Tile(*self.places, *parts_of(memory, self.parts))
+            memory = kept.take(self.parts.room)
+            own = Tile(*self.places, *self.parts.of(memory))
             correlate(counter, source, self.runs, self.down, self.along, self.kernels, out, own)
             kept.give(memory)
 
@@ -101,7 +100,6 @@ def tiles(task: Task) -> Tiles:
         np.resize(bias, len(bias) + LANES).astype(np.float32),
         (dealt, woven),
         parts,
-        room_for(parts),
     )
 
 
@@ -110,7 +108,7 @@ def workspace(task: Task, threads: int) -> int:
     _, needs, tiling = _known(task)
     positions = POSITION_BYTES * (sum(task.shape[:2]) + sum(tiling.side) + sum(needs.window)) * max(needs.channels)
     making = MAKING_BYTES * tiling.points
-    own = min(threads, tiling.pairs) * room_for(_parts(tiling, needs))
+    own = min(threads, tiling.pairs) * _parts(tiling, needs).room
     return tiling.spectra_bytes(needs) + max(making, own) + positions + SLACK
 
 
@@ -125,11 +123,11 @@ def _known(task: Task) -> tuple[Conv2d, Needs, Tiling]:
     return step, needs, tiling
 
 
-def _parts(tiling: Tiling, needs: Needs) -> tuple[Part, ...]:
-    """List the arrays of `Tile`, but for its tables."""
+def _parts(tiling: Tiling, needs: Needs) -> Parts:
+    """Lay out the arrays of `Tile`, but for its tables."""
     (inputs, outputs), (down, along), number = needs.channels, tiling.side, np.dtype(np.float32)
     blocks = down // LANES
-    return (
+    return Parts.laid_out(
         Part((down * ROW,), number),
         Part((blocks, (inputs * along + 1) * ROW), number),
         Part((blocks, 0 if needs.each else outputs * along * ROW), number),

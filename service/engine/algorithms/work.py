@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
@@ -60,13 +61,24 @@ class Part(NamedTuple):
     number: np.dtype[Any]
     beyond: int = 0
 
-    @property
-    def size(self) -> int:
-        return self.number.itemsize * prod(self.shape)
 
-    @property
-    def room(self) -> int:
-        return ceil((self.size + self.beyond) / CACHE_LINE) * CACHE_LINE
+class Parts(NamedTuple):
+    """Arrays that begin with a cache line, and where: laid out once, since a small image takes no longer than that."""
+
+    places: tuple[tuple[tuple[int, ...], np.dtype[Any], int], ...]
+    room: int
+    """Bytes of all."""
+
+    @classmethod
+    def laid_out(cls, *parts: Part) -> Parts:
+        places, end = [], 0
+        for shape, number, beyond in parts:
+            places.append((shape, number, end))
+            end += ceil((number.itemsize * prod(shape) + beyond) / CACHE_LINE) * CACHE_LINE
+        return cls(tuple(places), end)
+
+    def of(self, memory: Bytes) -> Iterator[NDArray[Any]]:
+        return (np.ndarray(shape, number, memory, start) for shape, number, start in self.places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +89,7 @@ class Work:
     rim: Rim
     strips: Strips
     sums: Sums
-    parts: tuple[Part, ...]
-    room: int
+    parts: Parts
 
     @classmethod
     def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, sums: Sums) -> Work:
@@ -98,7 +109,7 @@ class Work:
         twice = sums.window > 0 or len(sums.along.offsets) > 0
         dealt = layout.channels * layout.phases > 1
         row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
-        parts = (
+        parts = Parts.laid_out(
             Part((row_bytes if dealt else 0,), byte),
             Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
             Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
@@ -106,7 +117,7 @@ class Work:
             Part((SPARE_BYTES,), byte),
             Part((BLOCK,), sums.finish.scale.dtype),
         )
-        return cls(task, rim, strips, sums, parts, room_for(parts))
+        return cls(task, rim, strips, sums, parts)
 
     @property
     def nbytes(self) -> int:
@@ -116,32 +127,19 @@ class Work:
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
         """Compute the task strip by strip. Where the strips end does not depend on `threads`."""
         result = np.empty(self.task.output, self.task.target)
-        sums, kind = self.sums, KINDS[image.dtype.name]
-        source = Source(source_bytes(image), kind, *self.rim)
-        out = Output(rows_of_bytes(result), KINDS[result.dtype.name], sums.phases, sums.columns, sums.unit)
+        task, sums = self.task, self.sums
+        source = Source(source_bytes(image), KINDS[task.source], *self.rim)
+        out = Output(rows_of_bytes(result), KINDS[task.target], sums.phases, sums.columns, sums.unit)
         counter = np.zeros(1, np.int64)
 
         def make_strips(_: int) -> None:
-            memory = kept.take(self.room)
-            scratch = Scratch(*parts_of(memory, self.parts))
+            memory = kept.take(self.parts.room)
+            scratch = Scratch(*self.parts.of(memory))
             convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, scratch)
             kept.give(memory)
 
         parallel.each(make_strips, range(min(threads, len(self.strips.edges) - 1)), threads)
         return result
-
-
-def room_for(parts: Iterable[Part]) -> int:
-    """Count the bytes of memory for all parts, wherever it begins."""
-    return sum(part.room for part in parts) + CACHE_LINE
-
-
-def parts_of(memory: Bytes, parts: Iterable[Part]) -> Iterator[NDArray[Any]]:
-    """Cut memory into parts that begin with a cache line."""
-    at = -memory.ctypes.data % CACHE_LINE
-    for part in parts:
-        yield memory[at : at + part.size].view(part.number).reshape(part.shape)
-        at += part.room
 
 
 class Kept:
@@ -151,12 +149,13 @@ class Kept:
         self._idle: list[Bytes] = []
 
     def take(self, size: int) -> Bytes:
-        """Give at least `size` bytes, whatever they hold."""
-        try:
+        """Give at least `size` bytes that begin with a cache line, whatever they hold."""
+        with suppress(IndexError):
             memory = self._idle.pop()
-        except IndexError:
-            return np.empty(size, np.uint8)
-        return memory if len(memory) >= size else np.empty(size, np.uint8)
+            if len(memory) >= size:
+                return memory
+        memory = np.empty(size + CACHE_LINE, np.uint8)
+        return memory[-memory.ctypes.data % CACHE_LINE :]
 
     def give(self, memory: Bytes) -> None:
         """Take back what is not too large to be kept."""

@@ -83,6 +83,9 @@ class Lanes:
         lanes = ir.Constant(ir.VectorType(_INT32, self.count), [0] * self.count)
         return self.builder.shuffle_vector(vector, vector, lanes)
 
+    def add(self, x: Any, y: Any) -> Any:
+        return self.builder.add(x, y) if self.whole else self.builder.fadd(x, y)
+
     def add_product(self, total: Any, x: Any, weight: Any) -> Any:
         """Add; as one operation where the machine has it for floats."""
         if self.whole:
@@ -470,3 +473,275 @@ def _store(builder: Any, vectors: Sums, end: _Finish, size: int) -> None:
 
 def _all(sums: Sums) -> list[Any]:
     return [total for row in sums for total in row]
+
+
+LINES = 8 if VECTOR_BYTES == 64 else 4
+"""Sums that share their loads in `sum_lines`: with two lines of input for each, as many as there are registers for."""
+SHARE = 16
+"""Bytes of each segment that are dealt out to lanes, or brought back, at once."""
+
+
+@intrinsic
+def sum_lines(
+    typing: Any,  # noqa: ARG001 -- numba's interface
+    numbers: Any,
+    at: Any,
+    lines: Any,
+    line: Any,
+    weights: Any,
+    start: Any,
+    taps: Any,
+    folded: Any,
+    end_of_sum: Any,
+    kind: Any,
+    out: Any,
+    place: Any,
+    pitch: Any,
+) -> Any:
+    """Sum a run of `taps` taps for LINES sums, each a vector, and store them.
+
+    Tap j of sum r, of weight `weights[start + j]`, meets `numbers` from `at` + `lines[line + r + j]` on. The first
+    `folded` weights equal the last ones in reverse: what these meet is added first. The end of a sum, kind and place
+    are those of `sum_four_rows`; sum r is stored r * `pitch` bytes further.
+    """
+    signature = types.void(numbers, at, lines, line, weights, start, taps, folded, end_of_sum, kind, out, place, pitch)
+
+    def sums(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+        builder = lanes.builder
+        base, own = builder.gep(data(0), [values[1]]), builder.gep(data(4), [values[5]])
+        table = builder.gep(data(2), [values[3]])
+
+        def load(number: Any) -> Any:
+            return lanes.load(builder.gep(base, [builder.load(builder.gep(table, [number]))]), 0)
+
+        totals = _sum_run(lanes, load, own, values[6], values[7])
+        return [[total] for total in totals], _INT64(lanes.count)
+
+    return signature, _finished(sums)
+
+
+def _sum_run(lanes: _Lanes, load: Callable[[Any], Any], weights: Any, taps: Any, folded: Any) -> list[Any]:
+    """Write two loops over taps, of pairs and of others; lines move through registers from sum to sum."""
+    builder = lanes.builder
+    pairs, others, done = (builder.append_basic_block(name) for name in ("pairs", "others", "done"))
+    before, plain = builder.append_basic_block("before"), builder.append_basic_block("plain")
+    upper = [load(_INT64(number)) for number in range(LINES - 1)]
+    entry = builder.block
+    builder.cbranch(builder.icmp_signed(">", folded, _INT64(0)), before, plain)
+
+    builder.position_at_end(before)
+    last = builder.sub(taps, _INT64(1))
+    lower = [load(builder.add(last, _INT64(number))) for number in range(1, LINES)]
+    builder.branch(pairs)
+
+    builder.position_at_end(pairs)
+    initial = [_INT64(0), *upper, *lower, *[lanes.zero] * LINES]
+    moving = [builder.phi(value.type) for value in initial]
+    for register, value in zip(moving, initial, strict=True):
+        register.add_incoming(value, before)
+    tap, above, below, sums = moving[0], moving[1:LINES], moving[LINES : 2 * LINES - 1], moving[2 * LINES - 1 :]
+    weight = lanes.splat(builder.load(builder.gep(weights, [tap])))
+    above = [*above, load(builder.add(tap, _INT64(LINES - 1)))]
+    below = [load(builder.sub(last, tap)), *below]
+    sums = [lanes.add_product(total, lanes.add(x, y), weight) for total, x, y in zip(sums, above, below, strict=True)]
+    following = builder.add(tap, _INT64(1))
+    for register, value in zip(moving, (following, *above[1:], *below[:-1], *sums), strict=True):
+        register.add_incoming(value, pairs)
+    builder.cbranch(builder.icmp_signed("<", following, folded), pairs, plain)
+
+    builder.position_at_end(plain)
+    known = []
+    for first, value in zip((_INT64(0), *upper, *[lanes.zero] * LINES), (following, *above[1:], *sums), strict=True):
+        register = builder.phi(value.type)
+        register.add_incoming(first, entry)
+        register.add_incoming(value, pairs)
+        known.append(register)
+    stop = builder.sub(taps, folded)
+    builder.cbranch(builder.icmp_signed("<", known[0], stop), others, done)
+
+    builder.position_at_end(others)
+    moving = [builder.phi(value.type) for value in known]
+    for register, value in zip(moving, known, strict=True):
+        register.add_incoming(value, plain)
+    tap, above, sums = moving[0], moving[1:LINES], moving[LINES:]
+    weight = lanes.splat(builder.load(builder.gep(weights, [tap])))
+    above = [*above, load(builder.add(tap, _INT64(LINES - 1)))]
+    sums = [lanes.add_product(total, x, weight) for total, x in zip(sums, above, strict=True)]
+    following = builder.add(tap, _INT64(1))
+    for register, value in zip(moving, (following, *above[1:], *sums), strict=True):
+        register.add_incoming(value, others)
+    builder.cbranch(builder.icmp_signed("<", following, stop), others, done)
+
+    builder.position_at_end(done)
+    results = []
+    for early, late in zip(known[LINES:], sums, strict=True):
+        total = builder.phi(lanes.vector)
+        total.add_incoming(early, plain)
+        total.add_incoming(late, others)
+        results.append(total)
+    return results
+
+
+@intrinsic
+def spread(
+    typing: Any,  # noqa: ARG001 -- numba's interface
+    line: Any,
+    at: Any,
+    starts: Any,
+    kind: Any,
+    numbers: Any,
+    place: Any,
+) -> Any:
+    """Deal SHARE bytes of each segment out to lanes, as numbers.
+
+    Segment i begins at sample `starts[i]` of `line` (bytes of samples of `kind`). Its samples from `at` on become
+    lane i of the vectors of `numbers` from `place` on.
+    """
+    signature = types.void(line, at, starts, kind, numbers, place)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = {i: context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 2, 4)}
+        number = context.get_value_type(signature.args[4].dtype)
+        size = context.get_abi_sizeof(number)
+        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+        at, kind, target = values[1], values[3], builder.gep(data[4], [values[5]])
+
+        def of_kind(exponent: int) -> None:
+            first = builder.gep(data[0], [builder.shl(at, _INT64(exponent))])
+            some = ir.VectorType(_SAMPLES[exponent], SHARE >> exponent)
+            parts = []
+            for lane in range(lanes.count):
+                begin = builder.load(builder.gep(data[2], [_INT64(lane)]))
+                place = builder.gep(first, [builder.shl(begin, _INT64(exponent))])
+                parts.append([builder.load(builder.bitcast(place, some.as_pointer()), align=1)])
+            for step, part in enumerate(_pieces(builder, _transposed(builder, parts), lanes.count)):
+                place = builder.gep(target, [_INT64(step * lanes.count)])
+                vector = _as_number(lanes, part)
+                builder.store(vector, builder.bitcast(place, vector.type.as_pointer()), align=size)
+
+        _by_kind(builder, kind, of_kind, range(1 if lanes.whole else 4))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def collect(
+    typing: Any,  # noqa: ARG001 -- numba's interface
+    vectors: Any,
+    at: Any,
+    starts: Any,
+    kind: Any,
+    out: Any,
+    place: Any,
+    like: Any,
+) -> Any:
+    """Bring lanes back to their segments, SHARE bytes of each: the inverse of `spread`, but for the numbers.
+
+    Samples of `kind` stand in `vectors` (bytes), from sample `at` * lanes on; those of lane i come to samples
+    `starts[i]` + `place`, ... of `out` (bytes). There are as many lanes as a vector has for the numbers of `like`.
+    """
+    signature = types.void(vectors, at, starts, kind, out, place, like)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = {i: context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 2, 4)}
+        count = VECTOR_BYTES // context.get_abi_sizeof(context.get_value_type(signature.args[6].dtype))
+        at, kind, to = values[1], values[3], values[5]
+
+        def of_kind(exponent: int) -> None:
+            first = builder.gep(data[0], [builder.shl(builder.mul(at, _INT64(count)), _INT64(exponent))])
+            some = ir.VectorType(_SAMPLES[exponent], count)
+            parts = []
+            for step in range(SHARE >> exponent):
+                place = builder.gep(first, [_INT64(step * count << exponent)])
+                vector = builder.load(builder.bitcast(place, some.as_pointer()), align=1)
+                parts.append(_pieces(builder, [vector], min(count, VECTOR_BYTES >> exponent)))
+            for lane, part in enumerate(_pieces(builder, _transposed(builder, parts), SHARE >> exponent)):
+                begin = builder.add(builder.load(builder.gep(data[2], [_INT64(lane)])), to)
+                place = builder.gep(data[4], [builder.shl(begin, _INT64(exponent))])
+                builder.store(part, builder.bitcast(place, part.type.as_pointer()), align=1)
+
+        _by_kind(builder, kind, of_kind, range(4))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def fetch(typing: Any, array: Any, place: Any, write: Any) -> Any:  # noqa: ARG001 -- numba's interface
+    """Have the cache line of byte `place` of `array` (bytes) come near, to be written if the literal `write` is 1."""
+    if not isinstance(write, types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        line = builder.bitcast(builder.gep(data, [values[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [line.type, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
+        builder.call(function, [line, _INT32(write.literal_value), _INT32(3), _INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, place, write), generate
+
+
+_SAMPLES = (ir.IntType(8), ir.IntType(16), ir.FloatType(), ir.DoubleType())
+
+
+def _by_kind(builder: Any, kind: Any, write: Callable[[int], None], kinds: range) -> None:
+    """Write code for each of `kinds`, each in a block of its own."""
+    done, blocks = builder.append_basic_block("done"), [builder.append_basic_block(f"kind{k}") for k in kinds]
+    choice = builder.switch(kind, done)
+    for number, block in zip(kinds, blocks, strict=True):
+        choice.add_case(_INT64(number), block)
+        builder.position_at_end(block)
+        write(number)
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _transposed(builder: Any, rows: Sums) -> list[Any]:
+    """Transpose a matrix of 2**n rows, each in a few vectors: interleave rows half of it apart until one is left."""
+    while len(rows) > 1:
+        half = len(rows) // 2
+        rows = [
+            [part for x, y in zip(*pair, strict=True) for part in _interleaved(builder, x, y)]
+            for pair in zip(rows[:half], rows[half:], strict=True)
+        ]
+    return rows[0]
+
+
+def _interleaved(builder: Any, x: Any, y: Any) -> list[Any]:
+    count = x.type.count
+    order = [number for pair in zip(range(count), range(count, 2 * count), strict=True) for number in pair]
+    size = {8: 1, 16: 2}.get(getattr(x.type.element, "width", 0)) or (4 if x.type.element == ir.FloatType() else 8)
+    if 2 * count * size <= VECTOR_BYTES:
+        return [_shuffled(builder, x, y, order)]
+    return [_shuffled(builder, x, y, order[:count]), _shuffled(builder, x, y, order[count:])]
+
+
+def _pieces(builder: Any, vectors: list[Any], count: int) -> list[Any]:
+    """Cut or join vectors to some of `count` numbers."""
+    if vectors[0].type.count == count:
+        return vectors
+    if vectors[0].type.count < count:
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        return _pieces(builder, [_shuffled(builder, x, y, list(range(2 * x.type.count))) for x, y in pairs], count)
+    return [
+        _shuffled(builder, vector, vector, list(range(first, first + count)))
+        for vector in vectors
+        for first in range(0, vector.type.count, count)
+    ]
+
+
+def _shuffled(builder: Any, x: Any, y: Any, order: list[int]) -> Any:
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(order)), order))
+
+
+def _as_number(lanes: _Lanes, samples: Any) -> Any:
+    builder, element = lanes.builder, samples.type.element
+    if isinstance(element, ir.IntType):
+        return builder.zext(samples, lanes.vector) if lanes.whole else builder.uitofp(samples, lanes.vector)
+    if element == lanes.number:
+        return samples
+    convert = builder.fpext if lanes.number == ir.DoubleType() else builder.fptrunc
+    return convert(samples, lanes.vector)
