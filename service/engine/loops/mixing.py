@@ -3,8 +3,9 @@
 A strip holds some rows of an image, border included, as floats, its channels side by side as they are in the image.
 For each sample of a window one vector of weights is loaded, and multiplied with that sample of every pixel; the sums of
 all these pixels stay in registers until the window is done. No window is ever laid out: that of the next pixel begins
-`step` samples further. After E. Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
-architectures" (2018), in the layout that images have.
+`step` samples further. Where it has few samples, as in first layers, the weights stay in registers as well. After E.
+Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures" (2018), in the layout
+that images have.
 """
 
 # ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)

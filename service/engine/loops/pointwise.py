@@ -48,12 +48,23 @@ def _spread(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(builder.insert_element(undefined, number, _WHOLE(0)), undefined, _places([0] * LANES))
 
 
-def _channel(builder: Any, samples: Any, c: int) -> Any:
-    """Make every third sample from `c` on a float; integers are widened by the shuffle that collects them."""
-    kind, parts = samples.type.element, _WHOLE.width // getattr(samples.type.element, "width", _WHOLE.width)
-    places = [place for i in range(LANES) for place in (CHANNELS * i + c, *[LOAD] * (parts - 1))]
-    collected = builder.shuffle_vector(samples, ir.Constant(samples.type, None), _places(places))
-    return collected if kind == _REAL else builder.sitofp(builder.bitcast(collected, _WHOLES), _FLOATS)
+def _channels(builder: Any, samples: Any) -> list[Any]:
+    """Make every third sample a float, and so the next ones. Of bytes, channel c is 256**c times too large.
+
+    Bytes of a pixel are widened to a number of 32 bits all together, since masks cost less than shuffles.
+    """
+    kind, nothing = samples.type.element, ir.Constant(samples.type, None)
+    if kind == _SAMPLES[UINT8]:
+        places = [place for i in range(LANES) for place in (*range(CHANNELS * i, CHANNELS * (i + 1)), LOAD)]
+        pixels = builder.bitcast(builder.shuffle_vector(samples, nothing, _places(places)), _WHOLES)
+        masks = [ir.Constant(_WHOLES, [_WHOLE(255 << 8 * c)] * LANES) for c in range(CHANNELS)]
+        return [builder.sitofp(builder.and_(pixels, mask), _FLOATS) for mask in masks]
+    parts = 2 if kind == _SAMPLES[UINT16] else 1
+    widths = [[place for i in range(LANES) for place in (CHANNELS * i + c, LOAD)[:parts]] for c in range(CHANNELS)]
+    collected = [builder.shuffle_vector(samples, nothing, _places(places)) for places in widths]
+    if kind == _REAL:
+        return collected
+    return [builder.sitofp(builder.bitcast(channel, _WHOLES), _FLOATS) for channel in collected]
 
 
 def _sample(builder: Any, number: Any, high: Any, kind: int) -> Any:
@@ -100,8 +111,9 @@ def _load(builder: Any, start: Any, kind: Any) -> list[Any]:
         builder.position_at_end(block)
         places = [_vector(builder, start, number, LANES * CHANNELS * v, LOAD) for v in range(VECTORS)]
         samples = [builder.load(place, align=1) for place in places]
-        for (some, c), channel in zip(product(samples, range(CHANNELS)), channels, strict=True):
-            channel.add_incoming(_channel(builder, some, c), block)
+        values = [value for some in samples for value in _channels(builder, some)]
+        for channel, value in zip(channels, values, strict=True):
+            channel.add_incoming(value, block)
         builder.branch(meeting)
     meeting.instructions.extend(channels)
     builder.position_at_end(meeting)
@@ -162,7 +174,7 @@ def _sums(outputs: int) -> Any:
                 return context.make_array(signature.args[index])(context, builder, arguments[index]).data
 
             def numbers(index: int, count: int) -> list[Any]:
-                return [_spread(builder, builder.load(builder.gep(data(index), [_INT(i)]))) for i in range(count)]
+                return [builder.load(builder.gep(data(index), [_INT(i)])) for i in range(count)]
 
             def size(pixels: Any, channels: int, kind: Any) -> Any:
                 return builder.shl(builder.mul(pixels, _INT(channels)), kind)
@@ -171,7 +183,12 @@ def _sums(outputs: int) -> Any:
                 cgutils.raw_memcpy(builder, target, start, size, 1)  # type: ignore[no-untyped-call]
 
             _, kind, _, divisor, _, high, _, out_kind, begin, count = arguments
-            weights, biases, highest = numbers(2, outputs * CHANNELS), numbers(4, outputs), _spread(builder, high)
+            whole = builder.icmp_signed("==", kind, _INT(UINT8))
+            scales = [builder.select(whole, _REAL(256.0**-c), _REAL(1.0)) for c in range(CHANNELS)] * outputs
+            scaled = map(builder.fmul, numbers(2, outputs * CHANNELS), scales)
+            weights, biases, highest = (
+                [_spread(builder, number) for number in some] for some in (scaled, numbers(4, outputs), [high])
+            )
             room = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(_REAL, REACH), None))  # type: ignore[no-untyped-call]
             spare = builder.bitcast(room, cgutils.voidptr_t)
             with cgutils.for_range_slice(builder, _INT(0), count, _INT(TOGETHER), intp=_INT) as (pixel, _):
@@ -191,7 +208,7 @@ def _sums(outputs: int) -> Any:
 
                 start = builder.gep(data(6), [size(first, outputs, out_kind)])
                 fewer = builder.icmp_signed("<", left, _INT(TOGETHER))
-                _store(builder, results, outputs, highest, builder.select(fewer, spare, start), out_kind)
+                _store(builder, results, outputs, highest[0], builder.select(fewer, spare, start), out_kind)
                 with builder.if_then(fewer, likely=False):
                     copy(start, spare, size(left, outputs, out_kind))
             return context.get_dummy_value()
