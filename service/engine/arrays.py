@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -11,11 +12,11 @@ from numpy.typing import DTypeLike, NDArray
 CACHE_LINE = 64
 
 
-def aligned(shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
-    """Make an array of zeros that begins with a cache line."""
-    size = prod(shape)
-    memory = np.zeros(size + CACHE_LINE // number.itemsize, number)
-    skipped = -memory.ctypes.data % CACHE_LINE // number.itemsize
+def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray[Any]] = np.zeros) -> NDArray[Any]:
+    """Make an array that begins with a cache line."""
+    number, size = np.dtype(kind), prod(shape)
+    memory = make(size + CACHE_LINE // number.itemsize, number)
+    skipped = -memory.__array_interface__["data"][0] % CACHE_LINE // number.itemsize
     return memory[skipped : skipped + size].reshape(shape)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -53,23 +54,75 @@ def test_threads_are_kept() -> None:
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="threads are kept apart where the system can be asked for it, and there are two processors",
 )
-def test_threads_have_processors_of_their_own_for_as_long_as_they_work() -> None:
+def test_helpers_leave_its_processor_to_the_caller_wherever_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = os.sched_getaffinity(0)
-    together = threading.Barrier(2, timeout=60)
-    during: list[set[int]] = []
+    caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
+    during: dict[bool, set[int]] = {}
 
     def work(_: int) -> None:
         together.wait()
-        during.append(os.sched_getaffinity(0))
+        during[threading.get_ident() == caller] = os.sched_getaffinity(0)
 
-    for _ in range(2):  # threads that do not exist yet begin where they are put
-        during.clear()
+    for processor in [*before, *before]:  # threads that do not exist yet begin where they are put
+        monkeypatch.setattr(parallel, "_processor", lambda: processor)  # noqa: B023 -- called in this round
         parallel.each(work, range(2), 2)
-    assert during[0].isdisjoint(during[1])
-    assert os.sched_getaffinity(0) == before
-    with pytest.raises(ZeroDivisionError):
-        parallel.each(lambda piece: 1 // piece, range(2), 2)
-    assert os.sched_getaffinity(0) == before
+        assert during == {True: before, False: before - {processor}}
+
+
+def test_helper_that_was_not_needed_is_ready_for_the_next_call() -> None:
+    """The caller is done before a helper has woken: the work is withdrawn, and not done late or twice."""
+    for count in range(2, 200):
+        done: list[int] = []
+        parallel.each(done.append, range(count), 5)
+        assert sorted(done) == list(range(count))
+
+
+def test_calls_of_several_threads_do_not_disturb_each_other() -> None:
+    wrong: list[int] = []
+
+    def call(number: int) -> None:
+        for _ in range(200):
+            done: list[int] = []
+            parallel.each(done.append, range(number, number + 9), 3)
+            if sorted(done) != list(range(number, number + 9)):
+                wrong.append(number)
+
+    callers = [threading.Thread(target=call, args=(10 * number,)) for number in range(6)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(120)
+    assert not wrong
+
+
+def test_failure_of_a_helper_reaches_the_caller_and_is_forgotten() -> None:
+    caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
+
+    def work(_: int) -> None:
+        together.wait()
+        if threading.get_ident() != caller:
+            raise ValueError("helper")
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="helper"):
+            parallel.each(work, range(2), 2)
+    use_two_threads()
+
+
+def test_nothing_is_kept_of_what_was_done() -> None:
+    class Image:
+        pass
+
+    def use(image: Image) -> None:
+        together = threading.Barrier(2, timeout=60)
+        parallel.each(lambda _: (image, together.wait()), range(2), 2)
+
+    image = Image()
+    gone = weakref.ref(image)
+    use(image)
+    del image
+    use_two_threads()  # the helper has come to the end of the former call, if it has begun this one
+    assert gone() is None
 
 
 def use_two_threads() -> None:

@@ -18,7 +18,7 @@ from service.engine.arrays import aligned
 from service.engine.borders import indices
 from service.engine.geometry import field_of_view
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import FEW, HALF, MANY, WHOLE, Lines, Place, Weights, mix
+from service.engine.loops.mixing import FEW, HALF, MANY, NARROW, RUN, RUNS, WHOLE, Lines, Place, Weights, mix
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
@@ -76,7 +76,7 @@ class Form:
         strips = rows if alone else ceil(rows / height)
         return cls(
             step,
-            _blocks(len(step.weight) // step.groups, VECTOR_BYTES // number),
+            _blocks(len(step.weight) // step.groups, VECTOR_BYTES // number, NARROW if _narrow(step) else WHOLE),
             strips,
             1 if alone else ceil(rows / strips),
             step.dilation[0] if alone else 1,
@@ -166,7 +166,7 @@ class Mixing:
         form, out = Form.of(task), task.output
         whole, rest = divmod(out.width, MANY)
         parts = ceil(rest / FEW)
-        vectors = sum(RATES.mixing_vector if block.kind == WHOLE else RATES.mixing_half for block in form.blocks)
+        vectors = sum(RATES.mixing_half if block.kind == HALF else RATES.mixing_vector for block in form.blocks)
         summed = out.height * (whole * MANY + parts * FEW)
         calls = out.height * (whole + parts)
         return (
@@ -191,11 +191,10 @@ class Mixing:
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form, lines, weights = _plan(task)
         number, high = weights.weights.dtype, weights.weights.dtype.type(HIGHEST[task.target])
-        result = np.empty(task.output, task.target)
-        place = Place(
-            rows_of_bytes(result), KINDS[task.target], *result.shape[1:], form.lanes, form.straight(task), high
-        )
-        source, kind, counter = source_bytes(image), KINDS[image.dtype.name], np.zeros(1, np.int64)
+        result, out = aligned(task.output, task.target, np.empty), task.output
+        straight = form.straight(task)
+        place = Place(rows_of_bytes(result), KINDS[task.target], out.width, out.channels, form.lanes, straight, high)
+        source, kind, counter = source_bytes(image), KINDS[task.source], np.zeros(1, np.int64)
 
         def work(_: int) -> None:
             memory = aligned((form.strip,), number)
@@ -234,11 +233,18 @@ def _plan(task: Task) -> Plan:
     return Plan(form, lines, form.weights(task))
 
 
-def _blocks(outputs: int, vector: int) -> list[Block]:
-    """Cut the outputs of a group into blocks of one vector, and the last of half a one if that will do."""
+def _narrow(step: Conv2d) -> bool:
+    """Say whether windows are those of NARROW blocks, and there are registers for them."""
+    down, across = step.kernel_size
+    beside_another = step.groups == 1 and (step.dilation[1] == 1 or across == 1)
+    return beside_another and (down, across * step.in_channels) == (RUNS, RUN) and VECTOR_BYTES == 64
+
+
+def _blocks(outputs: int, vector: int, whole: int) -> list[Block]:
+    """Cut the outputs of a group into blocks of one vector, of kind `whole`, and the last of half a one if it fits."""
     blocks = []
     for output in range(0, outputs, vector):
         used = min(outputs - output, vector)
-        kind, lanes = (WHOLE, vector) if 2 * used > vector else (HALF, vector // 2)
+        kind, lanes = (whole, vector) if 2 * used > vector else (HALF, vector // 2)
         blocks.append(Block(kind, lanes, output, used))
     return blocks

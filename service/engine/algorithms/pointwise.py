@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import HIGHEST
-from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
+from service.engine.algorithms.ready import ready
+from service.engine.algorithms.strips import SLACK
 from service.engine.geometry import Padding
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import BLOCK, CHANNELS, PIECE, recolour
+from service.engine.loops.pointwise import CHANNELS, PIECE, recolour
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
@@ -42,26 +43,41 @@ class Pointwise:
             + woven * RATES.pointwise_weave
         )
 
-    def workspace(self, task: Task, threads: int) -> int:
-        return min(threads, _pieces(task)) * 4 * task.output.channels * BLOCK + SLACK
+    def workspace(self, task: Task, threads: int) -> int:  # noqa: ARG002 -- there are none but small arrays
+        return SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        step = task.step
-        if not isinstance(step, Conv2d):
-            raise TypeError(f"no way to compute a {type(step).__name__}")
-        result, outputs = np.empty(task.output, task.target), task.output.channels
-        weights = np.ascontiguousarray(step.weight.reshape(outputs, CHANNELS), np.float32)
-        bias = np.zeros(outputs, np.float32) if step.bias is None else step.bias.astype(np.float32)
-        divisor, high = np.float32(step.divisor), np.float32(HIGHEST[task.target])
-        source, kind, out_kind = source_bytes(image).reshape(-1), KINDS[task.source], KINDS[task.target]
-        out, counter = rows_of_bytes(result).reshape(-1), np.zeros(1, np.int64)
+        matrix, kind, out_kind = _matrix(task), KINDS[task.source], KINDS[task.target]
+        # So short a loop that after a rest the way to it counts: one call instead of several makes the bytes of both.
+        source = np.frombuffer(image.data.toreadonly(), np.uint8)
+        out, counter = np.empty(task.output.samples << out_kind, np.uint8), np.zeros(1, np.int64)
 
         def work(_: int) -> None:
-            sums = np.empty((outputs, BLOCK), np.float32)
-            recolour(source, kind, weights, divisor, bias, high, out, out_kind, counter, sums)
+            recolour(source, kind, *matrix, out, out_kind, counter)
 
         parallel.each(work, range(min(threads, _pieces(task))), threads)
-        return result
+        return out.view(task.target).reshape(task.output)
+
+
+class Matrix(NamedTuple):
+    weights: NDArray[np.float32]
+    divisor: np.float32
+    bias: NDArray[np.float32]
+    high: np.float32
+
+    @property
+    def nbytes(self) -> int:
+        return self.weights.nbytes + self.bias.nbytes
+
+
+@ready
+def _matrix(task: Task) -> Matrix:
+    step = task.step
+    if not isinstance(step, Conv2d):
+        raise TypeError(f"no way to compute a {type(step).__name__}")
+    weights = np.ascontiguousarray(step.weight.reshape(-1, CHANNELS), np.float32)
+    bias = np.zeros(len(weights), np.float32) if step.bias is None else step.bias.astype(np.float32)
+    return Matrix(weights, np.float32(step.divisor), bias, np.float32(HIGHEST[task.target]))
 
 
 def _pieces(task: Task) -> int:

@@ -119,7 +119,7 @@ class Winograd:
             SIDE,
         )
         weights = _weights(step, number)
-        result = np.empty(task.output, task.target)
+        result = aligned(task.output, task.target, np.empty)
         outputs, high = result.shape[2], number.type(HIGHEST[task.target])
         straight = result.dtype == number and step.divisor == 1
         place = Place(rows_of_bytes(result), KINDS[task.target], result.shape[1], outputs, outputs, straight, high)

@@ -3,13 +3,15 @@
 A strip holds some rows of an image, border included, as floats, its channels side by side as they are in the image.
 For each sample of a window one vector of weights is loaded, and multiplied with that sample of every pixel; the sums of
 all these pixels stay in registers until the window is done. No window is ever laid out: that of the next pixel begins
-`step` samples further. After E. Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
-architectures" (2018), in the layout that images have.
+`step` samples further. Where it has few samples, as in first layers, the weights stay in registers as well. After E.
+Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures" (2018), in the layout
+that images have.
 """
 
 # ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +28,10 @@ MANY = 24 if VECTOR_BYTES == 64 else 12
 """Pixels of one vector each whose sums fit into the registers: there are 32 of 64 bytes, or 16 of 32."""
 FEW = MANY // 3
 """Pixels at the end of a row, and all of a narrow one."""
-WHOLE, HALF = range(2)
-"""How much of a vector a block of outputs takes."""
+RUNS, RUN, BESIDE = 3, 9, 4
+"""Windows of 3 x 3 pixels of three channels: 27 vectors of weights and the sums of four pixels are 31 registers."""
+WHOLE, HALF, NARROW = range(3)
+"""How much of a vector a block of outputs takes; NARROW is a whole one whose windows are RUNS runs of RUN samples."""
 
 
 class Lines(NamedTuple):
@@ -171,6 +175,69 @@ def _products(pixels: int, parts: int) -> Any:
 
 _many, _few = _products(MANY, 1), _products(FEW, 1)
 _many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
+
+
+@intrinsic
+def _narrow(
+    typing: Any,
+    strip: Any,
+    at: Any,
+    step: Any,
+    offsets: Any,
+    weights: Any,
+    first: Any,
+    bias: Any,
+    lane: Any,
+    sums: Any,
+    place: Any,
+    pitch: Any,
+    pixels: Any,
+) -> Any:
+    """Do as `_many` does for `pixels` pixels, a multiple of BESIDE, whose windows are RUNS runs of RUN samples.
+
+    So few weights stay in registers, and what is added to a sum and where is known: that leaves nothing but products.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(index: int, *places: Any) -> Any:
+            base = context.make_array(signature.args[index])(context, builder, arguments[index]).data
+            for place in places:
+                base = builder.gep(base, [place])
+            return base
+
+        def vector(address: Any) -> Any:
+            return builder.bitcast(address, kind.as_pointer())
+
+        def loaded(address: Any) -> Any:
+            return builder.load(vector(address), align=size)
+
+        def spread(number: Any) -> Any:
+            lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
+            return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None))
+
+        sample = signature.args[0].dtype
+        number, size = context.get_value_type(sample), sample.bitwidth // 8
+        lanes, integer = VECTOR_BYTES // size, cgutils.intp_t
+        kind = ir.VectorType(number, lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        _, at, step, _, _, first, _, lane, _, place, pitch, pixels = arguments
+        runs = [pointer(0, at, builder.load(pointer(3, integer(RUN * run)))) for run in range(RUNS)]
+        factors = [loaded(pointer(4, first, integer(lanes * tap))) for tap in range(RUNS * RUN)]
+        added = loaded(pointer(6, lane))
+        with cgutils.for_range_slice(builder, integer(0), pixels, integer(BESIDE), intp=integer) as (pixel, _):
+            starts = [builder.mul(builder.add(pixel, integer(p)), step) for p in range(BESIDE)]
+            totals: list[Any] = [None] * BESIDE
+            for (run, tap), (p, start) in product(product(range(RUNS), range(RUN)), enumerate(starts)):
+                value = builder.load(builder.gep(builder.gep(runs[run], [start]), [integer(tap)]))
+                scaled = builder.fmul(spread(value), factors[RUN * run + tap], flags=["contract"])
+                totals[p] = builder.fadd(scaled, totals[p], flags=["contract"]) if totals[p] else scaled
+            for p, total in enumerate(totals):
+                target = pointer(8, place, builder.mul(builder.add(pixel, integer(p)), pitch))
+                builder.store(builder.fadd(total, added), vector(target), align=size)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(strip, i, i, offsets, weights, i, bias, i, sums, i, i, i), generate
 
 
 def _tile(rows: int, transform: Any) -> Any:
@@ -355,7 +422,7 @@ def mix(
     straight = place.out.reshape(-1).view(strip.dtype) if place.straight else sums
     line = place.width * place.outputs
     blocks, offsets, apart = weights.blocks, weights.offsets, place.pitch
-    w, bias = weights.weights, weights.bias
+    w, bias, narrow = weights.weights, weights.bias, blocks[:, 0].min() == NARROW
     while True:
         piece = next_piece(counter)
         if piece >= strips:
@@ -369,6 +436,8 @@ def mix(
             while x < place.width:
                 many = x + MANY <= place.width
                 pixels = MANY if many else FEW
+                if narrow and place.straight and many:
+                    pixels = (place.width - x) // FEW * FEW
                 x = max(0, min(x, place.width - pixels))
                 whole = place.straight and pixels <= place.width
                 target, first = (straight, y * line + x * place.outputs) if whole else (sums, 0)
@@ -376,7 +445,9 @@ def mix(
                 for b in range(len(blocks)):
                     block = blocks[b]
                     t, k, lane = at + x * step + block[1], block[2], block[3]
-                    if block[0] == WHOLE and many:
+                    if block[0] == NARROW:
+                        _narrow(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart, pixels)
+                    elif block[0] == WHOLE and many:
                         _many(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                     elif block[0] == WHOLE:
                         _few(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)

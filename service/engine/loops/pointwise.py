@@ -1,12 +1,13 @@
 """Sums over the three channels of a pixel, as floats: colours made gray, or turned into other colours.
 
-Lanes are pixels here. What the loops know of the distance between samples becomes shuffles; a block is small enough
-to stay in the first-level cache from one loop to the next.
+Lanes are pixels here, and what the distance between samples asks for are shuffles. They are written in LLVM's terms:
+the vectoriser makes bytes of three channels floats by way of 16 bits, and wants a loop of its own to round.
 """
 
 # ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,150 +16,210 @@ from numba.core import cgutils, types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.lanes import KINDS, UINT8, UINT16, next_piece
+from service.engine.loops.lanes import FLOAT32, KINDS, UINT8, UINT16, next_piece
 
 Array = NDArray[Any]
 
 CHANNELS = 3
-BLOCK = 1024
-"""Pixels that are summed before the next loop takes them."""
 PIECE = 1 << 15
 """Pixels that a thread takes at once."""
-
-
 LANES = 16
 """Pixels in a vector."""
 LOAD = 64
-"""Bytes that are read for them, of which they are 48."""
+"""Samples that are read for them, of which they are 48."""
+VECTORS = 4
+"""Worked on at once: to ask for each what kinds of samples there are took up to a sixth of the time."""
+TOGETHER = VECTORS * LANES
+REACH = (VECTORS - 1) * LANES * CHANNELS + LOAD
+"""Samples that are read for all of them."""
+
+_INT, _WHOLE, _REAL = cgutils.intp_t, cgutils.int32_t, ir.FloatType()
+_FLOATS, _WHOLES = ir.VectorType(_REAL, LANES), ir.VectorType(_WHOLE, LANES)
+_SAMPLES = {UINT8: ir.IntType(8), UINT16: ir.IntType(16), FLOAT32: _REAL}
+_CONTRACT = ("contract",)
 
 
-@intrinsic
-def _sum_bytes(
-    typing: Any,
-    source: Any,
-    first: Any,
-    red: Any,
-    green: Any,
-    blue: Any,
-    bias: Any,
-    sums: Any,
-    count: Any,
-) -> Any:
-    """Do as `_sum` does with `count` pixels, a multiple of LANES, from source[first] on, and read up to 64 bytes each.
+def _places(places: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(_WHOLE, len(places)), [_WHOLE(place) for place in places])
 
-    The vectoriser makes bytes of three channels floats by way of 16 bits; here one shuffle widens them.
+
+def _spread(builder: Any, number: Any) -> Any:
+    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    return builder.shuffle_vector(builder.insert_element(undefined, number, _WHOLE(0)), undefined, _places([0] * LANES))
+
+
+def _channels(builder: Any, samples: Any) -> list[Any]:
+    """Make every third sample a float, and so the next ones. Of bytes, channel c is 256**c times too large.
+
+    Bytes of a pixel are widened to a number of 32 bits all together, since masks cost less than shuffles.
     """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def data(index: int) -> Any:
-            return context.make_array(signature.args[index])(context, builder, arguments[index]).data
-
-        def spread(number: Any) -> Any:
-            lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
-            return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, LANES), None))
-
-        def channel(samples: Any, c: int) -> Any:
-            places = [place for i in range(LANES) for place in (CHANNELS * i + c, LOAD, LOAD, LOAD)]
-            mask = ir.Constant(ir.VectorType(cgutils.int32_t, LOAD), [cgutils.int32_t(place) for place in places])
-            wide = builder.shuffle_vector(samples, ir.Constant(samples.type, None), mask)
-            return builder.sitofp(builder.bitcast(wide, ir.VectorType(cgutils.int32_t, LANES)), floats)
-
-        floats, integer = ir.VectorType(ir.FloatType(), LANES), cgutils.intp_t
-        undefined = ir.Constant(floats, ir.Undefined)
-        weights, added = [spread(weight) for weight in arguments[2:5]], spread(arguments[5])
-        samples_at, sums_at = builder.gep(data(0), [arguments[1]]), data(6)
-        with cgutils.for_range_slice(builder, integer(0), arguments[7], integer(LANES), intp=integer) as (pixel, _):
-            pointer = builder.gep(samples_at, [builder.mul(pixel, integer(CHANNELS))])
-            samples = builder.load(builder.bitcast(pointer, ir.VectorType(ir.IntType(8), LOAD).as_pointer()))
-            samples.align = 1
-            total = builder.fmul(channel(samples, 0), weights[0])
-            for c in (1, 2):
-                product = builder.fmul(channel(samples, c), weights[c], flags=["contract"])
-                total = builder.fadd(product, total, flags=["contract"])
-            place = builder.bitcast(builder.gep(sums_at, [pixel]), floats.as_pointer())
-            builder.store(builder.fadd(total, added), place).align = 4
-        return context.get_dummy_value()
-
-    number, i = types.float32, types.intp
-    return types.void(source, i, number, number, number, number, sums, i), generate
+    kind, nothing = samples.type.element, ir.Constant(samples.type, None)
+    if kind == _SAMPLES[UINT8]:
+        places = [place for i in range(LANES) for place in (*range(CHANNELS * i, CHANNELS * (i + 1)), LOAD)]
+        pixels = builder.bitcast(builder.shuffle_vector(samples, nothing, _places(places)), _WHOLES)
+        masks = [ir.Constant(_WHOLES, [_WHOLE(255 << 8 * c)] * LANES) for c in range(CHANNELS)]
+        return [builder.sitofp(builder.and_(pixels, mask), _FLOATS) for mask in masks]
+    parts = 2 if kind == _SAMPLES[UINT16] else 1
+    widths = [[place for i in range(LANES) for place in (CHANNELS * i + c, LOAD)[:parts]] for c in range(CHANNELS)]
+    collected = [builder.shuffle_vector(samples, nothing, _places(places)) for places in widths]
+    if kind == _REAL:
+        return collected
+    return [builder.sitofp(builder.bitcast(channel, _WHOLES), _FLOATS) for channel in collected]
 
 
-@compiled(fastmath={"contract"})
-def _sum(samples: Array, weights: Array, bias: Any, sums: Array) -> None:
-    s = samples[: CHANNELS * len(sums)]
-    red, green, blue = weights[0], weights[1], weights[2]
-    for i in range(len(sums)):
-        sums[i] = s[3 * i] * red + s[3 * i + 1] * green + s[3 * i + 2] * blue + bias
+def _sample(builder: Any, number: Any, high: Any, kind: int) -> Any:
+    """Clip to 0..high and round half to even, or keep it as it is."""
+    if kind == FLOAT32:
+        return number
+    # Conditions that are false for NaN, which so becomes 0.
+    for condition, bound in ((">", ir.Constant(_FLOATS, None)), ("<", high)):
+        number = builder.select(builder.fcmp_ordered(condition, number, bound), number, bound)
+    name = f"llvm.lrint.v{LANES}i32.v{LANES}f32"
+    rounding = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WHOLES, [_FLOATS]), name)  # type: ignore[no-untyped-call]
+    return builder.trunc(builder.call(rounding, [number]), ir.VectorType(_SAMPLES[kind], LANES))
 
 
-@compiled
-def _divide(numbers: Array, divisor: Any, bias: Any) -> None:
-    for i in range(len(numbers)):
-        numbers[i] = numbers[i] / divisor + bias
+def _beside(builder: Any, rows: list[Any]) -> Any:
+    """Put the first of each row first, then the second of each; of one or three rows."""
+    if len(rows) == 1:
+        return rows[0]
+    first = builder.shuffle_vector(rows[0], rows[1], _places(list(range(2 * LANES))))
+    last = builder.shuffle_vector(rows[2], rows[2], _places(list(range(2 * LANES))))
+    return builder.shuffle_vector(first, last, _places([row * LANES + i for i in range(LANES) for row in range(3)]))
 
 
-@compiled
-def _rounded(number: Any, low: Any, high: Any) -> Any:
-    # Conditions, not min and max: these have a rule for NaN, which takes time. Here it becomes 0.
-    number = number if number > low else low  # noqa: FURB136
-    number = number if number < high else high  # noqa: FURB136
-    return np.int32(np.rint(number))
+def _vector(builder: Any, start: Any, kind: int, first: int, size: int) -> Any:
+    """Point to `size` samples of `kind` from the `first` on."""
+    place = builder.gep(start, [_INT(first << kind)])
+    return builder.bitcast(place, ir.VectorType(_SAMPLES[kind], size).as_pointer())
 
 
-@compiled
-def _round(numbers: Array, target: Array, high: Any) -> None:
-    low = high - high
-    n = numbers[: len(target)]
-    for i in range(len(target)):
-        target[i] = _rounded(n[i], low, high)
+def _ways(builder: Any, kind: Any) -> tuple[dict[int, Any], Any]:
+    """Branch to a block for each kind of samples; gives them by kind, and the one where they are to meet."""
+    blocks = {number: builder.append_basic_block("kind") for number in _SAMPLES}
+    choice = builder.switch(kind, blocks[FLOAT32])
+    for number in (UINT8, UINT16):
+        choice.add_case(_INT(number), blocks[number])
+    return blocks, builder.append_basic_block("meeting")
 
 
-@compiled
-def _copy(numbers: Array, target: Array) -> None:
-    n = numbers[: len(target)]
-    for i in range(len(target)):
-        target[i] = n[i]
+def _load(builder: Any, start: Any, kind: Any) -> list[Any]:
+    """Give the channels of the first vector of pixels from `start` on, then those of the next ones."""
+    blocks, meeting = _ways(builder, kind)
+    channels = [ir.PhiInstr(meeting, _FLOATS, "", ()) for _ in range(VECTORS * CHANNELS)]
+    for number, block in blocks.items():
+        builder.position_at_end(block)
+        places = [_vector(builder, start, number, LANES * CHANNELS * v, LOAD) for v in range(VECTORS)]
+        samples = [builder.load(place, align=1) for place in places]
+        values = [value for some in samples for value in _channels(builder, some)]
+        for channel, value in zip(channels, values, strict=True):
+            channel.add_incoming(value, block)
+        builder.branch(meeting)
+    meeting.instructions.extend(channels)
+    builder.position_at_end(meeting)
+    return channels
 
 
-@compiled
-def _weave_rounded(sums: Array, n: int, target: Array, high: Any) -> None:
-    """Put the first `n` of each of three rows beside one another."""
-    low = high - high
-    red, green, blue = sums[0][:n], sums[1][:n], sums[2][:n]
-    t = target[: 3 * n]
-    for i in range(n):
-        t[3 * i] = _rounded(red[i], low, high)
-        t[3 * i + 1] = _rounded(green[i], low, high)
-        t[3 * i + 2] = _rounded(blue[i], low, high)
+def _store(builder: Any, results: list[Any], outputs: int, high: Any, start: Any, kind: Any) -> None:
+    blocks, meeting = _ways(builder, kind)
+    for number, block in blocks.items():
+        builder.position_at_end(block)
+        samples = [_sample(builder, result, high, number) for result in results]
+        for first in range(0, len(samples), outputs):
+            some = _beside(builder, samples[first : first + outputs])
+            builder.store(some, _vector(builder, start, number, LANES * first, LANES * outputs), align=1)
+        builder.branch(meeting)
+    builder.position_at_end(meeting)
 
 
-@compiled
-def _weave(sums: Array, n: int, target: Array) -> None:
-    red, green, blue = sums[0][:n], sums[1][:n], sums[2][:n]
-    t = target[: 3 * n]
-    for i in range(n):
-        t[3 * i] = red[i]
-        t[3 * i + 1] = green[i]
-        t[3 * i + 2] = blue[i]
+def _sum(builder: Any, channels: list[Any], weights: list[Any]) -> Any:
+    total = builder.fmul(channels[0], weights[0])
+    for channel, weight in zip(channels[1:], weights[1:], strict=True):
+        total = builder.fadd(builder.fmul(channel, weight, flags=_CONTRACT), total, flags=_CONTRACT)
+    return total
 
 
-@compiled
-def _write(sums: Array, n: int, out: Array, kind: int, first: int, high: Any) -> None:
-    """Put `n` pixels into `out`, the bytes of samples of `kind`, from pixel `first` on."""
-    begin, end = first * len(sums), (first + n) * len(sums)
-    if len(sums) == 1:
-        if kind == UINT8:
-            _round(sums[0], out[begin:end], high)
-        elif kind == UINT16:
-            _round(sums[0], out.view(np.uint16)[begin:end], high)
-        else:
-            _copy(sums[0], out.view(np.float32)[begin:end])
-    elif kind == UINT8:
-        _weave_rounded(sums, n, out[begin:end], high)
-    elif kind == UINT16:
-        _weave_rounded(sums, n, out.view(np.uint16)[begin:end], high)
-    else:
-        _weave(sums, n, out.view(np.float32)[begin:end])
+def _over(builder: Any, totals: list[Any], divisor: Any) -> list[Any]:
+    entry, common = builder.block, _spread(builder, divisor)
+    with builder.if_then(builder.fcmp_unordered("!=", divisor, _REAL(1.0))):
+        quotients, block = [builder.fdiv(total, common) for total in totals], builder.block
+    results = [builder.phi(_FLOATS) for _ in totals]
+    for result, total, quotient in zip(results, totals, quotients, strict=True):
+        result.add_incoming(total, entry)
+        result.add_incoming(quotient, block)
+    return results
+
+
+def _sums(outputs: int) -> Any:
+    """Make the loop for `outputs` channels."""
+
+    @intrinsic
+    def sums(
+        typing: Any,
+        source: Any,
+        kind: Any,
+        weights: Any,
+        divisor: Any,
+        bias: Any,
+        high: Any,
+        out: Any,
+        out_kind: Any,
+        begin: Any,
+        count: Any,
+    ) -> Any:
+        """Recolour `count` pixels from pixel `begin` on, as `recolour` does."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def data(index: int) -> Any:
+                return context.make_array(signature.args[index])(context, builder, arguments[index]).data
+
+            def numbers(index: int, count: int) -> list[Any]:
+                return [builder.load(builder.gep(data(index), [_INT(i)])) for i in range(count)]
+
+            def size(pixels: Any, channels: int, kind: Any) -> Any:
+                return builder.shl(builder.mul(pixels, _INT(channels)), kind)
+
+            def copy(target: Any, start: Any, size: Any) -> None:
+                cgutils.raw_memcpy(builder, target, start, size, 1)  # type: ignore[no-untyped-call]
+
+            _, kind, _, divisor, _, high, _, out_kind, begin, count = arguments
+            whole = builder.icmp_signed("==", kind, _INT(UINT8))
+            scales = [builder.select(whole, _REAL(256.0**-c), _REAL(1.0)) for c in range(CHANNELS)] * outputs
+            scaled = map(builder.fmul, numbers(2, outputs * CHANNELS), scales)
+            weights, biases, highest = (
+                [_spread(builder, number) for number in some] for some in (scaled, numbers(4, outputs), [high])
+            )
+            room = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(_REAL, REACH), None))  # type: ignore[no-untyped-call]
+            spare = builder.bitcast(room, cgutils.voidptr_t)
+            with cgutils.for_range_slice(builder, _INT(0), count, _INT(TOGETHER), intp=_INT) as (pixel, _):
+                first, left = builder.add(begin, pixel), builder.sub(count, pixel)
+                start = builder.gep(data(0), [size(first, CHANNELS, kind)])
+                # Beyond the last pixels there may be no memory to read, nor any of this image to write.
+                beyond = builder.icmp_signed("<", builder.mul(left, _INT(CHANNELS)), _INT(REACH))
+                with builder.if_then(beyond, likely=False):
+                    copy(spare, start, size(left, CHANNELS, kind))
+                channels = _load(builder, builder.select(beyond, spare, start), kind)
+                totals = [
+                    _sum(builder, channels[v : v + CHANNELS], weights[o : o + CHANNELS])
+                    for v, o in product(range(0, len(channels), CHANNELS), range(0, len(weights), CHANNELS))
+                ]
+                quotients = _over(builder, totals, divisor)
+                results = [builder.fadd(some, bias) for some, bias in zip(quotients, biases * VECTORS, strict=True)]
+
+                start = builder.gep(data(6), [size(first, outputs, out_kind)])
+                fewer = builder.icmp_signed("<", left, _INT(TOGETHER))
+                _store(builder, results, outputs, highest[0], builder.select(fewer, spare, start), out_kind)
+                with builder.if_then(fewer, likely=False):
+                    copy(start, spare, size(left, outputs, out_kind))
+            return context.get_dummy_value()
+
+        i, number = types.intp, types.float32
+        return types.void(source, i, weights, number, bias, number, out, i, i, i), generate
+
+    return sums
+
+
+_one, _three = _sums(1), _sums(3)
 
 
 @compiled
@@ -172,42 +233,27 @@ def recolour(
     out: Array,
     out_kind: int,
     counter: Array,
-    sums: Array,
 ) -> None:
     """Make pixels of 1 or 3 channels of the pixels of `source`, PIECE at a time, until `counter` is past the last.
 
     `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3);
-    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high. `sums` (outputs,
-    BLOCK) is scratch.
+    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high.
     """
-    outputs = len(weights)
+    outputs, w = len(weights), weights.reshape(-1)
     pixels = len(out) // (1 << out_kind) // outputs
-    one = high / high
     while True:
         begin = next_piece(counter) * PIECE
         if begin >= pixels:
             break
-        for first in range(begin, min(begin + PIECE, pixels), BLOCK):
-            n = min(BLOCK, pixels - first)
-            for o in range(outputs):
-                plane, added = sums[o][:n], bias[o] if divisor == 1 else one - one
-                if kind == UINT8:
-                    w, at = weights[o], first * CHANNELS
-                    # The last vector of all must not read beyond the image.
-                    wide = max(0, min(n, (len(source) - at - LOAD) // CHANNELS + LANES)) // LANES * LANES
-                    _sum_bytes(source, at, w[0], w[1], w[2], added, plane, wide)
-                    _sum(source[at + wide * CHANNELS :], w, added, plane[wide:])
-                elif kind == UINT16:
-                    _sum(source.view(np.uint16)[first * CHANNELS :], weights[o], added, plane)
-                else:
-                    _sum(source.view(np.float32)[first * CHANNELS :], weights[o], added, plane)
-                if divisor != 1:
-                    _divide(plane, divisor, bias[o])
-            _write(sums, n, out, out_kind, first, high)
+        count = min(PIECE, pixels - begin)
+        if outputs == 1:
+            _one(source, kind, w, divisor, bias, high, out, out_kind, begin, count)
+        else:
+            _three(source, kind, w, divisor, bias, high, out, out_kind, begin, count)
 
 
 def warm() -> None:
-    source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, BLOCK), np.float32)
+    source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, CHANNELS), np.float32)
     source.flags.writeable = False
     counter, place = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    recolour(source, KINDS["uint8"], few[:, :3].copy(), one, few[0], one, place, UINT8, counter, few)
+    recolour(source, KINDS["uint8"], few, one, few[0], one, place, UINT8, counter)

@@ -40,6 +40,35 @@ def test_strips_of_any_height_give_the_same(
     check(Conv2d(weight, 1, stride, dilation, Padding(2, 1, 0, 3), "reflect", bias=RANDOM.normal(size=5)))
 
 
+@pytest.mark.parametrize("width", [*range(1, 10), 11, 23, 24, 25, 31, 33, 47, 70])
+@pytest.mark.parametrize("outputs", [3, 8, 16, 24, 28, 32])
+@pytest.mark.parametrize(
+    ("kernel", "channels", "dilation"), [((3, 3), 3, (2, 1)), ((3, 1), 9, (1, 7)), ((3, 9), 1, (1, 1))]
+)
+def test_windows_of_three_runs_of_nine_samples(
+    width: int, outputs: int, kernel: Pair, channels: int, dilation: Pair
+) -> None:
+    weight, bias = RANDOM.normal(size=(outputs, channels, *kernel)), RANDOM.normal(size=outputs)
+    image = RANDOM.normal(size=(9, width, channels))
+    for stride, divisor in (((1, 1), 1.0), ((2, 2), 3.0)):
+        step = Conv2d(weight, 1, stride, dilation, Padding(2, 1, 5, 4), divisor=divisor, bias=bias)
+        expected = oracle.apply(step, image)
+        for arithmetic, error in (("float64", 1e-12), ("float32", 1e-4)):
+            some = image.astype(arithmetic)
+            task = Task(step, Shape(*image.shape), arithmetic, arithmetic, arithmetic)  # type: ignore[arg-type]
+            np.testing.assert_allclose(Mixing().apply(task, some, 2), expected, rtol=0, atol=error)
+
+
+@pytest.mark.parametrize("outputs", [16, 28])
+def test_first_layers_of_a_picture_are_rounded_to_even(outputs: int) -> None:
+    picture = RANDOM.integers(0, 256, (20, 61, 3), dtype=np.uint8)
+    weight = RANDOM.integers(0, 3, (outputs, 3, 3, 3)).astype(np.float64)
+    step = Conv2d(weight, padding=Padding(1, 1, 1, 1), divisor=26, bias=RANDOM.integers(-9, 9, outputs) / 2.0)
+    task = Task(step, Shape(*picture.shape), "uint8", "uint8", "float32", exact=True)
+    expected = np.clip(np.rint(oracle.apply(step, picture)), 0, 255)
+    np.testing.assert_array_equal(Mixing().apply(task, picture, 2), expected)
+
+
 def test_groups_have_weights_of_their_own() -> None:
     check(Conv2d(RANDOM.normal(size=(6, 2, 3, 3)), 2, divisor=3, bias=RANDOM.normal(size=6)))
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.geometry import Padding, Pair, Shape
-from service.engine.loops.pointwise import BLOCK, PIECE
+from service.engine.loops.lanes import KINDS
+from service.engine.loops.pointwise import PIECE, recolour
 from service.engine.steps import Conv2d
 from tests.engine.algorithms.drawn import SAMPLES, task_of
 from tests.tolerance import assert_computes
@@ -42,7 +43,7 @@ def test_any_matrix_gives_the_oracles_answer(
         assert "float64" in {task.source, task.target, task.arithmetic}
 
 
-@pytest.mark.parametrize("pixels", [*range(1, 70), BLOCK - 1, BLOCK + 17, 3 * PIECE + 5])
+@pytest.mark.parametrize("pixels", [*range(1, 70), PIECE - 1, PIECE + 17, 3 * PIECE + 5])
 def test_every_pixel_up_to_the_last(pixels: int) -> None:
     image = np.random.default_rng(pixels).integers(0, 256, (1, pixels, 3), np.uint8)
     step = Conv2d(np.array([299.0, 587.0, 114.0]).reshape(1, 3, 1, 1), divisor=1000)
@@ -56,6 +57,36 @@ def test_ties_go_to_the_even_neighbour() -> None:
         step = Conv2d(np.array([1.0, 2.0, 2.0]).reshape(1, 3, 1, 1), divisor=divisor)
         task = Task(step, Shape(*image.shape), "uint8", "uint8", "float32", exact=True)
         assert_computes(task, image, Pointwise().apply(task, image, 1))
+
+
+@pytest.mark.parametrize("reds", [range(red, red + 32) for red in range(0, 256, 32)])
+def test_every_colour_is_rounded_as_whole_numbers_are(reds: range) -> None:
+    """From three bytes there are 2**24 grays: of 1000 times the luma, half to even."""
+    image = np.empty((len(reds), 256 * 256, 3), np.uint8)
+    image[..., 0] = np.array(reds)[:, None]
+    image[..., 1], image[..., 2] = np.divmod(np.arange(256 * 256), 256)
+    step = Conv2d(np.array([299.0, 587.0, 114.0]).reshape(1, 3, 1, 1), divisor=1000)
+    task = Task(step, Shape(*image.shape), "uint8", "uint8", "float32", exact=True)
+    level, rest = np.divmod(image.astype(np.int32) @ np.array([299, 587, 114], np.int32), 1000)
+    expected = level + (rest + level % 2 > 500)
+    np.testing.assert_array_equal(Pointwise().apply(task, image, 2)[..., 0], expected)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("pixels", [1, 15, 16, 21, 22, 63, 64, 69, 70, 150])
+def test_what_stands_around_an_image_neither_matters_nor_changes(pixels: int, outputs: int) -> None:
+    random = np.random.default_rng(pixels)
+    around, out = np.full((pixels + 200, 3), np.nan, np.float32), np.full((pixels + 200, outputs), -7, np.float32)
+    image, target = around[100 : 100 + pixels], out[100 : 100 + pixels]
+    image[:] = random.normal(size=image.shape)
+    source = image.reshape(-1).view(np.uint8)
+    source.flags.writeable = False
+    weights, one, float32 = random.normal(size=(outputs, 3)).astype(np.float32), np.float32(1), KINDS["float32"]
+    bias, counter = np.zeros(outputs, np.float32), np.zeros(1, np.int64)
+    recolour(source, float32, weights, one, bias, one, target.reshape(-1).view(np.uint8), float32, counter)
+    np.testing.assert_allclose(target, image.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-5)
+    assert (out[:100] == -7).all()
+    assert (out[100 + pixels :] == -7).all()
 
 
 @pytest.mark.parametrize(
