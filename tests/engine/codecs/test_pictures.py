@@ -366,6 +366,7 @@ def test_decoding_stays_within_its_bound(tmp_path: Path) -> None:
     files = {
         "webp": saved(np.dstack([image, image[..., :1]]), "WEBP", lossless=True, quality=0, method=0, exif=exif(6)),
         "jpeg": saved(cmyk, "JPEG", progressive=True, subsampling=0, exif=exif(6)),
+        "jpeg rgb": saved(image, "JPEG", progressive=True, subsampling=0, exif=exif(6)),
         "tiff": saved(cmyk, "TIFF", compression="tiff_lzw"),
         "png": saved(Image.fromarray(image).quantize(2), "PNG", bits=1, exif=exif(6)),
     }
