@@ -288,6 +288,18 @@ def test_too_many_scans_are_refused() -> None:
         inspect(many, LIMITS)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 64, 4096])
+def test_scans_are_found_wherever_the_search_is_cut(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(RGB, "JPEG", progressive=True)
+    scans = data.count(b"\xff\xda")
+    monkeypatch.setattr("service.engine.codecs.picture_headers._AT_ONCE", at_once)
+    monkeypatch.setattr("service.engine.codecs.picture_headers.MAX_SCANS", scans)
+    assert read(data).shape == RGB.shape
+    monkeypatch.setattr("service.engine.codecs.picture_headers.MAX_SCANS", scans - 1)
+    with pytest.raises(ImageTooLarge, match="scans"):
+        inspect(data, LIMITS)
+
+
 def test_long_runs_of_fill_bytes_are_refused_and_cost_nothing() -> None:
     data = saved(RGB, "JPEG")
     assert read(data[:2] + b"\xff" * 100 + data[2:]).shape == RGB.shape
