@@ -30,6 +30,7 @@ ONLY_IN = {
     "numba": "service/engine/loops",
     "PIL": "service/engine/codecs/pictures.py",
     "isal": "service/engine/codecs",
+    "simplejpeg": "service/engine/codecs/jpeg.py",
     "distributed": "service/dispatch/cluster.py",
     "dask": "service/dispatch/cluster.py",
     "opentelemetry": "service/routes/tracing.py",

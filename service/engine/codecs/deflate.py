@@ -10,6 +10,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from service.engine.loops import deflate as loops
+from service.engine.loops.joining import AT_ONCE
 
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
@@ -73,7 +74,7 @@ def _measured(data: Bytes) -> _Measured:
 def _coded(data: Bytes, measured: _Measured) -> Pieces:
     runs, lengths, head, head_bits, bits = measured
     out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
-    return [out[: loops.write(data, runs, lengths, head, head_bits, out)].data]
+    return [out[: loops.write(data, runs, lengths, head, head_bits, out, AT_ONCE)].data]
 
 
 def _repeats(data: Bytes) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, _imaging
 
+from service.engine.codecs import jpeg
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.arrow import lists_of_bytes
 from service.engine.codecs.base import Buffer, Decoded, Dtype, Format, ImageInfo, check_pixels
@@ -64,7 +65,8 @@ _MODELS = {
 _WITH_TRANSPARENCY = {"1": _TO_GRAY_ALPHA, "L": _TO_GRAY_ALPHA, "P": _TO_RGBA, "RGB": _TO_RGBA}
 _OTHER_MODELS = {"CMYK", "LAB"}
 """Whose profiles do not describe what they are converted to."""
-
+_JPEG = {"JPEG", "MPO"}
+"""By Pillow's format: an MPO is a JPEG with others behind it."""
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
 _TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
@@ -97,10 +99,11 @@ def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
 
 def decode(data: Buffer, info: ImageInfo) -> Decoded:
     """Read the first frame, upright, in the model that `info` says. Raises `InvalidImage` and `MemoryLimit`."""
-    with _refusing(info.format), _opened(bytes(data), info.format) as picture:
+    content = bytes(data)
+    with _refusing(info.format), _opened(content, info.format) as picture:
         model, turned = _model(picture, info.format), _orientation(picture)
         profile = None if picture.mode in _OTHER_MODELS else picture.info.get("icc_profile")
-        image = _pixels(picture, model)
+        image = _pixels(picture, model, content)
         if (
             info.format == "tiff"
             and model is _DEEP
@@ -162,8 +165,12 @@ def _model(picture: Any, kind: Format) -> _Model:
     return model
 
 
-def _pixels(picture: Any, model: _Model) -> NDArray[Any]:
+def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
     """Read the pixels as (H, W, C), in native byte order."""
+    if picture.format in _JPEG and model.mode is None:
+        plain = jpeg.pixels(content, picture.height, picture.width, model.channels)
+        if plain is not None:
+            return plain
     if model.mode is None:
         picture.load()
     else:

@@ -58,6 +58,11 @@ class Header:
         return (3 if self.colour == PALETTE else _SAMPLES[self.colour]) + (self.transparency is not None)
 
     @property
+    def as_stored(self) -> bool:
+        """Tell whether the samples of the file are the levels of the image, byte by byte."""
+        return self.depth == 8 and self.colour != PALETTE and self.transparency is None
+
+    @property
     def samples(self) -> int:
         """Count the samples that a pixel has in the file."""
         return _SAMPLES[self.colour]

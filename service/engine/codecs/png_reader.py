@@ -19,12 +19,14 @@ from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_
 from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
 from service.engine.codecs.png_header import damaged
 from service.engine.limits import Limits
-from service.engine.loops.png import unfilter_rows
+from service.engine.loops.unfilter import TOGETHER, unfilter_rows
 
 STRIP_BYTES = 256 * 1024
 """Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
+_LONG_STRIP_BYTES = 1024 * 1024
+"""Of rows so long that fewer than go together would fit into that."""
 
-_FEED_BYTES = 64 * 1024
+_FEED_BYTES = 1024 * 1024
 _WHOLE = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row, columns apart, rows apart, of each pass."""
@@ -59,14 +61,26 @@ def decode(data: Buffer, threads: int = 1) -> Decoded:
     strips = _strips(header, source, image)
     above = np.empty(0, np.uint8)
     for strip in _ahead(strips) if threads > 1 and image.nbytes > STRIP_BYTES else strips:
-        if strip.first:
-            above = np.zeros(strip.rows.shape[1] - 1, np.uint8)
-        if not unfilter_rows(strip.rows, above, max(1, header.depth * header.samples // 8)):
-            raise damaged("a row names a filter that does not exist")
-        above = strip.rows[-1, 1:]
-        strip.target[:] = _colours(header, _samples(header, strip.rows[:, 1:], strip.target.shape[1]))
+        above = _finish_strip(header, strip, above)
     source.finish()
     return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
+
+
+def _finish_strip(header: png.Header, strip: _Strip, above: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make pixels of a strip, below the unfiltered row `above`; gives its own last row."""
+    rows, row_bytes = len(strip.filtered), strip.filtered.shape[1] - 1
+    if strip.first:
+        above = np.zeros(row_bytes, np.uint8)
+    at_once = header.as_stored and strip.target.flags.c_contiguous
+    unfiltered: NDArray[np.uint8] = (
+        strip.target.reshape(rows, row_bytes) if at_once else np.empty((rows, row_bytes), np.uint8)
+    )
+    if not unfilter_rows(strip.filtered, above, max(1, header.depth * header.samples // 8), unfiltered):
+        raise damaged("a row names a filter that does not exist")
+    if not at_once:
+        strip.target[:] = _colours(header, _samples(header, unfiltered, strip.target.shape[1]))
+    last: NDArray[np.uint8] = unfiltered[-1]
+    return last
 
 
 class _Inflater:
@@ -76,13 +90,13 @@ class _Inflater:
         self._stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
         self._feed = self._pieces(view, chunks)
 
-    def fill(self, buffer: NDArray[np.uint8]) -> None:
-        """Inflate exactly as many bytes as the buffer (1-D) has."""
-        position = 0
-        while position < len(buffer):
-            piece = self._inflate(len(buffer) - position)
-            buffer[position : position + len(piece)] = np.frombuffer(piece, np.uint8)
-            position += len(piece)
+    def read(self, size: int) -> bytes:
+        """Inflate exactly so many bytes."""
+        pieces, missing = [], size
+        while missing:
+            pieces.append(self._inflate(missing))
+            missing -= len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
         """Check that the stream ends here, and every checksum that has not been looked at."""
@@ -115,9 +129,9 @@ class _Inflater:
 
 
 class _Strip(NamedTuple):
-    """Some rows of a pass, (rows, 1 + bytes), still filtered, and where in the image they belong."""
+    """Some rows of a pass, (rows, 1 + bytes), read-only, and where in the image they belong."""
 
-    rows: NDArray[np.uint8]
+    filtered: NDArray[np.uint8]
     target: NDArray[Any]
     first: bool
 
@@ -127,12 +141,17 @@ def _strips(header: png.Header, source: _Inflater, image: NDArray[Any]) -> Itera
         target = image[top::down, left::across]
         height, width = target.shape[:2]
         row_bytes = 1 + (width * header.depth * header.samples + 7) // 8
-        rows_each = max(1, STRIP_BYTES // max(row_bytes, width))
+        rows_each = _rows_each(max(row_bytes, width))
         for start in range(0, height if width else 0, rows_each):
             strip = target[start : start + rows_each]
-            rows = np.empty((len(strip), row_bytes), np.uint8)
-            source.fill(rows.reshape(-1))
-            yield _Strip(rows, strip, first=start == 0)
+            content = np.frombuffer(source.read(len(strip) * row_bytes), np.uint8)
+            yield _Strip(content.reshape(-1, row_bytes), strip, first=start == 0)
+
+
+def _rows_each(row_bytes: int) -> int:
+    """Say how many rows are inflated at once: a multiple of those that are unfiltered together, if these fit."""
+    whole = STRIP_BYTES // row_bytes // TOGETHER * TOGETHER
+    return whole or max(1, min(TOGETHER, _LONG_STRIP_BYTES // row_bytes))
 
 
 def _ahead(items: Iterator[Item]) -> Iterator[Item]:

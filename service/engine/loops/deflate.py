@@ -15,6 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import address, compiled, intrinsic
+from service.engine.loops.joining import EIGHTS, LITERALS, PLANES_BYTES, WORDS, join_codes
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
@@ -341,19 +342,51 @@ def _literal(data: Bytes, here: int, some: int, which: int) -> Any:
 
 
 @compiled
-def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> Any:
+def _planes(codes: Any) -> Bytes:
+    """Lay out the codes of literals as `join_codes` takes them."""
+    planes = np.empty(PLANES_BYTES, np.uint8)
+    for literal in range(256):
+        code = codes[literal]
+        bits = code >> (-code & np.uint64(63))
+        planes[literal], planes[256 + literal] = bits & np.uint64(255), bits >> np.uint64(8) & np.uint64(255)
+        planes[512 + literal] = code & np.uint64(63)
+    return planes
+
+
+@compiled
+def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes, at_once: int) -> Any:
     """Write the head, literals and runs, the end of the block and an empty stored one; gives the bytes of it all.
 
-    All but `out` is what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its bits.
+    `runs` to `head_bits` are what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its
+    bits. `at_once` is `joining.AT_ONCE`, or 0 for the same by other means.
     """
     for i in range(head_bits // 8 + 1):
         out[i] = head[i]
     codes = _codes(lengths, 2 * 512)  # the upper half: of no bits
+    planes, joined, bits = _planes(codes), np.empty(8 * WORDS, np.uint8), np.empty(WORDS, np.uint8)
+    words = joined.view(np.uint64)
     place: Any = head_bits >> 3
     here, filled = 0, np.uint64(head_bits & 7)
     pending = np.uint64(out[place])
     for run in range(len(runs) + 1):
         first, last = (runs[run, 0], runs[run, 1]) if run < len(runs) else (len(data), len(data))
+        while at_once and here < first and here + LITERALS <= len(data):
+            some = min(first - here, LITERALS)
+            fit = join_codes(data, here, some, planes, joined, bits)
+            if fit and some == LITERALS:  # the usual case: a loop that is rolled out
+                for i in range(EIGHTS):
+                    pending |= words[i] << filled
+                    place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[i]))
+            elif fit:
+                for i in range((some + 7) >> 3):
+                    pending |= words[i] << filled
+                    place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[i]))
+            else:
+                for i in range((some + 7) >> 3):
+                    for word in (EIGHTS + i, 2 * EIGHTS + i):
+                        pending |= words[word] << filled
+                        place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[word]))
+            here += some
         while here + 8 <= first:
             place, pending, filled = _put_four(out, place, pending, filled, data, here, 4, codes)
             place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, 4, codes)

@@ -1,4 +1,4 @@
-"""PNG's row filters, forth and back (PNG specification, third edition, section 9).
+"""PNG's row filters (PNG specification, third edition, section 9); unfilter.py undoes them.
 
 Rows are uint8 (rows, bytes); `prior` is the row above the first one, zeros at the top; `pixel` is the distance in
 bytes to the sample on the left. Trap: whole-row slices let the compiler prove that no index is negative, and a cast
@@ -133,65 +133,3 @@ def _paeth(row: Rows, prior: Rows, pixel: int, residuals: Rows) -> None:
     left, above, corner, current, out = row[:rest], prior[pixel:], prior[:rest], row[pixel:], residuals[pixel:]
     for i in range(rest):
         out[i] = np.uint8(current[i] - _nearest(left[i], above[i], corner[i]))
-
-
-@compiled
-def unfilter_rows(filtered: Rows, prior: Rows, pixel: int) -> bool:
-    """Undo the filters in place: (rows, 1 + bytes), the way first. False where a row names no known way."""
-    for index in range(filtered.shape[0]):
-        way, row = filtered[index, 0], filtered[index, 1:]
-        if way == SUB:
-            _undo_sub(row, pixel)
-        elif way == UP:
-            _undo_up(row, prior)
-        elif way == AVERAGE:
-            _undo_average(row, prior, pixel)
-        elif way == PAETH:
-            _undo_paeth(row, prior, pixel)
-        elif way != NONE:
-            return False
-        prior = row
-    return True
-
-
-@compiled
-def _undo_sub(row: Rows, pixel: int) -> None:
-    left, current = row[: len(row) - pixel], row[pixel:]
-    for i in range(len(current)):
-        current[i] += left[i]
-
-
-@compiled
-def _undo_up(row: Rows, prior: Rows) -> None:
-    for i in range(len(row)):
-        row[i] += prior[i]
-
-
-@compiled
-def _undo_average(row: Rows, prior: Rows, pixel: int) -> None:
-    for i in range(pixel):
-        row[i] += prior[i] >> 1
-    left, above, current = row[: len(row) - pixel], prior[pixel:], row[pixel:]
-    for i in range(len(current)):
-        current[i] = np.uint8(current[i] + ((np.int32(left[i]) + np.int32(above[i])) >> 1))
-
-
-@compiled
-def _undo_paeth(row: Rows, prior: Rows, pixel: int) -> None:
-    """Undo Paeth's filter; the time is that of one chain of dependent instructions, hence the choice of the formula.
-
-    With p = a + b - c, the nearest to p of a, b, c is decided by where 3c - a - b lies between the lower and the higher
-    of a and b: beneath the lower it is the higher, above the higher the lower, otherwise c. After F. Giesen, who found
-    it for stb_image; equal to the specification's for all a, b, c.
-    """
-    for i in range(pixel):
-        row[i] += prior[i]
-    rest = len(row) - pixel
-    left, above, corner, current = row[:rest], prior[pixel:], prior[:rest], row[pixel:]
-    for i in range(rest):
-        a, b, c = np.int32(left[i]), np.int32(above[i]), np.int32(corner[i])
-        bound = 3 * c - b - a
-        low, high = min(a, b), max(a, b)
-        guess = low if high <= bound else c
-        guess = high if bound <= low else guess
-        current[i] = np.uint8(current[i] + guess)

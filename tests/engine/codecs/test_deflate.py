@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.engine.codecs.deflate import fast, small
 from service.engine.loops import deflate as loops
+from service.engine.loops.joining import AT_ONCE
 
 Bytes = NDArray[np.uint8]
 
@@ -32,11 +33,14 @@ def coded(data: Bytes) -> bytes:
     runs = np.empty((len(data) // loops.RUN, 2), np.int32)
     lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
     found, head_bits, bits = loops.measure(data, runs, lengths, head)
-    out = np.full(bits // 8 + loops.END_BYTES + 8, 0xA5, np.uint8)  # the last 8 must not be touched
-    size = loops.write(data, runs[:found], lengths, head, head_bits, out)
-    assert size == (bits + 3 + 7) // 8 + len(SYNC) <= len(out) - 8
-    assert (out[-8:] == 0xA5).all()
-    stream = out[:size].tobytes()
+    streams = set()
+    for at_once in {0, AT_ONCE}:
+        out = np.full(bits // 8 + loops.END_BYTES + 8, 0xA5, np.uint8)  # the last 8 must not be touched
+        size = loops.write(data, runs[:found], lengths, head, head_bits, out, at_once)
+        assert size == (bits + 3 + 7) // 8 + len(SYNC) <= len(out) - 8
+        assert (out[-8:] == 0xA5).all()
+        streams.add(out[:size].tobytes())
+    (stream,) = streams
     assert stream.endswith(SYNC)
     return stream
 

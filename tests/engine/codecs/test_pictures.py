@@ -288,6 +288,18 @@ def test_too_many_scans_are_refused() -> None:
         inspect(many, LIMITS)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 64, 4096])
+def test_scans_are_found_wherever_the_search_is_cut(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(RGB, "JPEG", progressive=True)
+    scans = data.count(b"\xff\xda")
+    monkeypatch.setattr("service.engine.codecs.picture_headers._AT_ONCE", at_once)
+    monkeypatch.setattr("service.engine.codecs.picture_headers.MAX_SCANS", scans)
+    assert read(data).shape == RGB.shape
+    monkeypatch.setattr("service.engine.codecs.picture_headers.MAX_SCANS", scans - 1)
+    with pytest.raises(ImageTooLarge, match="scans"):
+        inspect(data, LIMITS)
+
+
 def test_long_runs_of_fill_bytes_are_refused_and_cost_nothing() -> None:
     data = saved(RGB, "JPEG")
     assert read(data[:2] + b"\xff" * 100 + data[2:]).shape == RGB.shape
@@ -366,6 +378,7 @@ def test_decoding_stays_within_its_bound(tmp_path: Path) -> None:
     files = {
         "webp": saved(np.dstack([image, image[..., :1]]), "WEBP", lossless=True, quality=0, method=0, exif=exif(6)),
         "jpeg": saved(cmyk, "JPEG", progressive=True, subsampling=0, exif=exif(6)),
+        "jpeg rgb": saved(image, "JPEG", progressive=True, subsampling=0, exif=exif(6)),
         "tiff": saved(cmyk, "TIFF", compression="tiff_lzw"),
         "png": saved(Image.fromarray(image).quantize(2), "PNG", bits=1, exif=exif(6)),
     }

@@ -13,7 +13,8 @@ from service.engine.codecs import Compression, decode, encode_png, inspect, warm
 from service.engine.limits import Limits
 from service.engine.loops import deflate
 from service.engine.loops.pixels import pack
-from service.engine.loops.png import _paeth, filter_rows, unfilter_rows
+from service.engine.loops.png import _paeth, filter_rows
+from service.engine.loops.unfilter import unfilter_rows
 from tests.engine.codecs.samples import image_of, profile, saved, unfiltered
 
 SIZES = [(1, 1), (1, 41), (41, 1), (2, 2), (23, 19)]
