@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.routes.exchange import exchange_of, method_of, route_of
 
@@ -76,40 +76,26 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = bytes_in = bytes_out = 0
-
-        async def counted() -> Message:
-            nonlocal bytes_in
-            message = await receive()
-            bytes_in += len(message.get("body", b""))
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal status, bytes_out
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            bytes_out += len(message.get("body", b""))
-            await send(message)
-
         try:
-            await self.app(scope, counted, watched)
+            await self.app(scope, receive, send)
         finally:
             if route_of(scope) not in _UNLOGGED:
-                _log.info("request", **_line(scope, status), bytes_in=bytes_in, bytes_out=bytes_out)
+                _log.info("request", **_line(scope))
 
 
-def _line(scope: Scope, status: int) -> Mapping[str, Any]:
+def _line(scope: Scope) -> Mapping[str, Any]:
     exchange = exchange_of(scope)
     line = {
         "request_id": exchange.request_id,
         "route": route_of(scope),
         "method": method_of(scope),
-        "status": status,
+        "status": exchange.status,
         "seconds": round(exchange.elapsed, 6),
         "spans": {name: round(seconds, 6) for name, seconds in exchange.spans.items()},
     }
     known = {"code": exchange.code, "pixels": exchange.pixels}
-    return line | {name: value for name, value in known.items() if value is not None}
+    line |= {name: value for name, value in known.items() if value is not None}
+    return line | {"bytes_in": exchange.bytes_in, "bytes_out": exchange.bytes_out}
 
 
 def _written(form: Literal["console", "json"]) -> list[Any]:

@@ -9,7 +9,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.dispatch import Status
 from service.routes.exchange import Exchange, exchange_of, method_of, route_of
@@ -84,15 +84,8 @@ class Measure:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send)
         finally:
-            self._metrics.count(route_of(scope), method_of(scope), status, exchange_of(scope))
+            exchange = exchange_of(scope)
+            self._metrics.count(route_of(scope), method_of(scope), exchange.status or 500, exchange)
