@@ -65,7 +65,7 @@ async def _filter(request: Request, services: Services, preset: Preset | None) -
         job = Job(
             kind="filter",
             body=upload.body,
-            limits=settings.limits(),
+            limits=services.limits,
             received=received,
             form=upload.form,
             spec=preset.text if preset else upload.spec,

@@ -73,6 +73,7 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._log = _log.bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +83,7 @@ class RequestLog:
             await self.app(scope, receive, send)
         finally:
             if route_of(scope) not in _UNLOGGED:
-                _log.info("request", **_line(scope))
+                self._log.info("request", **_line(scope))
 
 
 def _line(scope: Scope) -> Mapping[str, Any]:
