@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -31,7 +32,7 @@ class Task:
     arithmetic: Arithmetic
     exact: bool = False
 
-    @property
+    @cached_property
     def output(self) -> Shape:
         return self.step.output(self.shape)
 

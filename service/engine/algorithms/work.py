@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
@@ -54,19 +53,11 @@ class Sums(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """An array of the scratch memory of a thread; of some, so much behind the end may be read."""
+    """An array of the scratch memory of a thread, and the byte at which it begins."""
 
     shape: tuple[int, ...]
     number: np.dtype[Any]
-    beyond: int = 0
-
-    @property
-    def size(self) -> int:
-        return self.number.itemsize * prod(self.shape)
-
-    @property
-    def room(self) -> int:
-        return ceil((self.size + self.beyond) / CACHE_LINE) * CACHE_LINE
+    start: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +89,15 @@ class Work:
         twice = sums.window > 0 or len(sums.along.offsets) > 0
         dealt = layout.channels * layout.phases > 1
         row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
-        parts = (
-            _Part((row_bytes if dealt else 0,), byte),
-            _Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
-            _Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
-            _Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
-            _Part((SPARE_BYTES,), byte),
-            _Part((BLOCK,), sums.finish.scale.dtype),
+        parts, end = _laid_out(
+            ((row_bytes if dealt else 0,), byte, 0),
+            ((cut.highest, layout.pitch), numbers, SPAN_BYTES),
+            ((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
+            ((sums.planes, TOGETHER, BLOCK_BYTES), byte, 0),
+            ((SPARE_BYTES,), byte, 0),
+            ((BLOCK,), sums.finish.scale.dtype, 0),
         )
-        return cls(task, rim, strips, sums, parts, sum(part.room for part in parts) + CACHE_LINE)
+        return cls(task, rim, strips, sums, parts, end)
 
     @property
     def nbytes(self) -> int:
@@ -116,26 +107,28 @@ class Work:
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
         """Compute the task strip by strip. Where the strips end does not depend on `threads`."""
         result = np.empty(self.task.output, self.task.target)
-        sums, kind = self.sums, KINDS[image.dtype.name]
-        source = Source(source_bytes(image), kind, *self.rim)
-        out = Output(rows_of_bytes(result), KINDS[result.dtype.name], sums.phases, sums.columns, sums.unit)
+        task, sums = self.task, self.sums
+        source = Source(source_bytes(image), KINDS[task.source], *self.rim)
+        out = Output(rows_of_bytes(result), KINDS[task.target], sums.phases, sums.columns, sums.unit)
         counter = np.zeros(1, np.int64)
 
         def make_strips(_: int) -> None:
             memory = kept.take(self.room)
-            scratch = Scratch(*self._cut(memory))
+            scratch = Scratch(*(np.ndarray(shape, number, memory, start) for shape, number, start in self.parts))
             convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, scratch)
             kept.give(memory)
 
         parallel.each(make_strips, range(min(threads, len(self.strips.edges) - 1)), threads)
         return result
 
-    def _cut(self, memory: Bytes) -> Iterator[NDArray[Any]]:
-        """Cut memory into parts that begin with a cache line."""
-        at = -memory.ctypes.data % CACHE_LINE
-        for part in self.parts:
-            yield memory[at : at + part.size].view(part.number).reshape(part.shape)
-            at += part.room
+
+def _laid_out(*parts: tuple[tuple[int, ...], np.dtype[Any], int]) -> tuple[tuple[_Part, ...], int]:
+    """Lay out arrays, each from a cache line on, where so much behind their ends may be read; give the end of all."""
+    laid, end = [], 0
+    for shape, number, beyond in parts:
+        laid.append(_Part(shape, number, end))
+        end += ceil((number.itemsize * prod(shape) + beyond) / CACHE_LINE) * CACHE_LINE
+    return tuple(laid), end
 
 
 class Kept:
@@ -145,12 +138,11 @@ class Kept:
         self._idle: list[Bytes] = []
 
     def take(self, size: int) -> Bytes:
-        """Give at least `size` bytes, whatever they hold."""
-        try:
-            memory = self._idle.pop()
-        except IndexError:
-            return np.empty(size, np.uint8)
-        return memory if len(memory) >= size else np.empty(size, np.uint8)
+        """Give at least `size` bytes that begin with a cache line, whatever they hold."""
+        if self._idle and len(memory := self._idle.pop()) >= size:
+            return memory
+        memory = np.empty(size + CACHE_LINE, np.uint8)
+        return memory[-memory.ctypes.data % CACHE_LINE :]
 
     def give(self, memory: Bytes) -> None:
         """Take back what is not too large to be kept."""
