@@ -33,7 +33,7 @@ JOINED_BYTES = 64 * 1024
 PIPELINED = 32
 CONNECTIONS = 8192
 BODILESS = frozenset({204, 304})
-_FIELD = re.compile(rb"[^\x00-\x1f\x7f()<>@,;:\\[\]={} \t\"]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n")  # as in uvicorn
+_HEADER_LINES = re.compile(rb"(?:[!#-'*+\-.^_`|~0-9A-Za-z]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*")
 _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
@@ -86,10 +86,10 @@ class Cycle(RequestResponseCycle):
             self.keep_alive = False
         elif not self.keep_alive:
             headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        if not all(map(_FIELD.fullmatch, lines)):
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if not _HEADER_LINES.fullmatch(lines) or lines.count(b"\r\n") != len(headers):
             raise RuntimeError("a header of the answer has characters that no header may have")
-        self._head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
+        self._head = b"%b%b\r\n" % (STATUS_LINE[status], lines)
 
     def _go_on(self, body: bytes | memoryview, *, more: bool) -> None:
         if self.scope["method"] == "HEAD":
