@@ -31,8 +31,9 @@ from service.routes.logs import RequestLog, configure_logs
 from service.routes.measure import Measure, Metrics
 from service.routes.prefix import Prefix
 from service.routes.query import LongQuery
-from service.routes.request_id import RequestId
-from service.routes.security import ApiKeys, SecureHeaders
+from service.routes.record import Recorded
+from service.routes.security import HEADERS, ApiKeys
+from service.routes.shortcut import Shortcut
 from service.settings import BadSettings, Settings
 
 _ROUTERS = (filters, plans, figures, catalogue, health, metrics, home, docs, problem_pages)
@@ -55,19 +56,20 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is its own
         lifespan=_lifespan,
         middleware=[
             Middleware(Prefix, prefix=settings.root_path),
-            Middleware(RequestId),
+            Middleware(Recorded, headers=HEADERS),
             *_tracing(settings.tracing),
             Middleware(RequestLog),
             Middleware(Measure, metrics=counters),
-            Middleware(SecureHeaders),
             Middleware(CrossOrigin, origins=settings.allow_origins),
             Middleware(problems.Unforeseen),
             Middleware(ApiKeys, keys=settings.api_keys),
             Middleware(LongQuery),
             Middleware(HeadAsGet),
+            Middleware(Shortcut, ways=filters.ways(known)),
         ],
     )
     app.state.services = Services(settings, dispatcher, known, counters)

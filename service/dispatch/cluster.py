@@ -28,7 +28,8 @@ from service.dispatch.admission import Admission
 from service.dispatch.draining import Draining
 from service.dispatch.errors import DispatchError, JobFailed, WorkerCrashed
 from service.dispatch.host import Host, NotHere, Outcome, late
-from service.dispatch.worker import Failed, Perform, perform_with_engine
+from service.dispatch.messages import Failed
+from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from time import perf_counter
 
 from service.dispatch.errors import DeadlineExceeded, JobFailed, Refused, WorkerCrashed
+from service.dispatch.messages import Failed
 from service.dispatch.pool import WorkerPool
-from service.dispatch.worker import Failed, Perform
+from service.dispatch.worker import Perform
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 

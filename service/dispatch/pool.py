@@ -18,8 +18,9 @@ from service.dispatch.errors import (
     NeverBegun,
     WorkerKilled,
 )
+from service.dispatch.messages import Done, Failed, Reply
 from service.dispatch.process import WorkerProcess
-from service.dispatch.worker import Done, Failed, Perform, Reply, perform_with_engine
+from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 
@@ -120,7 +121,7 @@ class WorkerPool(Draining[WorkerProcess]):
         self._calls.add(call)
         try:
             body = await worker.mailbox.send(job.body)
-            worker.ask(replace(job, body=b""), body, self._admission.threads(), call)
+            worker.ask(job, body, self._admission.threads(), call)
             match await call:
                 case Done(result, parcel):
                     return replace(result, body=worker.mailbox.receive(parcel))

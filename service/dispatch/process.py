@@ -6,7 +6,6 @@ import asyncio
 import mmap
 import multiprocessing
 import os
-import pickle
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,9 @@ from typing import Any
 from service.dispatch import worker
 from service.dispatch.admission import fail
 from service.dispatch.errors import NeverBegun, WorkerCrashed, WorkerKilled
+from service.dispatch.messages import content, question, reply_of, whole
 from service.dispatch.payloads import Mailbox, Parcel
-from service.dispatch.worker import LENGTH, Perform
+from service.dispatch.worker import Perform
 from service.engine.jobs import Job
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -85,7 +85,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._ended.done() or not self._transport:
             fail(reply, NeverBegun("the worker had died before the job came"))
         else:
-            self._transport.write(pickle.dumps((job, body, self.mailbox.address, threads), pickle.HIGHEST_PROTOCOL))
+            self._transport.write(question(job, body, self.mailbox.address, threads))
 
     async def death(self) -> WorkerCrashed:
         """Say what the process has died of, once it has."""
@@ -108,15 +108,17 @@ class WorkerProcess(asyncio.Protocol):
         self.mailbox.close()  # not before the process is gone: it may be writing
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a reply: its length, then a pickle."""
-        received = self._received
-        received += data
-        if len(received) < LENGTH.size or len(received) < LENGTH.size + LENGTH.unpack_from(received)[0]:
-            return
-        self._received = bytearray()
+        """Take in a reply, or a part of one."""
+        received: bytes | bytearray = data
+        if self._received or not whole(data):
+            self._received += data
+            received = self._received
+            if not whole(received):
+                return
+            self._received = bytearray()
         if not self._reply.done():
             try:
-                self._reply.set_result(pickle.loads(memoryview(received)[LENGTH.size :]))  # noqa: S301 - our own process
+                self._reply.set_result(reply_of(content(received)))
             except Exception:  # a message that cannot be read
                 self._reply.set_exception(WorkerCrashed(DIED))
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-import pickle
 import pkgutil
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 
+from service.dispatch.messages import ROOM, Done, Failed, Reply, answer, framed, job_of, receive
 from service.dispatch.payloads import Parcel, open_parcel, send_back
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
@@ -24,52 +24,31 @@ PR_SET_PDEATHSIG = 1
 THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
 OOM_SCORE = "500"
 
-LENGTH = struct.Struct("!Q")
-"""What stands before a message to the server."""
-
 Perform = Callable[[Job, int], Result]
-
-
-@dataclass(frozen=True)
-class Done:
-    """The result of a job; its body is the parcel."""
-
-    result: Result
-    body: Parcel
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An error that the engine does not foresee: its traceback as text, since not every exception can be sent."""
-
-    report: str
-
-
-Reply = Done | EngineError | Failed
 
 
 def perform_with_engine(job: Job, threads: int) -> Result:
     """Do the job with the engine, which preload.py has imported; the server itself never loads it."""
+    return _engine()(job, threads)
+
+
+@cache
+def _engine() -> Perform:
     perform: Perform = pkgutil.resolve_name("service.engine.pipeline:perform")
-    return perform(job, threads)
+    return perform
 
 
 def serve(server: socket.socket, address: str | None, perform: Perform, memory: int, threads: int) -> None:
     """Say whether the server's memory files can be opened, then do the jobs that it sends, until it closes."""
     _prepare(memory, threads)
-    _send(server, address is not None and os.access(address, os.R_OK | os.W_OK))
-    questions = server.makefile("rb")
+    server.sendall(framed(address is not None and os.access(address, os.R_OK | os.W_OK)))
+    room = bytearray(ROOM)
     while True:
         try:
-            question = pickle.load(questions)  # noqa: S301 - the server's
+            asked = receive(server, room)
         except EOFError:
             return
-        _send(server, _work(perform, *question))
-
-
-def _send(server: socket.socket, message: object) -> None:
-    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    server.sendall(LENGTH.pack(len(content)) + content)
+        server.sendall(answer(_work(perform, *job_of(asked))))
 
 
 def _prepare(memory: int, threads: int) -> None:
@@ -85,7 +64,7 @@ def _work(perform: Perform, job: Job, body: Parcel, address: str | None, threads
     """Do one job, whose body comes and whose answer goes by itself."""
     try:
         result = perform(replace(job, body=open_parcel(body)), threads)
-        return Done(replace(result, body=b""), send_back(result.body, address))
+        return Done(result, send_back(result.body, address))
     except EngineError as error:
         return error
     except MemoryError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,45 +13,50 @@ from service.engine.transparency import Planes
 
 
 class Encoded(NamedTuple):
-    """The answer's image: bytes of a PNG or an NPY, (H, W, C), and the type of its samples."""
+    """The answer's image: bytes of a PNG or an NPY, and (H, W, C)."""
 
     data: bytes
     shape: tuple[int, int, int]
-    dtype: str
 
 
 class Clock:
-    """Collects how long the parts take."""
+    """Collects how long the parts take, which follow one another."""
 
     def __init__(self) -> None:
         self.timings: list[Timing] = []
+        self._last = perf_counter()
 
-    @contextmanager
-    def part(self, name: str, description: str = "") -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self.timings.append(Timing(name, description, perf_counter() - start))
+    def end(self, name: str, description: str = "") -> None:
+        """End a part, which began with the end of the one before it."""
+        now = perf_counter()
+        self.timings.append(Timing(name, description, now - self._last))
+        self._last = now
 
 
 def execute(plan: Plan, data: Buffer, threads: int, clock: Clock) -> Encoded:
     """Carry out `plan` on the bytes that it was made for; raises InvalidImage where their pixels are damaged."""
     opaque = 255 * plan.unit
-    with clock.part("decode"):
-        planes, icc = _decoded(plan, data, opaque, threads)
+    planes, icc = _decoded(plan, data, opaque, threads)
+    clock.end("decode")
     for index, operation in enumerate(plan.operations):
-        with clock.part(f"step-{index}", f"{operation.operation.op}: {operation.algorithm}"):
-            for choice in operation.choices:
-                planes = transparency.apply(choice, planes, plan.spec.alpha, opaque, threads)
-    with clock.part("encode"):
-        if plan.answer == "npy":
-            image = finish.raw(planes, plan)
-            return Encoded(codecs.encode_npy(image), image.shape, image.dtype.name)
-        image = finish.picture(planes, plan)
-        same_model = planes.colour.shape[2] == plan.info.channels - plan.alpha and plan.settings.layout == "auto"
-        png = codecs.encode_png(
-            image, compression=plan.settings.compression, icc=icc if same_model else None, threads=threads
-        )
-        return Encoded(png, image.shape, image.dtype.name)
+        for choice in operation.choices:
+            planes = transparency.apply(choice, planes, plan.spec.alpha, opaque, threads)
+        clock.end(f"step-{index}", f"{operation.operation.op}: {operation.algorithm}")
+    encoded = _encoded(plan, planes, icc, threads)
+    clock.end("encode")
+    return encoded
+
+
+def _encoded(plan: Plan, planes: Planes, icc: bytes | None, threads: int) -> Encoded:
+    if plan.answer == "npy":
+        image = finish.raw(planes, plan)
+        return Encoded(codecs.encode_npy(image), image.shape)
+    image = finish.picture(planes, plan)
+    same_model = planes.colour.shape[2] == plan.info.channels - plan.alpha and plan.settings.layout == "auto"
+    png = codecs.encode_png(
+        image, compression=plan.settings.compression, icc=icc if same_model else None, threads=threads
+    )
+    return Encoded(png, image.shape)
 
 
 def _decoded(plan: Plan, data: Buffer, opaque: int, threads: int) -> tuple[Planes, bytes | None]:

@@ -55,16 +55,10 @@ def warm() -> None:
 
 
 def _filter(job: Job, threads: int, started: float) -> Result:
+    clock = Clock()  # to read the request is a part of decoding
     image, plan = _read(job)
-    read = perf_counter()
-    clock = Clock()
     encoded = execute(plan, image, threads, clock)
-    decode, *rest = clock.timings
-    timings = (
-        Timing("queue", "", max(0.0, started - job.received)),
-        Timing("decode", "", read - started + decode.seconds),
-        *rest,
-    )
+    timings = (Timing("queue", "", max(0.0, started - job.received)), *clock.timings)
     body = _document(plan, encoded, timings, job) if job.answer == "json" else encoded.data
     size = (encoded.shape[1], encoded.shape[0])
     return Result(body, MEDIA_TYPES[job.answer], timings, (plan.info.width, plan.info.height), size)
@@ -99,10 +93,11 @@ def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Pl
     plan = _recent_plans.pop(key, None)
     if plan is None:
         plan = _prepare(info, parse_at(loads(spec), limits), limits, answer)
-    if len(spec) <= KEPT_SPEC_BYTES and _array_bytes(plan) <= KEPT_PLAN_BYTES:
-        _recent_plans[key] = plan
-        if len(_recent_plans) > KEPT_PLANS:
-            del _recent_plans[next(iter(_recent_plans))]
+        if len(spec) > KEPT_SPEC_BYTES or _array_bytes(plan) > KEPT_PLAN_BYTES:
+            return plan
+    _recent_plans[key] = plan
+    if len(_recent_plans) > KEPT_PLANS:
+        del _recent_plans[next(iter(_recent_plans))]
     return plan
 
 
@@ -142,7 +137,7 @@ def _document(plan: Plan, encoded: Encoded, timings: tuple[Timing, ...], job: Jo
         "width": width,
         "height": height,
         "channels": channels,
-        "dtype": encoded.dtype,
+        "dtype": plan.dtype,
         "data": base64.b64encode(encoded.data).decode(),
     }
     return json.dumps({"image": image, "timings": milliseconds, "plan": describe(plan)}).encode()

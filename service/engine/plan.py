@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ class PlannedOperation:
     input: Shape
     output: Shape
 
-    @property
+    @cached_property
     def algorithm(self) -> str:
         return " + ".join(choice.algorithm for choice in self.choices)
 
@@ -79,13 +80,13 @@ class Plan:
     dtype: Sample
     peak_bytes: int
 
-    @property
+    @cached_property
     def output(self) -> Shape:
         """Give the shape of what is sent, before a montage; alpha included."""
         height, width, channels = self.operations[-1].output
         return Shape(height, width, channels + self.alpha)
 
-    @property
+    @cached_property
     def settings(self) -> Output:
         return self.spec.output or Output()
 

@@ -59,7 +59,7 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
 
 def _arriving(choice: Choice, colour: Image) -> Choice:
     """Plan again where the samples come in another type than foreseen."""
-    if choice.task.source == colour.dtype.name:
+    if colour.dtype == choice.task.source:
         return choice
     return planner.choose(replace(choice.task, source=_sample(colour)))
 

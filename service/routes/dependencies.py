@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.dispatch import Dispatcher
+from service.engine.limits import Limits
 from service.presets import Preset
 from service.routes.measure import Metrics
 from service.routes.room import Room
@@ -25,6 +26,11 @@ class Services:
     dispatcher: Dispatcher
     presets: Mapping[str, Preset]
     metrics: Metrics
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Give the part of the settings that the engine checks."""
+        return self.settings.limits()
 
     @cached_property
     def room(self) -> Room:

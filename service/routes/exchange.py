@@ -17,9 +17,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 UNMATCHED = "unmatched"
 
 
-@dataclass
+@dataclass(slots=True)
 class Exchange:
     """One request and its answer; `spans` are seconds by part, `code` is that of the refusal.
+
+    `status` is 0 until the answer begins; `bytes_in` and `bytes_out` are those of the bodies.
 
     `received` is when the request had been read (`time.perf_counter()`), `timings` are the parts of the work after
     that, `pixels` those of the image that came.
@@ -32,6 +34,9 @@ class Exchange:
     received: float | None = None
     timings: tuple[Timing, ...] = ()
     pixels: int | None = None
+    status: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
 
     @property
     def elapsed(self) -> float:

@@ -52,7 +52,7 @@ async def figure(request: Request, services: Needed) -> Response:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")
-        job = Job(kind="figure", body=body, limits=settings.limits(), received=perf_counter(), view=view)
+        job = Job(kind="figure", body=body, limits=services.limits, received=perf_counter(), view=view)
         result = await work(services.dispatcher, job, request)
     return BufferResponse(result.body, result.media_type, SECURITY, services.room)
 

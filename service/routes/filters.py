@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +18,7 @@ from service.routes.exchange import exchange_of
 from service.routes.names import unknown
 from service.routes.negotiation import choose
 from service.routes.responses import filtered
+from service.routes.shortcut import Way
 from service.routes.uploads import read_filter
 from service.routes.work import work
 
@@ -37,6 +40,14 @@ async def filter_with_preset(request: Request, preset: str) -> Response:
     return await _filter(request, services, preset_named(preset, services))
 
 
+def ways(presets: Iterable[str]) -> dict[str, Way]:
+    """Give each path here with the route behind it; that of a preset which is not known is left to the router."""
+    routes = {route.path: route for route in router.routes if isinstance(route, APIRoute)}
+    image, preset = routes["/v1/filter"], routes["/v1/filters/{preset}"]
+    named = {preset.path.format(preset=name): Way(preset, {"preset": name}) for name in presets}
+    return {image.path: Way(image, {}), **named}
+
+
 def preset_named(name: str, services: Services) -> Preset:
     """Find a preset; raises NotFound naming the nearest."""
     found = services.presets.get(name)
@@ -54,7 +65,7 @@ async def _filter(request: Request, services: Services, preset: Preset | None) -
         job = Job(
             kind="filter",
             body=upload.body,
-            limits=settings.limits(),
+            limits=services.limits,
             received=received,
             form=upload.form,
             spec=preset.text if preset else upload.spec,

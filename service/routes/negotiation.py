@@ -37,7 +37,9 @@ def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
     The highest weight wins; of equal weights the type that is named more exactly, so that `application/json, */*`
     means JSON; then the order of the offers. Nothing means anything.
     """
-    ranges = _ranges(accept) if accept is not None and accept.strip() else [_Range("*", "*", 1.0)]
+    if accept is None or not accept.strip():
+        return next(iter(offers.values()))
+    ranges = _ranges(accept)
     weights = [_weight(media_type, ranges) for media_type in offers]
     best = max(weights)
     if not best[0]:

@@ -31,6 +31,6 @@ async def plan(request: Request, services: Needed) -> Response:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")
-        job = Job(kind="plan", body=body, limits=settings.limits(), received=perf_counter(), answer="json")
+        job = Job(kind="plan", body=body, limits=services.limits, received=perf_counter(), answer="json")
         result = await work(services.dispatcher, job, request)
     return BufferResponse(result.body, result.media_type, {}, services.room)

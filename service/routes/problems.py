@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.dispatch import errors as dispatch
 from service.engine.errors import EngineError, Fault
@@ -45,11 +45,14 @@ def problem(scope: Scope, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Register one handler for each family of errors."""
-    for family in (EngineError, errors.RouteError, dispatch.DispatchError):
-        app.add_exception_handler(family, _refuse)
-    app.add_exception_handler(RequestValidationError, _invalid_parameter)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(errors.ClientGone, _gone)
+    for family, handler in _HANDLERS.items():
+        app.add_exception_handler(family, handler)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Answer an error of one of the families in `EXPECTED`, as the framework would have it answered."""
+    handler = next(_HANDLERS[family] for family in type(error).__mro__ if family in _HANDLERS)
+    return await handler(request, error)
 
 
 class Unforeseen:
@@ -62,19 +65,13 @@ class Unforeseen:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send)
         except Exception as error:
-            if started:  # the server cuts the connection, so that half an answer is not taken for a whole one
+            exchange = exchange_of(scope)
+            if exchange.status:  # the server cuts the connection, so that half an answer is not taken for a whole one
                 raise
-            _log.exception("unforeseen error", request_id=exchange_of(scope).request_id)
+            _log.exception("unforeseen error", request_id=exchange.request_id)
             await problem(scope, error)(scope, receive, send)
 
 
@@ -101,6 +98,17 @@ async def _invalid_parameter(request: Request, error: Exception) -> Response:
     faults = tuple(Fault(pointer, "the value cannot be meant") for pointer in pointers)
     names = ", ".join(pointers)
     return problem(request.scope, errors.InvalidParameter(f"a parameter has a faulty value: {names}", faults=faults))
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+    EngineError: _refuse,
+    errors.RouteError: _refuse,
+    dispatch.DispatchError: _refuse,
+    RequestValidationError: _invalid_parameter,
+    HTTPException: _http,
+    errors.ClientGone: _gone,
+}
+EXPECTED = tuple(_HANDLERS)
 
 
 def _own(request: Request, error: HTTPException) -> Exception:

@@ -7,8 +7,8 @@ import hmac
 from collections.abc import Iterable, Iterator
 
 from pydantic import SecretStr
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.routes.errors import Unauthorized
 from service.routes.problems import problem
@@ -40,23 +40,6 @@ class ApiKeys:
         """Compare every key given with every key there is, always all of them, so that the time tells nothing."""
         matches = [hmac.compare_digest(_digest(key), known) for key in _given(headers) for known in self._digests]
         return any(matches)
-
-
-class SecureHeaders:
-    """Adds the headers to every answer that does not bring its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self.app(scope, receive, send_secured if scope["type"] == "http" else send)
 
 
 def _closed(scope: Scope) -> bool:

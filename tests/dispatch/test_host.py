@@ -11,7 +11,7 @@ import pytest
 
 from service.dispatch.errors import DeadlineExceeded, WorkerCrashed
 from service.dispatch.host import Host, NotHere
-from service.dispatch.worker import Failed
+from service.dispatch.messages import Failed
 from service.engine.errors import InvalidSpec
 from service.engine.jobs import Result
 from tests.dispatch.conftest import until

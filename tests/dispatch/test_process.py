@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from service.dispatch.errors import NeverBegun, WorkerCrashed, WorkerKilled
+from service.dispatch.messages import Done, Reply
 from service.dispatch.payloads import SMALL
 from service.dispatch.process import WorkerProcess
-from service.dispatch.worker import Done, Reply
 from tests.dispatch.conftest import until
 from tests.dispatch.tasks import obey, order
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
@@ -85,3 +86,19 @@ def test_console_lines_have_no_control_characters(capsys: pytest.CaptureFixture[
     written = capsys.readouterr().err
     assert len(written.splitlines()) == 1
     assert "\x1b" not in written
+
+
+async def test_line_of_a_request_is_as_others_on_a_console(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "console")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    async with serve() as client:
+        await multipart(client)
+        await client.post("/v1/filter", content=b"")
+    for line in capsys.readouterr().err.splitlines():
+        timestamp, _, rest = line.partition(" ")
+        told, _, status = rest.partition("[service.requests] ")[2].rpartition(" status=")
+        before, _, spans = told.partition(" spans=")
+        pairs = {name: value for name, _, value in (pair.partition("=") for pair in before.split())}
+        event = {"event": "request", "level": "info", "logger": "service.requests", "timestamp": timestamp}
+        event |= pairs | {"spans": ast.literal_eval(spans), "status": int(status)}
+        assert line == structlog.dev.ConsoleRenderer(colors=False)(None, "", event)

@@ -202,6 +202,8 @@ def _palette(header: png.Header) -> NDArray[np.uint8]:
 
 def _profile(chunk: bytes) -> bytes | None:
     """Inflate the profile of an iCCP chunk: name, 0, method 0, zlib stream. None if it cannot be, or is too large."""
+    if not chunk:
+        return None
     compressed = chunk.partition(b"\0")[2][1:]
     stream = zlib.decompressobj()
     try:
