@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
@@ -21,7 +21,6 @@ from service.routes.room import Body
 
 LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
-_USUAL_FORM = re.compile(r"multipart/form-data; *boundary=([0-9A-Za-z'()+_,./:=?-]+)")
 _RAW = frozenset({"application/octet-stream", "application/x-npy"})
 _FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
 
@@ -74,9 +73,6 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
         return default, None
     if len(header) > MOST_TYPE_CHARACTERS:
         raise UnsupportedMediaType(f"the Content-Type has {len(header):,} characters")
-    usual = _USUAL_FORM.fullmatch(header)
-    if usual:
-        return "multipart/form-data", usual[1].encode("ascii")
     media_type, options = parse_options_header(header)
     return media_type.decode("latin-1").lower(), options.get(b"boundary")
 
@@ -123,8 +119,12 @@ async def _read_multipart(
 ) -> tuple[bytearray | None, bytearray | None]:
     if not boundary:
         raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
-    parts = Parts(boundary, ("image", "spec"))
-    if await _read(request, held, max_bytes, parts.write):
+    try:
+        parts = Parts(boundary, ("image", "spec"))
+        size = await _read(request, held, max_bytes, parts.write)
+    except FormParserError:
+        raise MalformedMultipart("the body does not follow the multipart format of its boundary") from None
+    if size:
         parts.close()
     return parts.found.get("image"), parts.found.get("spec")
 
