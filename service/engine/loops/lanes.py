@@ -506,7 +506,7 @@ def sum_lines(
     """
     signature = types.void(numbers, at, lines, line, weights, start, taps, folded, end_of_sum, kind, out, place, pitch)
 
-    def sums(lanes: _Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
+    def sums(lanes: Lanes, data: Callable[[int], Any], values: Any) -> tuple[Sums, Any]:
         builder = lanes.builder
         base, own = builder.gep(data(0), [values[1]]), builder.gep(data(4), [values[5]])
         table = builder.gep(data(2), [values[3]])
@@ -520,7 +520,7 @@ def sum_lines(
     return signature, _finished(sums)
 
 
-def _sum_run(lanes: _Lanes, load: Callable[[Any], Any], weights: Any, taps: Any, folded: Any) -> list[Any]:
+def _sum_run(lanes: Lanes, load: Callable[[Any], Any], weights: Any, taps: Any, folded: Any) -> list[Any]:
     """Write two loops over taps, of pairs and of others; lines move through registers from sum to sum."""
     builder = lanes.builder
     pairs, others, done = (builder.append_basic_block(name) for name in ("pairs", "others", "done"))
@@ -603,7 +603,7 @@ def spread(
         data = {i: context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 2, 4)}
         number = context.get_value_type(signature.args[4].dtype)
         size = context.get_abi_sizeof(number)
-        lanes = _Lanes(builder, number, size, VECTOR_BYTES // size)
+        lanes = Lanes(builder, number, size, VECTOR_BYTES // size)
         at, kind, target = values[1], values[3], builder.gep(data[4], [values[5]])
 
         def of_kind(exponent: int) -> None:
@@ -737,7 +737,7 @@ def _shuffled(builder: Any, x: Any, y: Any, order: list[int]) -> Any:
     return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(order)), order))
 
 
-def _as_number(lanes: _Lanes, samples: Any) -> Any:
+def _as_number(lanes: Lanes, samples: Any) -> Any:
     builder, element = lanes.builder, samples.type.element
     if isinstance(element, ir.IntType):
         return builder.zext(samples, lanes.vector) if lanes.whole else builder.uitofp(samples, lanes.vector)
