@@ -675,10 +675,7 @@ def fetch(typing: Any, array: Any, place: Any, write: Any) -> Any:  # noqa: ARG0
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        line = builder.bitcast(builder.gep(data, [values[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [line.type, _INT32, _INT32, _INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
-        builder.call(function, [line, _INT32(write.literal_value), _INT32(3), _INT32(1)])
+        prefetch(builder, builder.gep(data, [values[1]]), write.literal_value, 3)
         return context.get_dummy_value()
 
     return types.void(array, place, write), generate
