@@ -19,6 +19,8 @@ MAX_HEADER_TEXT = 1024
 """Without the blanks at its end; the header of an array that is read here has some 80 characters."""
 
 _MAGIC = b"\x93NUMPY"
+_BLANKS = b" \t\f\r\n"
+"""Those of Python source; `bytes.rstrip` by itself takes a vertical tab as well, which NumPy refuses."""
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 """By version: how long the field is that tells the length of the header."""
 _DTYPES: dict[str, Dtype] = {
@@ -89,7 +91,7 @@ def _read_header(data: Buffer) -> _Header:
 
 def _parsed(header: bytes, start: int) -> _Header:
     """Read the dictionary, in which nothing may be missing and nothing more may stand."""
-    text = header.rstrip()
+    text = header.rstrip(_BLANKS)
     if len(text) > MAX_HEADER_TEXT:
         raise InvalidImage(f"the NPY header has {len(text):,} characters; at most {MAX_HEADER_TEXT:,} are read")
     try:

@@ -106,6 +106,7 @@ def test_other_arrays_are_refused_by_name(shape: str, descr: str, body: int, wor
         written(b"{'descr': '|u1', 'fortran_order': False}"),
         written(b"{'descr': '|u1', 'fortran_order': 0, 'shape': (1, 1)}", b"1"),
         written(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1"),
+        written(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1)}\v\n", b"1"),
         written(b"__import__('os').abort()"),
         written(b"(" * 900),
         written(b"-" * 900 + b"1"),
