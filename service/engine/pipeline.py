@@ -15,7 +15,7 @@ from service.engine.execute import Clock, Encoded, execute
 from service.engine.figures.document import figure_document
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
-from service.engine.loops import mixing, planes, pointwise
+from service.engine.loops import mixing, planes, pointwise, winograd
 from service.engine.plan import Plan, prepare
 from service.engine.report import describe
 from service.engine.spec import Spec, parse
@@ -50,6 +50,7 @@ def warm() -> None:
     codecs.warm()
     planes.warm()
     mixing.warm()
+    winograd.warm()
     pointwise.warm()
     warm_algorithms()
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import Depends
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
 
 from service.dispatch import Dispatcher
 from service.engine.limits import Limits
@@ -47,13 +45,3 @@ async def _services(request: Request) -> Services:
 
 
 Needed = Annotated[Services, Depends(_services)]
-
-
-class Direct(APIRoute):
-    """Calls its endpoint with the request and the parts of its path; the framework's way there takes 0.05 ms longer."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def handle(request: Request) -> Response:
-            return cast(Response, await self.endpoint(request, **request.path_params))
-
-        return handle

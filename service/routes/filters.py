@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from service.engine.jobs import Answer, Job
 from service.presets import Preset
-from service.routes.dependencies import Direct, Services, services_of
+from service.routes.dependencies import Services, services_of
 from service.routes.errors import NotFound
 from service.routes.exchange import exchange_of
 from service.routes.names import unknown
@@ -24,7 +24,7 @@ from service.routes.work import work
 
 ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
 
-router = APIRouter(tags=["filter"], route_class=Direct)
+router = APIRouter(tags=["filter"])
 
 
 @router.post("/v1/filter", summary="Filter an image")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Number
 from service.engine.algorithms.strips import PIECES, SLACK, Rim, rows_of_bytes, source_bytes
-from service.engine.algorithms.work import Part, Parts, kept
+from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.loops.convolution import Finish, Output, Source
-from service.engine.loops.lanes import KINDS, LINES, SHARE, VECTOR_BYTES
+from service.engine.loops.dealing import SHARE
+from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.segments import BLOCK, Memory, Runs, Segments, convolve_segments
+from service.engine.loops.sums import LINES
 
 TILE_BYTES = 24 << 10
 """Of a widened tile, at most: most of a first-level cache."""
@@ -114,15 +115,11 @@ class Segmented:
         result = np.empty(self.task.output, self.task.target)
         source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
         out = Output(rows_of_bytes(result), KINDS[result.dtype.name], self.phases, 0, 0)
-        counter = np.zeros(1, np.int64)
 
-        def make_pieces(_: int) -> None:
-            memory = kept.take(self.parts.room)
-            own = Memory(*self.parts.of(memory))
-            convolve_segments(counter, source, self.segments, self.down, self.along, self.finish, out, own)
-            kept.give(memory)
+        def make_pieces(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
+            convolve_segments(counter, source, self.segments, self.down, self.along, self.finish, out, Memory(*own))
 
-        parallel.each(make_pieces, range(min(threads, len(self.segments.edges) - 1)), threads)
+        share(make_pieces, self.parts, len(self.segments.edges) - 1, threads)
         return result
 
 

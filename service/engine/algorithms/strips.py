@@ -18,7 +18,7 @@ from service.engine.algorithms.runs import Number
 from service.engine.borders import indices
 from service.engine.geometry import Padding, PaddingMode, Shape
 from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish
-from service.engine.loops.lanes import SPAN_BYTES, TOGETHER
+from service.engine.loops.sums import SPAN_BYTES, TOGETHER
 from service.engine.rates import RATES
 
 Positions = NDArray[np.signedinteger[Any]]

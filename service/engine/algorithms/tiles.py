@@ -5,6 +5,7 @@ All that does not depend on pixels, the spectra of the kernels above all, is mad
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -13,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, rows_of_bytes, source_bytes
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, runs_of
-from service.engine.algorithms.work import Part, Parts, kept
+from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.borders import OUTSIDE
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import LANES, ROW, Axis
@@ -55,15 +55,12 @@ class Tiles:
         source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
         high = np.float32(np.iinfo(result.dtype).max if result.dtype.kind == "u" else 1)
         out = Place(rows_of_bytes(result), KINDS[result.dtype.name], self.bias, high)
-        counter = np.zeros(1, np.int64)
 
-        def make_runs(_: int) -> None:
-            memory = kept.take(self.parts.room)
-            own = Tile(*self.places, *self.parts.of(memory))
-            correlate(counter, source, self.runs, self.down, self.along, self.kernels, out, own)
-            kept.give(memory)
+        def make_runs(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
+            tile = Tile(*self.places, *own)
+            correlate(counter, source, self.runs, self.down, self.along, self.kernels, out, tile)
 
-        parallel.each(make_runs, range(min(threads, len(self.runs.runs))), threads)
+        share(make_runs, self.parts, len(self.runs.runs), threads)
         return result
 
 

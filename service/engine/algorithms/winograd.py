@@ -19,7 +19,8 @@ from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
 from service.engine.arrays import aligned
 from service.engine.borders import OUTSIDE, indices
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import FEW, MANY, WHOLE, Lines, Place, Weights, mix_tiles
+from service.engine.loops.mixing import FEW, MANY, WHOLE, Lines, Place, Weights
+from service.engine.loops.winograd import mix_tiles
 from service.engine.precision import EXACT_BELOW
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d

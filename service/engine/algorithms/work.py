@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, prod
@@ -26,9 +26,11 @@ from service.engine.loops.convolution import (
     Taps,
     convolve,
 )
-from service.engine.loops.lanes import KINDS, SPAN_BYTES, TOGETHER
+from service.engine.loops.lanes import KINDS
+from service.engine.loops.sums import SPAN_BYTES, TOGETHER
 
 Bytes = NDArray[np.uint8]
+Counter = NDArray[np.int64]
 
 KEPT_MEMORY = 4 << 20
 
@@ -126,19 +128,15 @@ class Work:
 
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
         """Compute the task strip by strip. Where the strips end does not depend on `threads`."""
-        result = np.empty(self.task.output, self.task.target)
         task, sums = self.task, self.sums
+        result = np.empty(task.output, task.target)
         source = Source(source_bytes(image), KINDS[task.source], *self.rim)
         out = Output(rows_of_bytes(result), KINDS[task.target], sums.phases, sums.columns, sums.unit)
-        counter = np.zeros(1, np.int64)
 
-        def make_strips(_: int) -> None:
-            memory = kept.take(self.parts.room)
-            scratch = Scratch(*self.parts.of(memory))
-            convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, scratch)
-            kept.give(memory)
+        def make_strips(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
+            convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, Scratch(*own))
 
-        parallel.each(make_strips, range(min(threads, len(self.strips.edges) - 1)), threads)
+        share(make_strips, self.parts, len(self.strips.edges) - 1, threads)
         return result
 
 
@@ -167,3 +165,15 @@ class Kept:
 
 
 kept = Kept()
+
+
+def share(loop: Callable[[Counter, Iterator[NDArray[Any]]], None], parts: Parts, pieces: int, threads: int) -> None:
+    """Have up to `threads` threads do `loop`, all with one counter of `pieces`, each with scratch memory of its own."""
+    counter = np.zeros(1, np.int64)
+
+    def work(_: int) -> None:
+        memory = kept.take(parts.room)
+        loop(counter, parts.of(memory))
+        kept.give(memory)
+
+    parallel.each(work, range(min(threads, pieces)), threads)

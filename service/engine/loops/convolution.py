@@ -25,22 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
-from service.engine.loops.lanes import (
-    AS_SUMMED,
-    FLOAT32,
-    FLOAT64,
-    IN_A_ROW,
-    SPAN_BYTES,
-    TOGETHER,
-    UINT8,
-    UINT16,
-    VECTOR_BYTES,
-    End,
-    next_piece,
-    sum_four_rows,
-    sum_one_row,
-    sum_runs,
-)
+from service.engine.loops.lanes import AS_SUMMED, FLOAT32, FLOAT64, UINT8, UINT16, VECTOR_BYTES, next_piece
+from service.engine.loops.sums import IN_A_ROW, SPAN_BYTES, TOGETHER, End, sum_four_rows, sum_one_row, sum_runs
 
 llvm.set_option("convserve", "--runtime-memory-check-threshold=256")
 

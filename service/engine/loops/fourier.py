@@ -55,8 +55,7 @@ class _Block:
         return self.lanes.load(self.builder.gep(data, [at]), 0)
 
     def store(self, value: Any, data: Any, at: Any) -> None:
-        place = self.builder.bitcast(self.builder.gep(data, [at]), self.lanes.vector.as_pointer())
-        self.builder.store(value, place, align=4)
+        self.lanes.store(value, self.builder.gep(data, [at]))
 
     def constant(self, value: float) -> Any:
         return ir.Constant(self.lanes.vector, [value] * LANES)

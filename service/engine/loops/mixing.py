@@ -15,12 +15,11 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16, VECTOR_BYTES, next_piece, prefetch
+from service.engine.loops.lanes import FLOAT32, UINT8, UINT16, VECTOR_BYTES, Lanes, next_piece, prefetch
 
 Array = NDArray[Any]
 
@@ -82,16 +81,11 @@ class Place(NamedTuple):
     high: Any
 
 
-@intrinsic
-def _fetch(typing: Any, line: Any, at: Any) -> Any:
-    """Bring line[at] into the second-level cache."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        prefetch(builder, builder.gep(data, [arguments[1]]), 0, 2)
-        return context.get_dummy_value()
-
-    return types.void(line, types.intp), generate
+def lanes_of(context: Any, builder: Any, signature: Any, parts: int = 1) -> Lanes:
+    """Give the lanes of a `parts`-th of a vector, of the numbers of the first argument."""
+    sample = signature.args[0].dtype
+    size = sample.bitwidth // 8
+    return Lanes(builder, context.get_value_type(sample), size, VECTOR_BYTES // size // parts)
 
 
 def _products(pixels: int, parts: int) -> Any:
@@ -126,45 +120,25 @@ def _products(pixels: int, parts: int) -> Any:
             def data(index: int) -> Any:
                 return context.make_array(signature.args[index])(context, builder, arguments[index]).data
 
-            def vector(pointer: Any) -> Any:
-                return builder.bitcast(pointer, kind.as_pointer())
-
-            def loaded(pointer: Any) -> Any:
-                value = builder.load(vector(pointer))
-                value.align = size
-                return value
-
-            def spread(number: Any) -> Any:
-                lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
-                return builder.shuffle_vector(
-                    lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None)
-                )
-
-            sample = signature.args[0].dtype
-            number, size = context.get_value_type(sample), sample.bitwidth // 8
-            lanes = VECTOR_BYTES // size // parts
-            kind, integer = ir.VectorType(number, lanes), cgutils.intp_t
-            undefined = ir.Constant(kind, ir.Undefined)
+            lanes, integer = lanes_of(context, builder, signature, parts), cgutils.intp_t
             _, at, step, _, _, first, _, lane, _, place, pitch = arguments
             samples = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
-            zeros = ir.Constant(kind, None)
-            totals = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]  # type: ignore[no-untyped-call]
+            totals = [cgutils.alloca_once_value(builder, lanes.zero) for _ in range(pixels)]  # type: ignore[no-untyped-call]
             windows = [builder.gep(data(0), [builder.add(at, builder.mul(step, integer(p)))]) for p in range(pixels)]
             places = [builder.gep(data(8), [builder.add(place, builder.mul(pitch, integer(p)))]) for p in range(pixels)]
             for pointer in places:
                 prefetch(builder, pointer, 1, 3)
             weights_at = cgutils.alloca_once_value(builder, builder.gep(data(4), [first]))  # type: ignore[no-untyped-call]
             with cgutils.for_range(builder, samples, intp=integer) as loop:
-                factors = loaded(builder.load(weights_at))
+                factors = lanes.load(builder.load(weights_at), 0)
                 offset = builder.load(builder.gep(data(3), [loop.index]))
                 for window, total in zip(windows, totals, strict=True):
-                    value = spread(builder.load(builder.gep(window, [offset])))
-                    product = builder.fmul(value, factors, flags=["contract"])
-                    builder.store(builder.fadd(product, builder.load(total), flags=["contract"]), total)
-                builder.store(builder.gep(builder.load(weights_at), [integer(lanes)]), weights_at)
-            added = loaded(builder.gep(data(6), [lane]))
+                    value = lanes.splat(builder.load(builder.gep(window, [offset])))
+                    builder.store(lanes.add_product(builder.load(total), value, factors), total)
+                builder.store(builder.gep(builder.load(weights_at), [integer(lanes.count)]), weights_at)
+            added = lanes.load(builder.gep(data(6), [lane]), 0)
             for pointer, total in zip(places, totals, strict=True):
-                builder.store(builder.fadd(builder.load(total), added), vector(pointer)).align = size
+                lanes.store(builder.fadd(builder.load(total), added), pointer)
             return context.get_dummy_value()
 
         i = types.intp
@@ -173,7 +147,7 @@ def _products(pixels: int, parts: int) -> Any:
     return products
 
 
-_many, _few = _products(MANY, 1), _products(FEW, 1)
+sum_many, sum_few = _products(MANY, 1), _products(FEW, 1)
 _many_half, _few_half = _products(MANY, 2), _products(FEW, 2)
 
 
@@ -193,7 +167,7 @@ def _narrow(
     pitch: Any,
     pixels: Any,
 ) -> Any:
-    """Do as `_many` does for `pixels` pixels, a multiple of BESIDE, whose windows are RUNS runs of RUN samples.
+    """Do as `sum_many` does for `pixels` pixels, a multiple of BESIDE, whose windows are RUNS runs of RUN samples.
 
     So few weights stay in registers, and what is added to a sum and where is known: that leaves nothing but products.
     """
@@ -205,113 +179,24 @@ def _narrow(
                 base = builder.gep(base, [place])
             return base
 
-        def vector(address: Any) -> Any:
-            return builder.bitcast(address, kind.as_pointer())
-
-        def loaded(address: Any) -> Any:
-            return builder.load(vector(address), align=size)
-
-        def spread(number: Any) -> Any:
-            lowest = builder.insert_element(undefined, number, cgutils.int32_t(0))
-            return builder.shuffle_vector(lowest, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, lanes), None))
-
-        sample = signature.args[0].dtype
-        number, size = context.get_value_type(sample), sample.bitwidth // 8
-        lanes, integer = VECTOR_BYTES // size, cgutils.intp_t
-        kind = ir.VectorType(number, lanes)
-        undefined = ir.Constant(kind, ir.Undefined)
+        lanes, integer = lanes_of(context, builder, signature), cgutils.intp_t
         _, at, step, _, _, first, _, lane, _, place, pitch, pixels = arguments
         runs = [pointer(0, at, builder.load(pointer(3, integer(RUN * run)))) for run in range(RUNS)]
-        factors = [loaded(pointer(4, first, integer(lanes * tap))) for tap in range(RUNS * RUN)]
-        added = loaded(pointer(6, lane))
+        factors = [lanes.load(pointer(4, first), tap) for tap in range(RUNS * RUN)]
+        added = lanes.load(pointer(6, lane), 0)
         with cgutils.for_range_slice(builder, integer(0), pixels, integer(BESIDE), intp=integer) as (pixel, _):
             starts = [builder.mul(builder.add(pixel, integer(p)), step) for p in range(BESIDE)]
-            totals: list[Any] = [None] * BESIDE
+            totals = [lanes.zero] * BESIDE
             for (run, tap), (p, start) in product(product(range(RUNS), range(RUN)), enumerate(starts)):
                 value = builder.load(builder.gep(builder.gep(runs[run], [start]), [integer(tap)]))
-                scaled = builder.fmul(spread(value), factors[RUN * run + tap], flags=["contract"])
-                totals[p] = builder.fadd(scaled, totals[p], flags=["contract"]) if totals[p] else scaled
+                totals[p] = lanes.add_product(totals[p], lanes.splat(value), factors[RUN * run + tap])
             for p, total in enumerate(totals):
                 target = pointer(8, place, builder.mul(builder.add(pixel, integer(p)), pitch))
-                builder.store(builder.fadd(total, added), vector(target), align=size)
+                lanes.store(builder.fadd(total, added), target)
         return context.get_dummy_value()
 
     i = types.intp
     return types.void(strip, i, i, offsets, weights, i, bias, i, sums, i, i, i), generate
-
-
-def _tile(rows: int, transform: Any) -> Any:
-    """Make a loop that takes 4 x 4 vectors from one array and puts rows x rows into another, as `transform` says."""
-
-    @intrinsic
-    def tile(
-        typing: Any,
-        source: Any,
-        at: Any,
-        down: Any,
-        across: Any,
-        count: Any,
-        bias: Any,
-        target: Any,
-        place: Any,
-        under: Any,
-        beside: Any,
-    ) -> Any:
-        """Transform `count` tiles at once, a number of each in each lane; `count` is a multiple of the lanes.
-
-        Row i, column j is at source[at + i * down + j * across] and goes to target[place + i * under + j * beside],
-        plus `bias`.
-        """
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def pointer(index: int, first: Any, vertical: Any, horizontal: Any, i: int, j: int) -> Any:
-                data = context.make_array(signature.args[index])(context, builder, arguments[index]).data
-                steps = builder.add(builder.mul(vertical, integer(i)), builder.mul(horizontal, integer(j)))
-                return builder.gep(data, [builder.add(first, steps)])
-
-            def vector(address: Any, lane: Any) -> Any:
-                return builder.bitcast(builder.gep(address, [lane]), kind.as_pointer())
-
-            def loaded(address: Any, lane: Any) -> Any:
-                value = builder.load(vector(address, lane))
-                value.align = size
-                return value
-
-            sample = signature.args[0].dtype
-            number, size = context.get_value_type(sample), sample.bitwidth // 8
-            lanes = VECTOR_BYTES // size
-            kind, integer = ir.VectorType(number, lanes), cgutils.intp_t
-            _, at, down, across, count, _, _, place, under, beside = arguments
-            nothing = integer(0)
-            sources = [[pointer(0, at, down, across, i, j) for j in range(4)] for i in range(4)]
-            targets = [[pointer(6, place, under, beside, i, j) for j in range(rows)] for i in range(rows)]
-            biases = pointer(5, nothing, nothing, nothing, 0, 0)
-            with cgutils.for_range_slice(builder, nothing, count, integer(lanes), intp=integer) as (lane, _):
-                columns = [transform(builder, [loaded(sources[i][j], lane) for i in range(4)]) for j in range(4)]
-                added = loaded(biases, lane)
-                for i in range(rows):
-                    for j, value in enumerate(transform(builder, [column[i] for column in columns])):
-                        result = builder.fadd(value, added) if rows < 4 else value
-                        builder.store(result, vector(targets[i][j], lane)).align = size
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(source, i, i, i, i, bias, target, i, i, i), generate
-
-    return tile
-
-
-def _analysed(builder: Any, d: list[Any]) -> list[Any]:
-    add, subtract = builder.fadd, builder.fsub
-    return [subtract(d[0], d[2]), add(d[1], d[2]), subtract(d[2], d[1]), subtract(d[1], d[3])]
-
-
-def _synthesised(builder: Any, m: list[Any]) -> list[Any]:
-    add, subtract = builder.fadd, builder.fsub
-    return [add(add(m[0], m[1]), m[2]), subtract(subtract(m[1], m[2]), m[3])]
-
-
-_analyse, _synthesise = _tile(4, _analysed), _tile(2, _synthesised)
 
 
 @compiled
@@ -334,7 +219,7 @@ def _read(line: Array, kind: int, numbers: Array) -> None:
 
 
 @compiled
-def _lay(source: Array, kind: int, lines: Lines, row: int, target: Array) -> None:
+def lay(source: Array, kind: int, lines: Lines, row: int, target: Array) -> None:
     """Fill `target` with padded row `row`."""
     channels, columns, first = lines.channels, lines.columns, lines.first
     if lines.rows[row] < 0:
@@ -386,7 +271,7 @@ def _write(numbers: Array, line: Array, kind: int, first: int, high: Any) -> Non
 
 
 @compiled
-def _store(sums: Array, weights: Weights, place: Place, y: int, x: int, pixels: int) -> None:
+def store(sums: Array, weights: Weights, place: Place, y: int, x: int, pixels: int) -> None:
     """Finish the sums of `pixels` pixels and store them from column `x` of row `y` on."""
     outputs, pitch = place.outputs, place.pitch
     if weights.divisor != 1:
@@ -429,7 +314,7 @@ def mix(
             break
         begin, end = rows * piece // strips, rows * (piece + 1) // strips
         for r in range((end - begin - 1) * lines.stride + lines.taps):
-            _lay(source, kind, lines, begin * lines.stride + r * lines.spacing, strip[r])
+            lay(source, kind, lines, begin * lines.stride + r * lines.spacing, strip[r])
         for y in range(begin, end):
             at = (y - begin) * lines.stride * pitch
             x = 0
@@ -448,102 +333,31 @@ def mix(
                     if block[0] == NARROW:
                         _narrow(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart, pixels)
                     elif block[0] == WHOLE and many:
-                        _many(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
+                        sum_many(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                     elif block[0] == WHOLE:
-                        _few(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
+                        sum_few(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                     elif many:
                         _many_half(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                     else:
                         _few_half(flat, t, step, offsets, w, k, bias, lane, target, first + lane, apart)
                 if not whole:
-                    _store(sums, weights, place, y, x, min(pixels, place.width))
+                    store(sums, weights, place, y, x, min(pixels, place.width))
                 x += pixels
 
 
-@compiled
-def mix_tiles(
-    source: Array,
-    kind: int,
-    lines: Lines,
-    weights: Weights,
-    nothing: Array,
-    place: Place,
-    strips: int,
-    counter: Array,
-    strip: Array,
-    spectra: Array,
-    products: Array,
-    sums: Array,
-) -> None:
-    """Compute windows of 3 x 3 by tiles of 2 x 2 results, which take 16 products for each channel instead of 36.
-
-    After A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2016), F(2x2, 3x3). `weights` are
-    those of each of the 16 places of a tile, one after another; `nothing` is as many zeros as there are outputs. Rows
-    of tiles are cut into strips as the rows of `mix` are. `spectra` (16, at least MANY * channels), `products` (16, at
-    least MANY * outputs) and `sums` (2, 2 * MANY * outputs) are scratch. All else is as for `mix`.
-    """
-    height, pitch, channels, outputs = len(place.out), strip.shape[1], lines.channels, place.outputs
-    rows, tiles = (height + 1) // 2, (place.width + 1) // 2
-    flat, analysed, mixed, results = strip.reshape(-1), spectra.reshape(-1), products.reshape(-1), sums.reshape(-1)
-    straight = place.out.reshape(-1).view(strip.dtype) if place.straight else results
-    blocks, size = weights.blocks, len(weights.weights) // 16
-    apart, beside, bytes_each = spectra.shape[1], products.shape[1], 1 << place.kind
-    while True:
-        piece = next_piece(counter)
-        if piece >= strips:
-            break
-        begin, end = rows * piece // strips, rows * (piece + 1) // strips
-        for r in range((end - begin - 1) * lines.stride + lines.taps):
-            _lay(source, kind, lines, begin * lines.stride + r, strip[r])
-        for y in range(begin, end):
-            for first in range(0, tiles, MANY):
-                count = min(MANY, tiles - first)
-                for t in range(count):
-                    at = (y - begin) * lines.stride * pitch + 2 * (first + t) * channels
-                    _analyse(flat, at, pitch, channels, channels, nothing, analysed, t * channels, 4 * apart, apart)
-                pixels, last = min(2 * count, place.width - 2 * first), min(2, height - 2 * y)
-                line, lines_of_part = 2 * first * outputs * bytes_each, pixels * outputs * bytes_each // 16 // 64 + 1
-                for part in range(16):
-                    for i in range(last):
-                        for k in range(lines_of_part * part, lines_of_part * (part + 1)):
-                            _fetch(place.out[2 * y + i], line + 64 * k)
-                    x, at = part * apart, part * beside
-                    for b in range(len(blocks)):
-                        k, lane = part * size + blocks[b, 2], blocks[b, 3]
-                        if count > 2 * FEW:
-                            _many(
-                                analysed, x, channels, weights.offsets, weights.weights, k,
-                                nothing, lane, mixed, at + lane, outputs,
-                            )  # fmt: skip
-                        else:
-                            for t in range(0, count, FEW):
-                                _few(
-                                    analysed, x + t * channels, channels, weights.offsets, weights.weights, k,
-                                    nothing, lane, mixed, at + t * outputs + lane, outputs,
-                                )  # fmt: skip
-                whole = place.straight and last == 2 and pixels == 2 * count
-                target, under = (straight, place.width * outputs) if whole else (results, sums.shape[1])
-                x = 2 * (y * under + first * outputs) if whole else 0
-                for t in range(count):
-                    _synthesise(
-                        mixed, t * outputs, 4 * beside, beside, outputs, weights.bias,
-                        target, x + 2 * t * outputs, under, outputs,
-                    )  # fmt: skip
-                for i in range(0 if whole else last):
-                    _store(sums[i], weights, place, 2 * y + i, 2 * first, pixels)
+def smallest(number: type[np.floating[Any]]) -> tuple[Array, Lines, Weights, Place, Array]:
+    """Give the least that a loop takes to be compiled for: a source, lines, weights, a place, and scratch."""
+    source, out, nowhere = np.zeros((1, 8), np.uint8), np.zeros((1, 1), np.uint8), np.zeros(1, np.intp)
+    source.flags.writeable = False
+    lanes, one = VECTOR_BYTES // np.dtype(number).itemsize // 2, number(1)
+    numbers, blocks = np.zeros(MANY * lanes, number), np.array([[HALF, 0, 0, 0]])
+    lines = Lines(nowhere, nowhere, 0, 1, number(0), 1, 1, 1)
+    weights = Weights(numbers, np.zeros(1, np.int64), blocks, numbers, one, numbers)
+    return source, lines, weights, Place(out, UINT8, 1, 1, lanes, straight=False, high=one), numbers
 
 
 def warm() -> None:
     """Compile for both types of sums."""
-    source, out, nowhere = np.zeros((1, 8), np.uint8), np.zeros((1, 1), np.uint8), np.zeros(1, np.intp)
-    source.flags.writeable = False
     for number in (np.float32, np.float64):
-        lanes, one = VECTOR_BYTES // np.dtype(number).itemsize // 2, number(1)
-        many, blocks = np.zeros(MANY * lanes, number), np.array([[HALF, 0, 0, 0]])
-        lines = Lines(nowhere, nowhere, 0, 1, number(0), 1, 1, 1)
-        weights = Weights(many, np.zeros(1, np.int64), blocks, many, one, many)
-        place = Place(out, UINT8, 1, 1, lanes, straight=False, high=one)
-        mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), many)
-        scratch = np.zeros((16, MANY * 2 * lanes), number)
-        counter = np.zeros(1, np.int64)
-        mix_tiles(source, UINT8, lines, weights, many, place, 0, counter, scratch, scratch, scratch, scratch)
+        source, lines, weights, place, sums = smallest(number)
+        mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), sums)

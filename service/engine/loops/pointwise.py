@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.lanes import FLOAT32, KINDS, UINT8, UINT16, next_piece
+from service.engine.loops.lanes import FLOAT64, SAMPLES, UINT8, UINT16, Lanes, as_kind, by_kind, next_piece
 
 Array = NDArray[Any]
 
@@ -35,17 +35,10 @@ REACH = (VECTORS - 1) * LANES * CHANNELS + LOAD
 
 _INT, _WHOLE, _REAL = cgutils.intp_t, cgutils.int32_t, ir.FloatType()
 _FLOATS, _WHOLES = ir.VectorType(_REAL, LANES), ir.VectorType(_WHOLE, LANES)
-_SAMPLES = {UINT8: ir.IntType(8), UINT16: ir.IntType(16), FLOAT32: _REAL}
-_CONTRACT = ("contract",)
 
 
 def _places(places: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_WHOLE, len(places)), [_WHOLE(place) for place in places])
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    undefined = ir.Constant(_FLOATS, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(undefined, number, _WHOLE(0)), undefined, _places([0] * LANES))
 
 
 def _channels(builder: Any, samples: Any) -> list[Any]:
@@ -54,29 +47,17 @@ def _channels(builder: Any, samples: Any) -> list[Any]:
     Bytes of a pixel are widened to a number of 32 bits all together, since masks cost less than shuffles.
     """
     kind, nothing = samples.type.element, ir.Constant(samples.type, None)
-    if kind == _SAMPLES[UINT8]:
+    if kind == SAMPLES[UINT8]:
         places = [place for i in range(LANES) for place in (*range(CHANNELS * i, CHANNELS * (i + 1)), LOAD)]
         pixels = builder.bitcast(builder.shuffle_vector(samples, nothing, _places(places)), _WHOLES)
         masks = [ir.Constant(_WHOLES, [_WHOLE(255 << 8 * c)] * LANES) for c in range(CHANNELS)]
         return [builder.sitofp(builder.and_(pixels, mask), _FLOATS) for mask in masks]
-    parts = 2 if kind == _SAMPLES[UINT16] else 1
+    parts = 2 if kind == SAMPLES[UINT16] else 1
     widths = [[place for i in range(LANES) for place in (CHANNELS * i + c, LOAD)[:parts]] for c in range(CHANNELS)]
     collected = [builder.shuffle_vector(samples, nothing, _places(places)) for places in widths]
     if kind == _REAL:
         return collected
     return [builder.sitofp(builder.bitcast(channel, _WHOLES), _FLOATS) for channel in collected]
-
-
-def _sample(builder: Any, number: Any, high: Any, kind: int) -> Any:
-    """Clip to 0..high and round half to even, or keep it as it is."""
-    if kind == FLOAT32:
-        return number
-    # Conditions that are false for NaN, which so becomes 0.
-    for condition, bound in ((">", ir.Constant(_FLOATS, None)), ("<", high)):
-        number = builder.select(builder.fcmp_ordered(condition, number, bound), number, bound)
-    name = f"llvm.lrint.v{LANES}i32.v{LANES}f32"
-    rounding = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WHOLES, [_FLOATS]), name)  # type: ignore[no-untyped-call]
-    return builder.trunc(builder.call(rounding, [number]), ir.VectorType(_SAMPLES[kind], LANES))
 
 
 def _beside(builder: Any, rows: list[Any]) -> Any:
@@ -91,56 +72,47 @@ def _beside(builder: Any, rows: list[Any]) -> Any:
 def _vector(builder: Any, start: Any, kind: int, first: int, size: int) -> Any:
     """Point to `size` samples of `kind` from the `first` on."""
     place = builder.gep(start, [_INT(first << kind)])
-    return builder.bitcast(place, ir.VectorType(_SAMPLES[kind], size).as_pointer())
-
-
-def _ways(builder: Any, kind: Any) -> tuple[dict[int, Any], Any]:
-    """Branch to a block for each kind of samples; gives them by kind, and the one where they are to meet."""
-    blocks = {number: builder.append_basic_block("kind") for number in _SAMPLES}
-    choice = builder.switch(kind, blocks[FLOAT32])
-    for number in (UINT8, UINT16):
-        choice.add_case(_INT(number), blocks[number])
-    return blocks, builder.append_basic_block("meeting")
+    return builder.bitcast(place, ir.VectorType(SAMPLES[kind], size).as_pointer())
 
 
 def _load(builder: Any, start: Any, kind: Any) -> list[Any]:
     """Give the channels of the first vector of pixels from `start` on, then those of the next ones."""
-    blocks, meeting = _ways(builder, kind)
-    channels = [ir.PhiInstr(meeting, _FLOATS, "", ()) for _ in range(VECTORS * CHANNELS)]
-    for number, block in blocks.items():
-        builder.position_at_end(block)
-        places = [_vector(builder, start, number, LANES * CHANNELS * v, LOAD) for v in range(VECTORS)]
+    ways: list[tuple[list[Any], Any]] = []
+
+    def load(kind: int) -> None:
+        places = [_vector(builder, start, kind, LANES * CHANNELS * v, LOAD) for v in range(VECTORS)]
         samples = [builder.load(place, align=1) for place in places]
-        values = [value for some in samples for value in _channels(builder, some)]
+        ways.append(([value for some in samples for value in _channels(builder, some)], builder.block))
+
+    by_kind(builder, kind, load, FLOAT64)
+    channels = [builder.phi(_FLOATS) for _ in range(VECTORS * CHANNELS)]
+    for values, block in ways:
         for channel, value in zip(channels, values, strict=True):
             channel.add_incoming(value, block)
-        builder.branch(meeting)
-    meeting.instructions.extend(channels)
-    builder.position_at_end(meeting)
     return channels
 
 
-def _store(builder: Any, results: list[Any], outputs: int, high: Any, start: Any, kind: Any) -> None:
-    blocks, meeting = _ways(builder, kind)
-    for number, block in blocks.items():
-        builder.position_at_end(block)
-        samples = [_sample(builder, result, high, number) for result in results]
+def _store(lanes: Lanes, results: list[Any], outputs: int, high: Any, start: Any, kind: Any) -> None:
+    builder = lanes.builder
+
+    def store(kind: int) -> None:
+        samples = [as_kind(lanes, result, kind, high) for result in results]
         for first in range(0, len(samples), outputs):
             some = _beside(builder, samples[first : first + outputs])
-            builder.store(some, _vector(builder, start, number, LANES * first, LANES * outputs), align=1)
-        builder.branch(meeting)
-    builder.position_at_end(meeting)
+            builder.store(some, _vector(builder, start, kind, LANES * first, LANES * outputs), align=1)
+
+    by_kind(builder, kind, store, FLOAT64)
 
 
-def _sum(builder: Any, channels: list[Any], weights: list[Any]) -> Any:
-    total = builder.fmul(channels[0], weights[0])
+def _sum(lanes: Lanes, channels: list[Any], weights: list[Any]) -> Any:
+    total = lanes.builder.fmul(channels[0], weights[0])
     for channel, weight in zip(channels[1:], weights[1:], strict=True):
-        total = builder.fadd(builder.fmul(channel, weight, flags=_CONTRACT), total, flags=_CONTRACT)
+        total = lanes.add_product(total, channel, weight)
     return total
 
 
-def _over(builder: Any, totals: list[Any], divisor: Any) -> list[Any]:
-    entry, common = builder.block, _spread(builder, divisor)
+def _over(lanes: Lanes, totals: list[Any], divisor: Any) -> list[Any]:
+    builder, entry, common = lanes.builder, lanes.builder.block, lanes.splat(divisor)
     with builder.if_then(builder.fcmp_unordered("!=", divisor, _REAL(1.0))):
         quotients, block = [builder.fdiv(total, common) for total in totals], builder.block
     results = [builder.phi(_FLOATS) for _ in totals]
@@ -182,12 +154,13 @@ def _sums(outputs: int) -> Any:
             def copy(target: Any, start: Any, size: Any) -> None:
                 cgutils.raw_memcpy(builder, target, start, size, 1)  # type: ignore[no-untyped-call]
 
+            lanes = Lanes(builder, _REAL, 4, LANES)
             _, kind, _, divisor, _, high, _, out_kind, begin, count = arguments
             whole = builder.icmp_signed("==", kind, _INT(UINT8))
             scales = [builder.select(whole, _REAL(256.0**-c), _REAL(1.0)) for c in range(CHANNELS)] * outputs
             scaled = map(builder.fmul, numbers(2, outputs * CHANNELS), scales)
             weights, biases, highest = (
-                [_spread(builder, number) for number in some] for some in (scaled, numbers(4, outputs), [high])
+                [lanes.splat(number) for number in some] for some in (scaled, numbers(4, outputs), [high])
             )
             room = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(_REAL, REACH), None))  # type: ignore[no-untyped-call]
             spare = builder.bitcast(room, cgutils.voidptr_t)
@@ -200,15 +173,15 @@ def _sums(outputs: int) -> Any:
                     copy(spare, start, size(left, CHANNELS, kind))
                 channels = _load(builder, builder.select(beyond, spare, start), kind)
                 totals = [
-                    _sum(builder, channels[v : v + CHANNELS], weights[o : o + CHANNELS])
+                    _sum(lanes, channels[v : v + CHANNELS], weights[o : o + CHANNELS])
                     for v, o in product(range(0, len(channels), CHANNELS), range(0, len(weights), CHANNELS))
                 ]
-                quotients = _over(builder, totals, divisor)
+                quotients = _over(lanes, totals, divisor)
                 results = [builder.fadd(some, bias) for some, bias in zip(quotients, biases * VECTORS, strict=True)]
 
                 start = builder.gep(data(6), [size(first, outputs, out_kind)])
                 fewer = builder.icmp_signed("<", left, _INT(TOGETHER))
-                _store(builder, results, outputs, highest[0], builder.select(fewer, spare, start), out_kind)
+                _store(lanes, results, outputs, highest[0], builder.select(fewer, spare, start), out_kind)
                 with builder.if_then(fewer, likely=False):
                     copy(start, spare, size(left, outputs, out_kind))
             return context.get_dummy_value()
@@ -256,4 +229,4 @@ def warm() -> None:
     source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, CHANNELS), np.float32)
     source.flags.writeable = False
     counter, place = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    recolour(source, KINDS["uint8"], few, one, few[0], one, place, UINT8, counter)
+    recolour(source, UINT8, few, one, few[0], one, place, UINT8, counter)

@@ -18,17 +18,9 @@ from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
-from service.engine.loops.lanes import (
-    AS_SUMMED,
-    LINES,
-    SHARE,
-    End,
-    collect,
-    fetch,
-    next_piece,
-    spread,
-    sum_lines,
-)
+from service.engine.loops.dealing import SHARE, collect, spread
+from service.engine.loops.lanes import AS_SUMMED, fetch, next_piece
+from service.engine.loops.sums import LINES, End, sum_lines
 
 Array = NDArray[Any]
 
@@ -139,7 +131,7 @@ def _make_row(
     following = source.rows[min(row + 1, len(source.rows) - 1)]
     for t in range(tiles):
         for k in range(t * length // tiles, (t + 1) * length // tiles, CACHE_LINE):
-            fetch(pixels, max(following, 0) * length + k, 0)
+            fetch(pixels, max(following, 0) * length + k, 0, 3)
         if index >= 0:
             for j in range(0, segments.length, SHARE // size):
                 spread(
@@ -228,7 +220,7 @@ def _sum_down(
                 for lane in range(k // LINES * lanes * LINES // block, (k // LINES + 1) * lanes * LINES // block):
                     ahead = (row * pitch + place + segments.begins[lane] + block) * size
                     for b in range(CACHE_LINE - 1, BLOCK, CACHE_LINE):
-                        fetch(image, ahead + b, 1)
+                        fetch(image, ahead + b, 1, 3)
             sum_lines(
                 sums, (t * length + begin + k) * lanes, segments.ring, line, down.weights, start, taps, folded,
                 end, out.kind, own.vectors, k * lanes * size, block * lanes * size,

@@ -12,8 +12,6 @@ tile in the second.
 # ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +35,7 @@ from service.engine.loops.fourier import (
     multiply_row,
     scatter_transposed,
 )
-from service.engine.loops.lanes import FLOAT64, UINT8, UINT16, Lanes, as_kind, next_piece, prefetch
+from service.engine.loops.lanes import AS_SUMMED, UINT8, UINT16, Lanes, as_kind, by_kind, next_piece, prefetch
 
 Array = NDArray[Any]
 
@@ -234,20 +232,6 @@ def _store(own: Tile, at: int, step: int, channel: int, out: Place, first: int, 
         place += pitch
 
 
-def _by_kind(builder: Any, kind: Any, ways: dict[int, Callable[[], None]]) -> None:
-    """Write a switch; the code of all ways goes on behind it."""
-    done = builder.append_basic_block("done")
-    blocks = [builder.append_basic_block(f"kind{number}") for number in ways]
-    choice = builder.switch(kind, blocks[0])
-    for (number, way), block in zip(ways.items(), blocks, strict=True):
-        if number > 0:
-            choice.add_case(ir.IntType(64)(number), block)
-        builder.position_at_end(block)
-        way()
-        builder.branch(done)
-    builder.position_at_end(done)
-
-
 @intrinsic
 def _widen_rows(
     typing: Any,
@@ -282,12 +266,12 @@ def _widen_rows(
                 prefetch(builder, builder.gep(source, [builder.add(at, integer_type(AHEAD))]), 0, 3)
                 numbers = builder.select(known, builder.uitofp(loaded, lanes.vector), outside)
                 to = builder.gep(target, [builder.mul(loop.index, integer_type(ROW))])
-                builder.store(numbers, builder.bitcast(to, lanes.vector.as_pointer()), align=4)
+                lanes.store(numbers, to)
 
         lanes, integer_type = Lanes(builder, ir.FloatType(), 4, LANES), context.get_value_type(integer)
         source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
         listed, outside = builder.gep(data(4), [values[5]]), lanes.splat(values[7])
-        _by_kind(builder, values[3], {kind: partial(widened, kind) for kind in (UINT8, UINT16)})
+        by_kind(builder, values[3], widened, UINT16 + 1)
         return context.get_dummy_value()
 
     return types.void(image, integer, integer, integer, rows, integer, integer, value, block, integer), generate
@@ -328,7 +312,7 @@ def _finish_rows(
         lanes = Lanes(builder, ir.FloatType(), 4, LANES)
         source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
         biases, highest = lanes.load(builder.gep(data(4), [values[5]]), 0), lanes.splat(values[6])
-        _by_kind(builder, values[7], {kind: partial(stored, kind) for kind in range(FLOAT64 + 1)})
+        by_kind(builder, values[7], stored, AS_SUMMED)
         return context.get_dummy_value()
 
     parts = (block, integer, integer, integer, bias, integer, high, integer, image, integer, integer)
