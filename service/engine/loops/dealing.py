@@ -48,7 +48,7 @@ def spread(
                 begin = builder.load(builder.gep(data[2], [_INT64(lane)]))
                 place = builder.gep(first, [builder.shl(begin, _INT64(exponent))])
                 parts.append([builder.load(builder.bitcast(place, some.as_pointer()), align=1)])
-            for step, part in enumerate(_pieces(builder, _transposed(builder, parts), lanes.count)):
+            for step, part in enumerate(_pieces(builder, transposed(builder, parts), lanes.count)):
                 place = builder.gep(target, [_INT64(step * lanes.count)])
                 vector = _as_number(lanes, part)
                 builder.store(vector, builder.bitcast(place, vector.type.as_pointer()), align=size)
@@ -90,7 +90,7 @@ def collect(
                 place = builder.gep(first, [_INT64(step * count << exponent)])
                 vector = builder.load(builder.bitcast(place, some.as_pointer()), align=1)
                 parts.append(_pieces(builder, [vector], min(count, VECTOR_BYTES >> exponent)))
-            for lane, part in enumerate(_pieces(builder, _transposed(builder, parts), SHARE >> exponent)):
+            for lane, part in enumerate(_pieces(builder, transposed(builder, parts), SHARE >> exponent)):
                 begin = builder.add(builder.load(builder.gep(data[2], [_INT64(lane)])), to)
                 place = builder.gep(data[4], [builder.shl(begin, _INT64(exponent))])
                 builder.store(part, builder.bitcast(place, part.type.as_pointer()), align=1)
@@ -101,7 +101,7 @@ def collect(
     return signature, generate
 
 
-def _transposed(builder: Any, rows: list[list[Any]]) -> list[Any]:
+def transposed(builder: Any, rows: list[list[Any]]) -> list[Any]:
     """Transpose a matrix of 2**n rows, each in a few vectors: interleave rows half of it apart until one is left."""
     while len(rows) > 1:
         half = len(rows) // 2

@@ -18,6 +18,7 @@ from numba.core import types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
+from service.engine.loops.dealing import transposed
 from service.engine.loops.lanes import VECTOR_BYTES, Lanes
 
 Array = NDArray[Any]
@@ -302,7 +303,7 @@ def _transposing(*, scattered: bool) -> Callable[..., Any]:
             sources, targets = (beside, listed) if scattered else (listed, beside)
             for part in range(2):
                 rows = [block.load(of(0), x) for x in sources(values[1], part)]
-                for x, row in zip(targets(values[3], part), _transposed(block, rows), strict=True):
+                for x, row in zip(targets(values[3], part), transposed(builder, [[row] for row in rows]), strict=True):
                     block.store(row, of(2), x)
             return context.get_dummy_value()
 
@@ -315,40 +316,3 @@ scatter_transposed = _transposing(scattered=True)
 """(source, at, target, place, places, first): lane j of the rows from `at` on goes to `place` + places[`first` + j]."""
 gather_transposed = _transposing(scattered=False)
 """The other way: what becomes lane j of the rows from `place` on stands at `at` + places[`first` + j]."""
-
-
-def _transposed(block: _Block, rows: list[Any]) -> list[Any]:
-    """Exchange rows and lanes: within each four lanes first, which is cheap on all processors, then by fours."""
-
-    def picked(x: Any, y: Any, choice: Sequence[int]) -> Any:
-        return block.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, LANES), choice))
-
-    def pairs(x: Any, y: Any, choice: Sequence[int]) -> Any:
-        """Pick the same of each four lanes of both, where 4 to 7 are those of `y`."""
-        return picked(x, y, [four + i % 4 + i // 4 * LANES for four in range(0, LANES, 4) for i in choice])
-
-    def fours(x: Any, y: Any, parity: int) -> Any:
-        return picked(x, y, [four + i for four in range(4 * parity, 2 * LANES, 8) for i in range(4)])
-
-    columns: list[list[Any]] = [[] for _ in range(4)]
-    for first in range(0, LANES, 4):
-        a, b, c, d = rows[first : first + 4]
-        for low, choice in enumerate(((0, 4, 1, 5), (2, 6, 3, 7))):
-            upper, lower = pairs(a, b, choice), pairs(c, d, choice)
-            columns[2 * low].append(pairs(upper, lower, (0, 1, 4, 5)))
-            columns[2 * low + 1].append(pairs(upper, lower, (2, 3, 6, 7)))
-    # Each list holds in its vector g, in the lanes 4 k to 4 k + 3, what rows 4 g to 4 g + 3 have in one lane of four k.
-    result: list[Any] = [None] * LANES
-    for lane, vectors in enumerate(columns):
-        exchanged = {0: vectors}
-        while len(exchanged) < LANES // 4:
-            exchanged = {
-                first + parity * len(exchanged): [
-                    fours(x, y, parity) for x, y in zip(group[::2], group[1::2], strict=True)
-                ]
-                for first, group in exchanged.items()
-                for parity in range(2)
-            }
-        for four, (vector,) in exchanged.items():
-            result[4 * four + lane] = vector
-    return result
