@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba.extending
-from numba import njit
+from numba import config, njit
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 
@@ -70,6 +71,17 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
+
+
+def compiled_for(feature: str, *names: str) -> bool:
+    """Say whether the processor that numba compiles for has a feature; it need not be the one this runs on.
+
+    Those called `names` have it.
+    """
+    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
+    if name and name != "host":
+        return name in names or f"+{feature}" in (features or "")
+    return bool(llvm.get_host_cpu_features().get(feature))
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:

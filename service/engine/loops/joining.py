@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
-from llvmlite import ir
-from numba import config, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
 from numba.core import cgutils
 
-from service.engine.loops.compiler import address, intrinsic
+from service.engine.loops.compiler import address, compiled_for, intrinsic
+from service.engine.loops.lanes import Lanes
 
 LITERALS = 64
 PLANES_BYTES = 3 * 256
@@ -28,15 +28,7 @@ _BYTE, _INT32, _INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES, _SHORTS, _INTS, _LONGS = (ir.VectorType(ir.IntType(bits), 8 * LITERALS // bits) for bits in (8, 16, 32, 64))
 
 
-def _has_tables() -> bool:
-    """Ask for the processor that numba compiles for, as lanes.py does."""
-    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
-    if name and name != "host":
-        return "+avx512vbmi" in (features or "")
-    return bool(llvm.get_host_cpu_features().get("avx512vbmi"))
-
-
-AT_ONCE = LITERALS if _has_tables() else 0
+AT_ONCE = LITERALS if compiled_for("avx512vbmi") else 0
 
 
 @intrinsic
@@ -77,7 +69,7 @@ def _codes(builder: Any, at: Callable[..., Any], here: Any, some: Any) -> tuple[
     literals = builder.load(at(0, here, _BYTES), align=1)
     upper = builder.icmp_signed("<", literals, _all(_BYTES, 0))
     places = ir.Constant(_BYTES, list(range(LITERALS)))
-    wanted = builder.icmp_unsigned("<", places, _splat(builder, builder.trunc(some, _BYTE)))
+    wanted = builder.icmp_unsigned("<", places, Lanes(builder, _BYTE, 1, LITERALS).splat(builder.trunc(some, _BYTE)))
     permute = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
         builder.module, ir.FunctionType(_BYTES, [_BYTES] * 3), "llvm.x86.avx512.vpermi2var.qi.512"
     )
@@ -119,8 +111,3 @@ def _even_and_odd(builder: Any, vector: Any, wide: Any) -> tuple[Any, Any]:
 
 def _all(vector: Any, value: int) -> Any:
     return ir.Constant(vector, [value] * vector.count)
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_BYTES, ir.Undefined), value, _INT32(0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_INT32, LITERALS), [0] * LITERALS))

@@ -8,23 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
-from llvmlite import ir
-from numba import config, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
 from numba.core import cgutils
 
-from service.engine.loops.compiler import intrinsic
+from service.engine.loops.compiler import compiled_for, intrinsic
 
-
-def _vector_bytes() -> int:
-    """Give the width of the vectors of the processor that numba compiles for; it need not be the one this runs on."""
-    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
-    if name and name != "host":
-        return 64 if name == "x86-64-v4" or "+avx512f" in (features or "") else 32
-    return 64 if llvm.get_host_cpu_features().get("avx512f") else 32
-
-
-VECTOR_BYTES = _vector_bytes()
+VECTOR_BYTES = 64 if compiled_for("avx512f", "x86-64-v4") else 32
 
 UINT8, UINT16, FLOAT32, FLOAT64, AS_SUMMED = range(5)
 """Kinds of samples, the first four of 1, 2, 4 and 8 bytes; AS_SUMMED stores the sums and nothing else."""
