@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
 from uuid import uuid4
 
-from httptools import HttpRequestParser, parse_url
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from httptools import HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.routes.problem_table import KINDS
 
@@ -32,8 +30,6 @@ JOINED_BYTES = 64 * 1024
 """Of a body that is copied, so that it is written together with its head."""
 PIPELINED = 32
 CONNECTIONS = 8192
-BODILESS = frozenset({204, 304})
-_HEADER_LINES = re.compile(rb"(?:[!#-'*+\-.^_`|~0-9A-Za-z]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*")
 _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
@@ -46,75 +42,45 @@ def most_connections() -> int:
     return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
+Data = bytes | bytearray | memoryview
+
+
 class _Refused(Exception):
     """The request is not taken; the parser turns this into an error of its own."""
 
 
-class Cycle(RequestResponseCycle):
-    """A request and its answer, whose head is written together with the first of its body.
+class _Together(asyncio.Transport):
+    """The transport of an answer, whose head is written together with the first of its body.
 
     Small answers, written apart, would be two packets, and wake the client twice.
     """
 
-    _head = b""
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        super().__init__()
+        self._transport, self._cycle = transport, cycle
+        self._head: Data | None = None
 
-    async def send(self, message: Any) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
+    def write(self, data: Data) -> None:
+        if self._head is None and self._cycle.response_started:
+            self._head = data
             return
-        kind = message["type"]
-        if kind == "http.response.start" and not self.response_started:
-            self._start(message["status"], [*self.default_headers, *message.get("headers", [])])
-        elif kind == "http.response.body" and self.response_started and not self.response_complete:
-            self._go_on(message.get("body", b""), more=message.get("more_body", False))
-        else:
-            raise RuntimeError(f"the answer cannot go on with {kind}")
+        if len(data) > JOINED_BYTES:
+            self._flush()
+        elif self._head:  # there is none yet when the body is asked for (100 Continue)
+            data, self._head = b"".join([self._head, data]), b""
+        self._transport.write(data)
 
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        self.chunked_encoding = False
-        fields = {name.lower(): value for name, value in headers}
-        length = fields.get(b"content-length")
-        if length is not None:
-            self.expected_content_length = int(length)
-        elif self.scope["method"] != "HEAD" and status not in BODILESS:
-            self.chunked_encoding = True
-            headers.append((b"transfer-encoding", b"chunked"))
-        if b"close" in fields.get(b"connection", b"").lower():
-            self.keep_alive = False
-        elif not self.keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if not _HEADER_LINES.fullmatch(lines) or lines.count(b"\r\n") != len(headers):
-            raise RuntimeError("a header of the answer has characters that no header may have")
-        self._head = b"%b%b\r\n" % (STATUS_LINE[status], lines)
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
 
-    def _go_on(self, body: bytes | memoryview, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
-            body, self.expected_content_length = b"", 0
-        elif self.chunked_encoding:
-            body = b"".join([b"%x\r\n" % len(body), body, b"\r\n"]) if body else b""
-            body += b"" if more else b"0\r\n\r\n"
-        else:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0:
-                raise RuntimeError("the answer is longer than its Content-Length")
-        head, self._head = self._head, b""
-        if head and len(body) > JOINED_BYTES:
-            self.transport.write(head)
-            head = b""
-        self.transport.write(b"".join([head, body]) if head else body)
-        if more:
-            return
-        if self.expected_content_length:
-            raise RuntimeError("the answer is shorter than its Content-Length")
-        self.response_complete = True
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
 
 class Connection(HttpToolsProtocol):
@@ -180,40 +146,14 @@ class Connection(HttpToolsProtocol):
             raise _Refused
         if self._would_upgrade():
             return
-        url, _, query = self.url.partition(b"?")  # uvicorn's reader of addresses stops at 64 KiB
-        path = parse_url(url).path
-        version = self.parser.get_http_version()
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["http_version"] = version
-        self.scope["path"] = unquote(path.decode("ascii"))
-        self.scope["raw_path"] = path
+        self.url, _, query = self.url.partition(b"?")  # uvicorn's reader of addresses stops at 64 KiB
+        super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = _Together(self.transport, self.cycle)
         self.scope["query_string"] = query.partition(b"#")[0]
-        self._begin_cycle(keep_alive=version != "1.0" and self.parser.should_keep_alive())
         self._in_head = False
         self._seen_bytes = 0
         self._expect(BODY_SECONDS, self._check_body)
-
-    def _begin_cycle(self, *, keep_alive: bool) -> None:
-        """Have the request answered, after those before it."""
-        waits = self._owes_answers()
-        self.cycle = Cycle(
-            self.scope,
-            self.transport,
-            self.flow,
-            self.logger,
-            self.access_logger,
-            self.access_log,
-            self.server_state.default_headers,
-            asyncio.Event(),
-            self.expect_100_continue,
-            keep_alive,
-            self.on_response_complete,
-        )
-        if waits:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
-        else:
-            self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
         self._overhead = max(0, self._overhead - len(body))
