@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
@@ -16,7 +15,6 @@ from service.routes.exchange import exchange_of, method_of, route_of
 
 _UNLOGGED = frozenset({"/livez", "/readyz"})
 _OF_SEVERAL_LINES = frozenset({"exception", "report", "stack"})
-_SPACED = re.compile(r"""[\s="']""")
 
 _log = structlog.stdlib.get_logger("service.requests")
 
@@ -104,20 +102,10 @@ def _line(scope: Scope) -> Mapping[str, Any]:
 def _written(form: Literal["console", "json"]) -> list[Any]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    coloured = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    return [structlog.processors.format_exc_info, _printable, coloured if sys.stderr.isatty() else _plain]
-
-
-def _plain(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:  # noqa: ARG001
-    """Write what the coloured lines say without colours, in a fifth of the time."""
-    timestamp, level, text, source = (event.pop(key, "") for key in ("timestamp", "level", "event", "logger"))
-    below = [str(event.pop(key)) for key in ("stack", "exception") if event.get(key)]
-    pairs = " ".join(f"{key}={_shown(event[key])}" for key in sorted(event))
-    return "\n".join([f"{timestamp} [{level:<9}] {text:<30} [{source}] {pairs}".rstrip(), *below])
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) and not _SPACED.search(value) else repr(value)
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return [structlog.processors.format_exc_info, _printable, console]
 
 
 def _without_colour_codes(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001

@@ -85,21 +85,3 @@ def test_console_lines_have_no_control_characters(capsys: pytest.CaptureFixture[
     written = capsys.readouterr().err
     assert len(written.splitlines()) == 1
     assert "\x1b" not in written
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"event": "request", "route": "/v1/filter", "spans": {"queue": 0.25}, "status": 200},
-        {"event": "two words", "quoted": "it's", "empty": "", "equal": "a=b", "none": None, "plain": "a-b"},
-        {"event": "failed", "exception": "Traceback\n  line"},
-    ],
-)
-def test_plain_lines_are_coloured_ones_without_colours(
-    event: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    configure_logs("info", "console")
-    structlog.stdlib.get_logger("x").info(**event)
-    written = capsys.readouterr().err
-    whole = {"timestamp": written.partition(" ")[0], "level": "info", "logger": "x", **event}
-    assert written == structlog.dev.ConsoleRenderer(colors=False)(None, "", whole) + "\n"
