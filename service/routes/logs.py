@@ -49,7 +49,6 @@ def configure_logs(level: str, form: Literal["console", "json"]) -> None:
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
         logger.propagate = name != "uvicorn.access"  # its lines have the raw path; ours tell more
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed body
 
 
 class _Lines:

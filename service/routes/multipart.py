@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from service.engine.errors import AmbiguousRequest
 from service.routes.errors import MalformedMultipart
 
-_PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
+_PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 
 
 class Parts:
@@ -18,72 +18,60 @@ class Parts:
     Starlette's own parser holds a text field to 1 MB and writes files to disk.
     """
 
-    def __init__(self, boundary: bytes, names: Sequence[str]) -> None:
-        self.found: dict[str, bytearray] = {}
+    def __init__(self, boundary: str, names: Sequence[str]) -> None:
         self._names = names
-        self._header = bytearray()
-        self._value = bytearray()
-        self._disposition: bytes | None = None
-        self._encoding = b""
-        self._data = bytearray()
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._part_data,
-            },
-        )
+        self._pieces: dict[str, list[bytes]] = {}
+        self._current: list[bytes] = []
+        try:
+            self._parser = PushMultipartParser(boundary, header_charset="latin-1")  # file names may be in any
+        except MultipartError as error:
+            raise _malformed(error) from None
 
     def write(self, chunk: bytes) -> None:
-        self._parser.write(chunk)
+        """Take in more of the body; raises MalformedMultipart, AmbiguousRequest."""
+        if not chunk:
+            return
+        try:
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif event:
+                    self._current.append(event)
+        except MultipartError as error:
+            raise _malformed(error) from None
 
     def close(self) -> None:
-        """Check that the body came to its end; the parser itself takes half a body for a whole one."""
-        if self._parser.state != MultipartState.END:
-            raise MalformedMultipart("the body ends before its closing boundary")
+        """Check that the body came to its end."""
+        try:
+            self._parser.close()
+        except MultipartError:
+            raise MalformedMultipart("the body ends before its closing boundary") from None
 
-    def _begin(self) -> None:
-        self._disposition, self._encoding = None, b""
-        self._header.clear()
-        self._value.clear()
+    def part(self, name: str) -> bytes | None:
+        """Give the whole of a part, if it came."""
+        pieces = self._pieces.get(name)
+        return None if pieces is None else b"".join(pieces)
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        name = bytes(self._header).lower()
-        if name == b"content-disposition":
-            if self._disposition is not None:
-                raise MalformedMultipart("a part has two headers Content-Disposition")
-            self._disposition = bytes(self._value)
-        elif name == b"content-transfer-encoding":
-            self._encoding = bytes(self._value).strip().lower()
-        self._header.clear()
-        self._value.clear()
-
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        if b"name" not in options:
-            raise MalformedMultipart("a part has no name in a header Content-Disposition")
-        if self._encoding not in _PLAIN_ENCODINGS:
+    def _begin(self, part: MultipartSegment) -> None:
+        if sum(name == "Content-Disposition" for name, _ in part.headerlist) > 1:
+            raise MalformedMultipart("a part has two headers Content-Disposition")
+        if not part.name:
+            raise MalformedMultipart("a part has no name in its header Content-Disposition")
+        if part.header("Content-Transfer-Encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
             raise MalformedMultipart("a part has a Content-Transfer-Encoding; parts are taken as plain bytes only")
-        name = options[b"name"].decode("utf-8", "replace")
-        if name not in self._names:
-            raise AmbiguousRequest(f"the part {_shown(name)} is not known; the parts are {' and '.join(self._names)}")
-        if name in self.found:
-            raise AmbiguousRequest(f"the part '{name}' is there twice")
-        self._data = self.found[name] = bytearray()
+        if part.name not in self._names:
+            raise AmbiguousRequest(
+                f"the part {_shown(part.name)} is not known; the parts are {' and '.join(self._names)}"
+            )
+        if part.name in self._pieces:
+            raise AmbiguousRequest(f"the part '{part.name}' is there twice")
+        self._current = self._pieces[part.name] = []
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._data += memoryview(data)[start:end]
+
+def _malformed(error: MultipartError) -> MalformedMultipart:
+    return MalformedMultipart(f"the body does not follow the multipart format of its boundary: {error.args[0]}")
 
 
 def _shown(name: str) -> str:
+    name = name.encode("latin-1").decode("utf-8", "replace")
     return repr(name if len(name) <= 64 else name[:64] + "…")

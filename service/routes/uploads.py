@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
+from multipart import parse_options_header
 from starlette.requests import Request
 
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
@@ -55,7 +54,7 @@ async def read_filter(request: Request, held: Body, max_bytes: int, *, preset: b
     raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
 
 
-async def read_document(request: Request, held: Body, max_bytes: int) -> bytearray:
+async def read_document(request: Request, held: Body, max_bytes: int) -> bytes:
     """Read a JSON document as bytes."""
     media_type, _ = _content_type(request, default="application/json")
     if media_type != "application/json":
@@ -63,7 +62,7 @@ async def read_document(request: Request, held: Body, max_bytes: int) -> bytearr
     return await _read_whole(request, held, max_bytes)
 
 
-def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, bytes | None]:
+def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, str | None]:
     """Give the media type and the boundary; a body without a type is taken for what it most likely is."""
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding != "identity":
@@ -74,7 +73,7 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
     if len(header) > MOST_TYPE_CHARACTERS:
         raise UnsupportedMediaType(f"the Content-Type has {len(header):,} characters")
     media_type, options = parse_options_header(header)
-    return media_type.decode("latin-1").lower(), options.get(b"boundary")
+    return media_type, options.get("boundary")
 
 
 def _shown(media_type: str) -> str:
@@ -115,24 +114,20 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 
 async def _read_multipart(
-    request: Request, boundary: bytes | None, held: Body, max_bytes: int
-) -> tuple[bytearray | None, bytearray | None]:
+    request: Request, boundary: str | None, held: Body, max_bytes: int
+) -> tuple[bytes | None, bytes | None]:
     if not boundary:
         raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
-    try:
-        parts = Parts(boundary, ("image", "spec"))
-        size = await _read(request, held, max_bytes, parts.write)
-    except FormParserError:
-        raise MalformedMultipart("the body does not follow the multipart format of its boundary") from None
-    if size:
+    parts = Parts(boundary, ("image", "spec"))
+    if await _read(request, held, max_bytes, parts.write):
         parts.close()
-    return parts.found.get("image"), parts.found.get("spec")
+    return parts.part("image"), parts.part("spec")
 
 
-async def _read_whole(request: Request, held: Body, max_bytes: int) -> bytearray:
-    body = bytearray()
-    await _read(request, held, max_bytes, body.extend)
-    return body
+async def _read_whole(request: Request, held: Body, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    await _read(request, held, max_bytes, pieces.append)
+    return b"".join(pieces)
 
 
 async def _read(request: Request, held: Body, max_bytes: int, take: Callable[[bytes], object]) -> int:

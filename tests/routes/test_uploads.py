@@ -32,8 +32,9 @@ IMAGE, TEXT, END = part("image", SAMPLE_PNG), part("spec", SPEC.encode()), b"--"
     [
         (IMAGE + TEXT, "malformed_multipart", "closing boundary"),
         ((IMAGE + TEXT + END)[:-3], "malformed_multipart", "closing boundary"),
-        (b"no multipart at all", "malformed_multipart", "format"),
-        (b"--" + BOUNDARY + b"\r\nX: 1\r\n\r\n1\r\n" + END, "malformed_multipart", "no name"),
+        (b"no multipart at all", "malformed_multipart", "closing boundary"),
+        (b"--" + BOUNDARY + b"\r\nX: 1\r\n\r\n1\r\n" + END, "malformed_multipart", "Content-Disposition"),
+        (part("", b"") + END, "malformed_multipart", "no name"),
         (part("image", b"", "Content-Disposition: form-data; name=spec") + END, "malformed_multipart", "two headers"),
         (part("image", b"iVBORw0=", "Content-Transfer-Encoding: base64") + END, "malformed_multipart", "Transfer"),
         (part("image", b"", *(f"X-{i}: 1" for i in range(99))) + END, "malformed_multipart", "format"),
@@ -67,6 +68,17 @@ async def test_form_may_come_in_any_pieces(serve: Serve, dispatcher: InProcess, 
         assert answer.status_code == 200
         (job,) = dispatcher.jobs
         assert (bytes(job.body), job.spec) == (SAMPLE_PNG, SPEC.encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["im\xe4ge.png".encode("latin-1"), "图.png".encode(), b"a\\b.png", b'a\\"b.png', b"a;b=c"]
+)
+async def test_file_may_have_any_name(serve: Serve, dispatcher: InProcess, name: bytes) -> None:
+    image = IMAGE.replace(b'name="image"', b'name="image"; filename="' + name + b'"')
+    async with serve() as client:
+        answer = await client.post("/v1/filter", content=image + TEXT + END, headers=FORM)
+        assert answer.status_code == 200
+        assert bytes(dispatcher.jobs[0].body) == SAMPLE_PNG
 
 
 async def test_spec_may_be_as_large_as_the_body(serve: Serve, dispatcher: InProcess) -> None:
