@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 from time import perf_counter
@@ -39,6 +40,8 @@ def serve(settings: Settings) -> None:
     keep_memory()
     _allow_many_files()
     app = create_app(settings)
+    gc.collect()
+    gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered for some 40 ms
     config = uvicorn.Config(
         app,
         host=settings.host,

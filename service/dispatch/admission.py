@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 from service.dispatch.errors import DeadlineExceeded, DispatchError, QueueFull
@@ -107,7 +106,7 @@ class Admission(Generic[W]):
             raise
         finally:
             timer.cancel()
-            with suppress(ValueError):
+            if waiter in lane:  # what `remove` raises otherwise shows the waiter, which takes longer than to look
                 lane.remove(waiter)
 
     def _next(self) -> asyncio.Future[W] | None:
