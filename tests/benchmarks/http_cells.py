@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,9 @@ def requests(picture: Array) -> Iterator[Request]:
 
 
 class Client:
-    """One kept connection; forms are made beforehand."""
+    """One kept connection; forms are made beforehand. `timing` is the Server-Timing of the last answer."""
+
+    timing = ""
 
     def __init__(self, url: str, path: str) -> None:
         address = urlsplit(url)
@@ -98,6 +101,7 @@ class Client:
         )
         response = self._connection.getresponse()
         answer = response.read()
+        self.timing = response.headers.get("Server-Timing", "")
         if response.status != 200:
             raise RuntimeError(f"{response.status}: {answer[:500]!r}")
         return answer
@@ -125,6 +129,7 @@ def rows(picture: Array, found: Peers, only: list[str], seconds: float) -> Itera
         for request in requests(picture):
             if not only or any(word in f"http: {request.name}" for word in only):
                 yield from compared(request, ours.url, theirs, seconds)
+                yield dispatch(request, ours.url, seconds)
 
 
 @contextmanager
@@ -171,6 +176,20 @@ def compared(request: Request, ours: str, peers: str | None, seconds: float) -> 
     yield Row(
         "http", f"{request.name}, {CLIENTS} clients", done.pop("convserve"), done, inexact, unit="/s", higher=True
     )
+
+
+def dispatch(request: Request, url: str, seconds: float) -> Row:
+    """Measure what is left of the total once its parts are taken off: the way to the worker and back."""
+    client, body = Client(url, "/v1/filter"), form(request.image, request.ours)
+    left: list[float] = []
+
+    def ask() -> None:
+        client.post(body)
+        *parts, total = map(float, re.findall(r"dur=([0-9.]+)", client.timing))
+        left.append(total - sum(parts))
+
+    medians({"convserve": ask}, seconds / ROUNDS)
+    return Row("http", f"{request.name}, dispatch", median(left), {})
 
 
 def throughput(url: str, path: str, body: bytes, seconds: float) -> float:
