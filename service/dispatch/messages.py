@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from service.dispatch.payloads import SMALL, Parcel
+from service.dispatch.payloads import SMALL, Address, Parcel
 from service.engine.errors import EngineError
 from service.engine.figures.view import View
 from service.engine.jobs import Job, Result
@@ -44,17 +44,17 @@ class Failed:
 Reply = Done | EngineError | Failed
 
 
-def question(job: Job, body: Parcel, address: str | None, threads: int) -> bytes:
+def question(job: Job, body: Parcel, address: Address | None, threads: int) -> bytes:
     """Write down a job, whose body goes by itself, and where its answer is to be put."""
     how = (job.received, job.form, job.spec, job.preset, job.answer, tuple(job.view))
-    return framed((job.kind, _bounds(job.limits), how, body, address, threads))
+    return framed((job.kind, _bounds(job.limits), how, body, address and tuple(address), threads))
 
 
-def job_of(asked: tuple[Any, ...]) -> tuple[Job, Parcel, str | None, int]:
+def job_of(asked: tuple[Any, ...]) -> tuple[Job, Parcel, Address | None, int]:
     """Read a question: the job, still without its body, the body, the address of the answer, and the threads."""
     kind, bounds, (received, form, spec, preset, answer, view), body, address, threads = asked
     job = Job(kind, b"", Limits(*bounds), received, form, spec, preset, answer, View(*view))
-    return job, body, address, threads
+    return job, body, address and Address(*address), threads
 
 
 def answer(reply: Reply) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cache
 
 from service.dispatch.messages import ROOM, Done, Failed, Reply, answer, framed, job_of, receive
-from service.dispatch.payloads import Parcel, open_parcel, send_back
+from service.dispatch.payloads import KEPT, Address, Parcel, open_parcel, reachable, send_back
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
 from service.heap import keep_memory
@@ -38,10 +38,10 @@ def _engine() -> Perform:
     return perform
 
 
-def serve(server: socket.socket, address: str | None, perform: Perform, memory: int, threads: int) -> None:
+def serve(server: socket.socket, address: Address | None, perform: Perform, memory: int, threads: int) -> None:
     """Say whether the server's memory files can be opened, then do the jobs that it sends, until it closes."""
     _prepare(memory, threads)
-    server.sendall(framed(address is not None and os.access(address, os.R_OK | os.W_OK)))
+    server.sendall(framed(reachable(address)))
     room = bytearray(ROOM)
     while True:
         try:
@@ -57,10 +57,10 @@ def _prepare(memory: int, threads: int) -> None:
     if sys.platform == "linux":
         _die_with_the_others()
         keep_memory()
-        _bound_memory(memory + threads * THREAD_BYTES)
+        _bound_memory(memory + threads * THREAD_BYTES + 2 * KEPT)
 
 
-def _work(perform: Perform, job: Job, body: Parcel, address: str | None, threads: int) -> Reply:
+def _work(perform: Perform, job: Job, body: Parcel, address: Address | None, threads: int) -> Reply:
     """Do one job, whose body comes and whose answer goes by itself."""
     try:
         result = perform(replace(job, body=open_parcel(body)), threads)

@@ -10,7 +10,7 @@ import pytest
 
 from service.dispatch import payloads
 from service.dispatch.errors import DeadlineExceeded, DispatchError
-from service.dispatch.payloads import KEPT, SMALL, Mailbox, MemoryFile, Shared, open_parcel, send_back
+from service.dispatch.payloads import KEPT, SMALL, Address, Mailbox, MemoryFile, Shared, open_parcel, send_back
 from service.engine.errors import InvalidSpec
 from tests.dispatch.conftest import Pools, until
 from tests.dispatch.tasks import order
@@ -61,6 +61,25 @@ async def test_mailbox_without_spare_descriptors_goes_on_by_the_message(monkeypa
     assert await mailbox.send(bytes(SMALL)) == bytes(SMALL)
 
 
+async def test_worker_cannot_take_the_server_s_view_away() -> None:
+    mailbox = Mailbox()
+    assert mailbox.address
+    parcel = send_back(pattern(SMALL), mailbox.address)
+    with pytest.raises(PermissionError):
+        os.truncate(mailbox.address.path, 0)
+    assert mailbox.receive(parcel) == pattern(SMALL)
+    mailbox.close()
+
+
+async def test_answer_is_found_after_the_files_were_replaced() -> None:
+    mailbox = Mailbox()
+    for size in (SMALL, KEPT + 1, SMALL, SMALL + 1):
+        assert open_parcel(await mailbox.send(pattern(size))) == pattern(size)
+        assert mailbox.receive(send_back(pattern(size), mailbox.address)) == pattern(size)
+        mailbox.clear()
+    mailbox.close()
+
+
 async def test_views_leave_no_descriptor_behind() -> None:
     before = descriptors()
     mailbox = Mailbox()
@@ -96,7 +115,7 @@ async def test_everything_crosses_by_the_message_where_proc_is_hidden(
     class Hidden(MemoryFile):
         def __init__(self) -> None:
             super().__init__()
-            self.path = "/proc/nowhere"
+            self.address = Address("/proc/nowhere", 0)
 
     monkeypatch.setattr(payloads, "MemoryFile", Hidden)
     before = descriptors()
