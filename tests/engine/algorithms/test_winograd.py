@@ -24,6 +24,7 @@ from tests.tolerance import assert_computes
 RANDOM = np.random.default_rng(0)
 LANES = VECTOR_BYTES // 4
 """Of float32; a multiple of those of float64."""
+CHANNELS = [1, 2, 3, 4, LANES - 1, LANES, LANES + 1, 2 * LANES, 2 * LANES + 3, 3 * LANES]
 
 
 def layer(inputs: int, outputs: int, **fields: Any) -> Conv2d:
@@ -33,7 +34,7 @@ def layer(inputs: int, outputs: int, **fields: Any) -> Conv2d:
 @settings(deadline=None, max_examples=150)
 @given(
     st.tuples(st.integers(1, 60), st.integers(1, 60)),
-    st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from([1, 2])),
+    st.tuples(st.sampled_from(CHANNELS), st.sampled_from(CHANNELS)),
     paddings(4),
     st.sampled_from(MODES),
     st.sampled_from(SAMPLES),
@@ -44,7 +45,7 @@ def layer(inputs: int, outputs: int, **fields: Any) -> Conv2d:
 )
 def test_any_layer_gives_the_oracles_answer(
     size: Pair,
-    vectors: Pair,
+    channels: Pair,
     padding: Padding,
     mode: Any,
     source: Any,
@@ -53,7 +54,7 @@ def test_any_layer_gives_the_oracles_answer(
     integral: bool,
     double: bool,
 ) -> None:
-    shape = (LANES * vectors[1], LANES * vectors[0], 3, 3)
+    shape = (*channels, 3, 3)
     weight = RANDOM.integers(-3, 4, shape).astype(np.float64) if integral else RANDOM.normal(size=shape)
     bias = RANDOM.integers(-9, 10, shape[0]).astype(np.float64)
     step = Conv2d(weight, padding=padding, padding_mode=mode, padding_value=7.0, divisor=divisor, bias=bias)
@@ -62,7 +63,7 @@ def test_any_layer_gives_the_oracles_answer(
     if Winograd().accepts(task):
         assert_computes(task, image, Winograd().apply(task, image, 2))
     else:
-        assert task.exact
+        assert task.exact or step.shared
 
 
 @pytest.mark.parametrize("strip_bytes", [1, 100_000, 10_000_000])
@@ -91,8 +92,6 @@ def test_integer_sums_are_exact_or_refused(largest: int) -> None:
         pytest.param(layer(LANES, LANES, stride=(1, 2)), id="stride"),
         pytest.param(layer(LANES, LANES, dilation=(2, 1)), id="dilation"),
         pytest.param(layer(LANES, 2 * LANES, groups=2), id="groups"),
-        pytest.param(layer(LANES + 1, LANES), id="inputs"),
-        pytest.param(layer(LANES, LANES + 1), id="outputs"),
         pytest.param(Conv2d(np.ones((LANES, LANES, 3, 2))), id="kernel"),
         pytest.param(Conv2d(np.ones((1, 1, 3, 3)), LANES), id="shared"),
     ],
