@@ -1,8 +1,9 @@
-"""Tiles of 2 x 2 results: images of any size, a tile at the rim that is not whole, and sums that stay exact."""
+"""Tiles of 2 x 2 results: images of any size and channels, tiles at the rim, and sums that stay exact."""
 
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from service.engine.algorithms import winograd
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.winograd import Winograd
+from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.precision import Arithmetic
@@ -67,12 +69,33 @@ def test_any_layer_gives_the_oracles_answer(
 
 
 @pytest.mark.parametrize("strip_bytes", [1, 100_000, 10_000_000])
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 130), (33, 50)])
-def test_strips_of_any_height_give_the_same(strip_bytes: int, size: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("channels", [1, 3, LANES, LANES + 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 130), (33, 50), (5, 700)])
+def test_strips_of_any_height_give_the_same(
+    strip_bytes: int, channels: int, size: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(winograd, "STRIP_BYTES", strip_bytes)
-    step, image = layer(LANES, LANES, padding=Padding(1, 1, 1, 1)), RANDOM.normal(size=(*size, LANES))
+    step, image = layer(channels, LANES, padding=Padding(1, 1, 1, 1)), RANDOM.normal(size=(*size, channels))
     task = Task(step, Shape(*image.shape), "float64", "float64", "float64")
     np.testing.assert_allclose(Winograd().apply(task, image, 1), oracle.apply(step, image), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 41, 300])
+@pytest.mark.parametrize("outputs", [LANES, LANES + 1, 3 * LANES])
+@pytest.mark.parametrize("channels", [3, 2 * LANES + 1])
+def test_results_that_pass_by_the_caches_are_the_same(
+    arithmetic: Any, width: int, outputs: int, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = layer(channels, outputs, padding=Padding(1, 1, 1, 1), bias=RANDOM.normal(size=outputs))
+    image = RANDOM.normal(size=(19, width, channels)).astype(arithmetic)
+    results = []
+    for largest in (1 << 30, 0):
+        monkeypatch.setattr(winograd, "STREAM_BYTES", largest)
+        task = Task(step, Shape(*image.shape), arithmetic, arithmetic, arithmetic)
+        results.append(Winograd().apply(task, image, 2))
+        assert_computes(task, image, results[-1])
+    np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize("largest", [1, 3, 40])
@@ -108,8 +131,10 @@ def test_workspace_is_a_bound(threads: int, arithmetic: Any) -> None:
     image = RANDOM.integers(0, 256, (200, 210, 2 * LANES), np.uint8)
     task = Task(step, Shape(*image.shape), "uint8", "uint8", arithmetic)
     Winograd().apply(task, image, threads)
+    kept.forget()
+    again = replace(task)  # for which nothing is ready
     tracemalloc.start()
-    result = Winograd().apply(task, image, threads)
+    result = Winograd().apply(again, image, threads)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     bound = Winograd().workspace(task, threads)
