@@ -91,6 +91,8 @@ class Rates:
     """To store one sample of the result as it was computed."""
     mixing_round: float
     """To convert, round, clip and store one."""
+    winograd_weight: float
+    """To transform one weight, where this is done for each image."""
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
@@ -166,8 +168,9 @@ RATES = Rates(
     mixing_half=2.40e-10,
     mixing_store=5.75e-11,
     mixing_round=6.04e-12,
-    winograd_transform=1.10e-08,
-    winograd_tiles=1.00e-08,
+    winograd_weight=1.08e-08,
+    winograd_transform=7.95e-09,
+    winograd_tiles=1.10e-08,
     pointwise_byte=9.11e-12,
     pointwise_sum=6.65e-11,
     pointwise_weave=6.42e-13,

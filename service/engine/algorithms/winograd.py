@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import FEWEST_ROWS, HIGHEST, PIECES, STRIP_BYTES
-from service.engine.algorithms.ready import ready
+from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.strips import SLACK, source_bytes
 from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.arrays import CACHE_LINE, aligned, before_line
@@ -77,6 +77,11 @@ class Form(NamedTuple):
     def lines(self) -> int:
         return 2 * self.height + 2
 
+    @property
+    def products(self) -> int:
+        """Count the products of one tile, those of lanes that are not used among them."""
+        return PLACES * self.step.in_channels * self.lanes
+
     def scratch(self, number: np.dtype[Any]) -> Parts:
         """Lay out a strip, the transformed samples, and results that are not whole."""
         return Parts.laid_out(
@@ -102,12 +107,13 @@ class Winograd:
         )
 
     def seconds(self, task: Task) -> float:
-        form, inputs = Form.of(task), task.shape.channels
+        form, inputs, number = Form.of(task), task.shape.channels, np.dtype(task.arithmetic).itemsize
         parts, blocks = ceil(inputs / form.vector), form.lanes // form.vector
         groups = form.rows * ceil(task.output.width / 2 / TILES)
         return (
             RATES.call
             + RATES.mixing_call
+            + (0 if form.products * number <= KEPT_BYTES else form.step.weight.size * RATES.winograd_weight)
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
             + form.rows * 2 * ceil(form.columns * inputs / form.vector) * RATES.winograd_transform
             + groups * parts * blocks * RATES.winograd_tiles
@@ -119,7 +125,7 @@ class Winograd:
     def workspace(self, task: Task, threads: int) -> int:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
         own = form.scratch(np.dtype(task.arithmetic)).room + CACHE_LINE
-        weights = PLACES * form.step.in_channels * form.lanes * (8 + 2 * number) + form.step.weight.nbytes
+        weights = form.products * (8 + 2 * number) + form.step.weight.nbytes
         biases = number * (form.pixels + 6) * form.lanes
         positions = 8 * 5 * (sum(task.shape[:2]) + sum(form.step.padding) + 2 * TILES + 2)
         return min(threads, form.strips) * own + weights + biases + positions + SLACK
@@ -203,7 +209,7 @@ def _weights(form: Form, number: np.dtype[Any]) -> Weights:
     """Transform the weights: in parts of channels (blocks of outputs, columns of places, channels, rows, lanes)."""
     step, vector = form.step, form.vector
     outputs, inputs = step.weight.shape[:2]
-    packed, blocks = aligned((PLACES * inputs * form.lanes,), number), form.lanes // vector
+    packed, blocks = aligned((form.products,), number), form.lanes // vector
     transformed = np.zeros((form.lanes, inputs, PLACES))
     transformed[:outputs] = step.weight.reshape(outputs, inputs, 9) @ np.kron(KERNEL[ROWS], KERNEL).T
     for channel in range(0, inputs, vector):
