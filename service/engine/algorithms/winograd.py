@@ -182,7 +182,7 @@ def _plan(task: Task) -> Plan:
         KINDS[task.target],
         out.width,
         out.channels,
-        form.lanes,
+        out.channels,
         form.straight(task),
         number.type(HIGHEST[task.target]),
         out.height * row_bytes > STREAM_BYTES,
@@ -227,7 +227,7 @@ def _weights(form: Form, number: np.dtype[Any]) -> Weights:
         nowhere.reshape(0, 4),
         none if divides else bias,
         number.type(step.divisor),
-        np.tile(bias[: form.lanes], form.pixels) if divides else none,
+        np.tile(bias[:outputs], form.pixels) if divides else none,
     )
 
 

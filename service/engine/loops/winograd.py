@@ -169,6 +169,27 @@ def _mix(
     return types.void(spectra, i, i, weights, i, bias, i, sums, i, i, i, yes, target, i, i, yes, yes), generate
 
 
+@intrinsic
+def _move(typing: Any, array: Any, source: Any, target: Any) -> Any:
+    """Copy the vector at array[source] to array[target]."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = lanes_of(context, builder, signature)
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        lanes.store(lanes.load(builder.gep(data, [arguments[1]]), 0), builder.gep(data, [arguments[2]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), generate
+
+
+@compiled
+def _close_up(sums: Array, pixels: int, beside: int, outputs: int, lanes: int) -> None:
+    """Move pixels that are `beside` apart, a multiple of `lanes`, until only their outputs are left."""
+    for p in range(1, pixels):
+        for lane in range(0, outputs, lanes):
+            _move(sums, p * beside + lane, p * outputs + lane)
+
+
 @compiled
 def mix_tiles(
     source: Array,
@@ -195,7 +216,7 @@ def mix_tiles(
     rows, lanes = (height + 1) // 2, VECTOR_BYTES // strip.itemsize
     flat, results = strip.reshape(-1), sums.reshape(-1)
     straight = place.out.reshape(-1).view(strip.dtype) if place.straight else results
-    w, row, beside = weights.weights, sums.shape[1], place.pitch
+    w, row, beside = weights.weights, sums.shape[1], len(weights.bias) // 2
     line = width * beside
     while True:
         # An atomic addition: what streams has arrived for all other threads when the last one is done.
@@ -234,6 +255,8 @@ def mix_tiles(
                             )  # fmt: skip
                 if not whole:
                     for i in range(last):
+                        if beside != place.outputs:
+                            _close_up(sums[i], pixels, beside, place.outputs, lanes)
                         store(sums[i], weights, place, 2 * y + i, x, min(pixels, width))
                 x += pixels
 
