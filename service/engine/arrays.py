@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import addressof, c_char
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -16,8 +17,13 @@ def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray
     """Make an array that begins with a cache line."""
     number, size = np.dtype(kind), prod(shape)
     memory = make(size + CACHE_LINE // number.itemsize, number)
-    skipped = -memory.__array_interface__["data"][0] % CACHE_LINE // number.itemsize
+    skipped = before_line(memory) // number.itemsize
     return memory[skipped : skipped + size].reshape(shape)
+
+
+def before_line(memory: NDArray[Any]) -> int:
+    """Count the bytes of `memory` before the first cache line that begins in it."""
+    return -addressof(c_char.from_buffer(cast("Any", memory))) % CACHE_LINE
 
 
 def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = None) -> NDArray[Any]:

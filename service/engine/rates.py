@@ -92,9 +92,11 @@ class Rates:
     mixing_round: float
     """To convert, round, clip and store one."""
     winograd_weight: float
-    """To transform one weight."""
+    """To transform one weight, where this is done for each image."""
     winograd_transform: float
-    """To transform one vector of channels of a tile, to or fro."""
+    """To transform one vector of samples for a row of tiles."""
+    winograd_tiles: float
+    """Of a vector of outputs of some tiles, beside the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float
@@ -166,8 +168,9 @@ RATES = Rates(
     mixing_half=2.40e-10,
     mixing_store=5.75e-11,
     mixing_round=6.04e-12,
-    winograd_weight=5.51e-09,
-    winograd_transform=7.77e-09,
+    winograd_weight=1.23e-08,
+    winograd_transform=6.04e-09,
+    winograd_tiles=1.72e-08,
     pointwise_byte=9.11e-12,
     pointwise_sum=6.65e-11,
     pointwise_weave=6.42e-13,

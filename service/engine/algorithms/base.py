@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ class Task:
 
     `source` is the type of the samples that come. Results leave as `target`: a float type takes them as computed, an
     integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that samples and weights are
-    integers, so that the sums before the division must come out without any error.
+    integers, so that the sums before the division must come out without any error. `made` is what was made ready for
+    it, by what makes it: see ready.py.
     """
 
     step: Step
@@ -31,6 +32,7 @@ class Task:
     target: Sample
     arithmetic: Arithmetic
     exact: bool = False
+    made: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def output(self) -> Shape:

@@ -22,6 +22,7 @@ from service.engine import parallel
 from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.tiles import tiles, workspace
 from service.engine.algorithms.tilings import MOST_SPECTRA, Needs, best_tiling
 from service.engine.borders import indices
@@ -93,14 +94,15 @@ class Fft:
         outputs, per_group = _kernels(step)
         point = RATES.fft_point_double * log2(tiling.points + 1) / 2
         points, kernels = tiling.tiles * tiling.points, outputs * per_group
+        made = kernels if _spectra_bytes(step, tiling) > KEPT_BYTES else 0
         pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
             RATES.call
             + RATES.fft_tile * pieces
-            + RATES.fft_kernel * (kernels + pieces * max(1, outputs // step.groups) * per_group)
+            + RATES.fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
             + points * step.out_channels * per_group * RATES.fft_product_double
-            + kernels * tiling.points * point
+            + made * tiling.points * point
             + points * step.in_channels * RATES.plane_sample
             + task.output.samples * RATES.fft_store
         )
@@ -131,7 +133,7 @@ class Fft:
         value = float(step.padding_value) if mode == "constant" else 0.0
         rows = indices(image.shape[0], step.padding.vertical, mode)
         columns = indices(image.shape[1], step.padding.horizontal, mode)
-        spectra = _spectra(step, tiling.side)
+        spectra = _spectra(task)
         result = np.empty(task.output, task.target)
         per_group, outputs = step.weight.shape[1], step.out_channels // step.groups
 
@@ -179,11 +181,14 @@ def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place:
             target[...] = plane / step.divisor + bias
 
 
-def _spectra(step: Conv2d, side: Pair) -> NDArray[Any]:
+@ready
+def _spectra(task: Task) -> NDArray[np.complex128]:
     """Transform the kernels, their taps `dilation` apart, and conjugate them: it is a correlation.
 
     Gives (groups, out / groups, in / groups, L, L / 2 + 1), with one group where the kernel is shared.
     """
+    step = _known(task)
+    side = _tiles(task, step).side
     outputs, per_group = _kernels(step)
     groups = 1 if step.shared else step.groups
     spectra = np.empty((outputs, per_group, side[0], side[1] // 2 + 1), np.complex128)

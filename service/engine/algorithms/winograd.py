@@ -6,37 +6,45 @@ convolutional neural networks" (2016), section 5.1. See loops/mixing.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import FEWEST_ROWS, HIGHEST, PIECES, STRIP_BYTES
-from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
-from service.engine.arrays import aligned
+from service.engine.algorithms.ready import KEPT_BYTES, ready
+from service.engine.algorithms.strips import SLACK, source_bytes
+from service.engine.algorithms.work import Counter, Part, Parts, share
+from service.engine.arrays import CACHE_LINE, aligned, before_line
 from service.engine.borders import OUTSIDE, indices
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import FEW, MANY, WHOLE, Lines, Place, Weights
-from service.engine.loops.winograd import mix_tiles
+from service.engine.loops.mixing import Lines, Place, Weights
+from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, mix_tiles
 from service.engine.precision import EXACT_BELOW
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d
 
 SIDE, PLACES = 4, 16
 """Of a tile of samples; of results it is 2."""
-LINE = 16
-"""Numbers by which the places of a chunk of tiles are further apart, or all would want the same part of a cache."""
-KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-"""The transform of a column of weights."""
-GROWTH = 64
+KERNEL = np.array([[0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [1, 0, 0], [0, 0, -1]])
+"""The transform of a row of weights, in the order in which columns of places are summed, and with their sign."""
+ROWS = [2, 0, 1, 3]
+"""The same for a column: places of a tile in their order."""
+QUARTERS = 4
+GROWTH = 16 * QUARTERS
 """What is added up to a sum of a window may be 16 times as large as that could be, and counts quarters."""
+STREAM_BYTES = 8 << 20
+"""Larger results pass by the caches, which they would not fit into with all else."""
 
 
 class Form(NamedTuple):
-    """Rows of tiles, cut into `strips` of `height` rows at most; `pitch` samples of a padded row."""
+    """Rows of tiles, cut into `strips` of `height` rows at most; `pitch` samples of a padded row.
+
+    `lanes` numbers of each pixel are summed, a multiple of `vector`, for `pixels` of two rows at once.
+    """
 
     step: Conv2d
     rows: int
@@ -44,28 +52,47 @@ class Form(NamedTuple):
     strips: int
     height: int
     pitch: int
+    vector: int
+    lanes: int
+    pixels: int
 
     @classmethod
     def of(cls, task: Task) -> Form:
-        step, out = task.step, task.output
+        step, out, number = task.step, task.output, np.dtype(task.arithmetic).itemsize
         if not isinstance(step, Conv2d):
             raise TypeError(f"no way to compute a {type(step).__name__}")
-        rows, columns = ceil(out.height / 2), ceil(out.width / 2)
-        pitch = (2 * columns + 2) * task.shape.channels
-        fitting = STRIP_BYTES // np.dtype(task.arithmetic).itemsize // pitch // 2 - 1
+        rows, columns = ceil(out.height / 2), max(out.width, 2 * TILES) + 2
+        vector = VECTOR_BYTES // number
+        pitch = ceil(columns * task.shape.channels / vector) * vector
+        fitting = STRIP_BYTES // number // pitch // 2 - 1
         height = max(FEWEST_ROWS // 2, min(fitting, ceil(rows / PIECES)))
         strips = ceil(rows / height)
-        return cls(step, rows, columns, strips, ceil(rows / strips), pitch)
+        part = min(step.in_channels, vector)
+        pixels = (SPAN_BYTES // number - vector) // part // (2 * TILES) * 2 * TILES
+        lanes = ceil(step.out_channels / vector) * vector
+        pixels = min(pixels, ceil(out.width / 2 / TILES) * 2 * TILES)
+        return cls(step, rows, columns, strips, ceil(rows / strips), pitch, vector, lanes, pixels)
 
     @property
     def lines(self) -> int:
         return 2 * self.height + 2
 
     @property
-    def scratch(self) -> int:
-        """Count the numbers of a strip and of one chunk of tiles."""
-        inputs, outputs = self.step.in_channels, self.step.out_channels
-        return self.lines * self.pitch + PLACES * (MANY * (inputs + outputs) + 2 * LINE) + 4 * MANY * outputs
+    def products(self) -> int:
+        """Count the products of one tile, those of lanes that are not used among them."""
+        return PLACES * self.step.in_channels * self.lanes
+
+    def scratch(self, number: np.dtype[Any]) -> Parts:
+        """Lay out a strip, the transformed samples, and results that are not whole."""
+        return Parts.laid_out(
+            Part((self.lines, self.pitch), number, 2 * VECTOR_BYTES),
+            Part((SPANS * SPAN_BYTES // number.itemsize,), number),
+            Part((2, self.pixels * self.lanes), number),
+        )
+
+    def straight(self, task: Task) -> bool:
+        """Say whether the sums are what is stored, and all lanes are used."""
+        return self.lanes == task.output.channels and self.step.divisor == 1 and task.target == task.arithmetic
 
 
 class Winograd:
@@ -75,97 +102,137 @@ class Winograd:
         step = task.step
         if not isinstance(step, Conv2d) or step.shared or step.groups > 1:
             return False
-        lanes = VECTOR_BYTES // np.dtype(task.arithmetic).itemsize
-        return (
-            (step.kernel_size, step.stride, step.dilation) == ((3, 3), (1, 1), (1, 1))
-            and step.in_channels % lanes == step.out_channels % lanes == 0
-            and (not task.exact or task.arithmetic == "float64" or _stays_exact(task, step))
+        return (step.kernel_size, step.stride, step.dilation) == ((3, 3), (1, 1), (1, 1)) and (
+            not task.exact or task.arithmetic == "float64" or _stays_exact(task, step)
         )
 
     def seconds(self, task: Task) -> float:
-        form, lanes = Form.of(task), VECTOR_BYTES // np.dtype(task.arithmetic).itemsize
-        inputs, outputs = form.step.in_channels, form.step.out_channels // lanes
-        chunks, rest = divmod(form.columns, MANY)
-        parts = ceil(rest / FEW)
-        summed, calls = form.rows * (chunks * MANY + parts * FEW), form.rows * (chunks + parts)
+        form, inputs, number = Form.of(task), task.shape.channels, np.dtype(task.arithmetic).itemsize
+        parts, blocks = ceil(inputs / form.vector), form.lanes // form.vector
+        groups = form.rows * ceil(task.output.width / 2 / TILES)
         return (
             RATES.call
             + RATES.mixing_call
-            + form.step.weight.size * RATES.winograd_weight
+            + (0 if form.products * number <= KEPT_BYTES else form.step.weight.size * RATES.winograd_weight)
             + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + form.rows * form.columns * (inputs // lanes + outputs) * RATES.winograd_transform
-            + PLACES * calls * outputs * RATES.mixing_block
-            + PLACES * summed * inputs * outputs * RATES.mixing_vector
+            + form.rows * 2 * ceil(form.columns * inputs / form.vector) * RATES.winograd_transform
+            + groups * parts * blocks * RATES.winograd_tiles
+            + groups * TILES * PLACES * inputs * blocks * RATES.mixing_vector
+            + (0 if form.straight(task) else 2 * form.rows * ceil(task.output.width / form.pixels) * RATES.mixing_part)
             + task.output.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
-        weights = PLACES * form.step.weight[:, :, 0, 0].size * (8 + 2 * number) + form.step.weight.nbytes
-        biases = number * (2 * MANY + 4) * form.step.out_channels
-        positions = 8 * 5 * (sum(task.shape[:2]) + sum(form.step.padding) + 2)
-        return min(threads, form.strips) * number * form.scratch + weights + biases + positions + SLACK
+        own = form.scratch(np.dtype(task.arithmetic)).room + CACHE_LINE
+        weights = form.products * (8 + 2 * number) + form.step.weight.nbytes
+        biases = number * (form.pixels + 6) * form.lanes
+        positions = 8 * 5 * (sum(task.shape[:2]) + sum(form.step.padding) + 2 * TILES + 2)
+        return min(threads, form.strips) * own + weights + biases + positions + SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        form, number = Form.of(task), np.dtype(task.arithmetic)
-        step, inputs = form.step, form.step.in_channels
-        lines = Lines(
-            _positions(image.shape[0], step.padding.vertical, step, 2 * form.rows + 2),
-            _positions(image.shape[1], step.padding.horizontal, step, 2 * form.columns + 2),
-            step.padding.left,
-            inputs,
-            number.type(step.padding_value if step.padding_mode == "constant" else 0),
-            2,
-            1,
-            SIDE,
-        )
-        weights = _weights(step, number)
-        result = aligned(task.output, task.target, np.empty)
-        outputs, high = result.shape[2], number.type(HIGHEST[task.target])
-        straight = result.dtype == number and step.divisor == 1
-        place = Place(rows_of_bytes(result), KINDS[task.target], result.shape[1], outputs, outputs, straight, high)
-        source, kind, counter = source_bytes(image), KINDS[image.dtype.name], np.zeros(1, np.int64)
-        nothing = np.zeros(max(inputs, outputs), number)
+        plan = _plan(task)
+        row, memory = plan.row_bytes, np.empty(task.output.height * plan.row_bytes + CACHE_LINE, np.uint8)
+        first = before_line(memory)
+        place = plan.place._replace(out=np.ndarray((task.output.height, row), np.uint8, memory, first))
+        source = source_bytes(image)
 
-        def work(_: int) -> None:
-            strip = aligned((form.lines, form.pitch), number)
-            spectra, products = (aligned((PLACES, MANY * each + LINE), number) for each in (inputs, outputs))
-            sums = aligned((2, 2 * MANY * outputs), number)
-            mix_tiles(
-                source, kind, lines, weights, nothing, place, form.strips, counter, strip, spectra, products, sums
-            )
+        def mix(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
+            mix_tiles(source, plan.kind, plan.lines, plan.weights, plan.part, place, plan.strips, counter, *own)
 
-        parallel.each(work, range(min(threads, form.strips)), threads)
-        return result
+        share(mix, plan.parts, plan.strips, threads)
+        return np.ndarray(task.output, task.target, memory, first)
+
+
+class Plan(NamedTuple):
+    """What `mix_tiles` is given, but for the arrays of an image; `row_bytes` of the output."""
+
+    kind: int
+    lines: Lines
+    weights: Weights
+    part: int
+    place: Place
+    strips: int
+    parts: Parts
+    row_bytes: int
+
+    @property
+    def nbytes(self) -> int:
+        return sum(getattr(array, "nbytes", 0) for array in (*self.lines, *self.weights))
+
+
+@ready
+def _plan(task: Task) -> Plan:
+    form = Form.of(task)
+    step, number = form.step, np.dtype(task.arithmetic)
+    lines = Lines(
+        _positions(task.shape.height, step.padding.vertical, step, 2 * form.rows + 2),
+        _positions(task.shape.width, step.padding.horizontal, step, form.columns),
+        step.padding.left,
+        task.shape.channels,
+        number.type(step.padding_value if step.padding_mode == "constant" else 0),
+        2,
+        1,
+        SIDE,
+    )
+    out = task.output
+    row_bytes = out.width * out.channels * np.dtype(task.target).itemsize
+    place = Place(
+        np.empty((0, row_bytes), np.uint8),
+        KINDS[task.target],
+        out.width,
+        out.channels,
+        out.channels,
+        form.straight(task),
+        number.type(HIGHEST[task.target]),
+        out.height * row_bytes > STREAM_BYTES,
+    )
+    return Plan(
+        KINDS[task.source],
+        lines,
+        _weights(form, number),
+        min(step.in_channels, form.vector),
+        place,
+        form.strips,
+        form.scratch(number),
+        row_bytes,
+    )
 
 
 def _positions(size: int, padding: tuple[int, int], step: Conv2d, count: int) -> NDArray[np.intp]:
-    """Give the first `count` padded positions; the last of a tile may be beyond them, and is not looked at."""
-    return np.append(indices(size, padding, step.padding_mode), OUTSIDE)[:count]
+    """Give the padded positions; tiles may go beyond them, up to the first `count`, where nothing is looked at."""
+    positions = indices(size, padding, step.padding_mode)
+    return np.append(positions, np.full(count - len(positions), OUTSIDE, positions.dtype))
 
 
-def _weights(step: Conv2d, number: np.dtype[Any]) -> Weights:
-    """Transform the weights: (16, outputs / lanes, inputs, lanes)."""
-    (outputs, inputs), lanes = step.weight.shape[:2], VECTOR_BYTES // number.itemsize
-    transformed = (step.weight.reshape(-1, 9) @ np.kron(KERNEL, KERNEL).T).astype(number)
-    packed = aligned((PLACES, outputs // lanes, inputs, lanes), number)
-    packed[...] = transformed.reshape(-1, lanes, inputs, PLACES).transpose(3, 0, 2, 1)
-    bias, none = np.zeros((2, outputs), number)
+def _weights(form: Form, number: np.dtype[Any]) -> Weights:
+    """Transform the weights: in parts of channels (blocks of outputs, columns of places, channels, rows, lanes)."""
+    step, vector = form.step, form.vector
+    outputs, inputs = step.weight.shape[:2]
+    packed, blocks = aligned((form.products,), number), form.lanes // vector
+    transformed = np.zeros((form.lanes, inputs, PLACES))
+    transformed[:outputs] = step.weight.reshape(outputs, inputs, 9) @ np.kron(KERNEL[ROWS], KERNEL).T
+    for channel in range(0, inputs, vector):
+        some = transformed[:, channel : channel + vector].reshape(blocks, vector, -1, SIDE, SIDE)
+        part = some.transpose(0, 4, 2, 3, 1)
+        first = PLACES * channel * form.lanes
+        packed[first : first + part.size] = part.reshape(-1)
+    bias, none = np.zeros((2, 2 * form.lanes), number)
     if step.bias is not None:
-        bias[:] = step.bias
-    divides = step.divisor != 1
-    blocks = [(WHOLE, 0, output * inputs, output) for output in range(0, outputs, lanes)]
+        bias[:outputs] = step.bias
+    divides, nowhere = step.divisor != 1, np.zeros(0, np.int64)
     return Weights(
-        packed.reshape(-1),
-        np.arange(inputs),
-        np.array(blocks),
+        packed,
+        nowhere,
+        nowhere.reshape(0, 4),
         none if divides else bias,
         number.type(step.divisor),
-        np.tile(bias, 2 * MANY) if divides else none,
+        np.tile(bias[:outputs], form.pixels) if divides else none,
     )
 
 
 def _stays_exact(task: Task, step: Conv2d) -> bool:
+    """Say whether sums have no error; the bias is in them from the beginning."""
     reach = step.reach
     largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
-    return GROWTH * reach.gain * abs(step.divisor) * largest < EXACT_BELOW
+    return GROWTH * reach.gain * abs(step.divisor) * largest + QUARTERS * reach.offset < EXACT_BELOW

@@ -69,7 +69,8 @@ class Weights(NamedTuple):
 class Place(NamedTuple):
     """Where the results go: `out` (H', bytes of W' * outputs samples of `kind`), clipped to 0..high if rounded.
 
-    In `sums` the outputs of pixels are `pitch` apart; `straight` says that these can as well be written to `out`.
+    In `sums` the outputs of pixels are `pitch` apart; `straight` says that these can as well be written to `out`, and
+    `streams` that they then pass by the caches, where a loop can do that.
     """
 
     out: Array
@@ -79,6 +80,7 @@ class Place(NamedTuple):
     pitch: int
     straight: bool
     high: Any
+    streams: bool = False
 
 
 def lanes_of(context: Any, builder: Any, signature: Any, parts: int = 1) -> Lanes:

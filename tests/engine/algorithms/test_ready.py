@@ -1,0 +1,82 @@
+"""What is made ready: once for a task, and never more than a bound of it."""
+
+from __future__ import annotations
+
+import gc
+from weakref import ref
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms.base import Algorithm, Task
+from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
+from service.engine.geometry import Shape
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+
+COLUMN, ROW = np.array([1.0, 2, 1]), np.array([-1.0, 0, 1])
+SEPARABLE = Conv2d(np.outer(COLUMN, ROW)[None, None], 3, factors=(COLUMN, ROW))
+STEPS: tuple[Step, ...] = (
+    SEPARABLE,
+    Conv2d(np.ones((1, 1, 3, 3)), 3),
+    Conv2d(np.arange(300.0).reshape(4, 3, 5, 5)),
+    Conv2d(np.arange(108.0).reshape(4, 3, 3, 3)),
+    Conv2d(np.ones((1, 3, 1, 1)) / 3),
+    ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2)),
+    GradientMagnitude(SEPARABLE, SEPARABLE),
+    Pool(3, "max", (3, 3), (1, 1)),
+    Restore(3, np.ones((5, 5)), "wiener"),
+)
+
+MANY = 3 * LARGE_ONES
+
+
+def tasks(count: int) -> list[Task]:
+    step = Conv2d(np.ones((1, 1, 1, 1)))
+    return [Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32") for _ in range(count)]
+
+
+def test_it_is_made_once_for_each_task() -> None:
+    made = ready(lambda task: np.zeros(1))
+    first, second = tasks(2)
+    assert made(first) is made(first)
+    assert made(first) is not made(second)
+
+
+@pytest.mark.parametrize(
+    ("size", "stay"),
+    [(SMALL_BYTES, MANY), (SMALL_BYTES + 1, LARGE_ONES), (KEPT_BYTES, LARGE_ONES), (KEPT_BYTES + 1, 0)],
+)
+def test_of_large_things_the_last_few_are_kept(size: int, stay: int) -> None:
+    calls: list[Task] = []
+
+    @ready
+    def made(task: Task) -> NDArray[np.uint8]:
+        calls.append(task)
+        return np.zeros(size, np.uint8)
+
+    some = tasks(MANY)
+    for task in some:
+        made(task)
+    for task in some[MANY - stay :]:
+        made(task)
+    assert len(calls) == MANY
+    for task in some[: MANY - stay]:
+        made(task)
+    assert len(calls) == 2 * MANY - stay
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+def test_nothing_outlives_its_task(algorithm: Algorithm) -> None:
+    for step in STEPS:
+        task = Task(step, Shape(40, 50, 3), "uint8", "uint8", "float32")
+        if algorithm.accepts(task):
+            break
+    else:
+        pytest.fail(f"no step for {algorithm.name}")
+    algorithm.apply(task, np.zeros(task.shape, np.uint8), 1)
+    reference = ref(task)
+    del task
+    gc.collect()
+    assert reference() is None
