@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -15,6 +15,7 @@ from service.engine.loops.joining import AT_ONCE
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
 
+_NOWHERE = np.empty(0, np.uint8)
 _SAMPLES, _SAMPLE_BYTES = 4, 4096
 _DENSE = 3
 """Bits for each byte: from here on, bytes that are alike by chance are not worth a match."""
@@ -32,12 +33,6 @@ def fast(data: Bytes) -> Pieces:
     return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES])]
 
 
-def warm() -> None:
-    """Run every loop once."""
-    data = np.zeros(1, np.uint8)
-    _coded(data, _measured(data))
-
-
 def small(data: Bytes) -> Pieces:
     """Take the best of three ways: where noise leaves no longer matches, run lengths win by up to 5 per cent.
 
@@ -48,37 +43,15 @@ def small(data: Bytes) -> Pieces:
 
 
 def _fast(data: Bytes) -> Pieces:
-    measured = _measured(data)
-    if _repeats(data, dense=measured.bits > _DENSE * len(data)):
+    out = np.empty(len(data) + loops.END_BYTES, np.uint8)
+    size, bits = loops.code(data, out, AT_ONCE)
+    if _repeats(data, dense=bits > _DENSE * len(data)):
         matched = _by_isal(data)
-        if 8 * _size(matched) < min(measured.bits, 8 * len(data)):
+        if 8 * _size(matched) < min(bits, 8 * len(data)):
             return matched
-    if measured.bits > 8 * len(data):
+    if bits > 8 * len(data):
         return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
-    return _coded(data, measured)
-
-
-class _Measured(NamedTuple):
-    """What `loops.write` has to be told, and the bits that it will write."""
-
-    runs: NDArray[np.int32]
-    lengths: Bytes
-    head: Bytes
-    head_bits: int
-    bits: int
-
-
-def _measured(data: Bytes) -> _Measured:
-    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
-    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
-    found, head_bits, bits = loops.measure(data, runs, lengths, head)
-    return _Measured(runs[:found], lengths, head, head_bits, bits)
-
-
-def _coded(data: Bytes, measured: _Measured) -> Pieces:
-    runs, lengths, head, head_bits, bits = measured
-    out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
-    return [out[: loops.write(data, runs, lengths, head, head_bits, out, AT_ONCE)].data]
+    return [out[:size].data]
 
 
 def _repeats(data: Bytes, *, dense: bool) -> bool:
@@ -87,7 +60,8 @@ def _repeats(data: Bytes, *, dense: bool) -> bool:
     if size <= _SAMPLE_BYTES or (size <= _SAMPLES * _SAMPLE_BYTES and not dense):
         return True
     samples = _middle(data) if size <= _SAMPLES * _SAMPLE_BYTES else _spread(data)
-    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * _measured(samples).bits
+    _, bits = loops.code(samples, _NOWHERE, AT_ONCE)
+    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
 
 
 def _middle(data: Bytes) -> Bytes:

@@ -93,6 +93,21 @@ def _little(builder: Any, word: Any) -> Any:
 
 
 @compiled
+def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int]:
+    """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
+
+    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. `at_once` is that of
+    `write`.
+    """
+    runs = np.empty((len(data) // RUN, 2), np.int32)
+    lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)
+    found, head_bits, bits = measure(data, runs, lengths, head)
+    if bits // 8 + END_BYTES > len(out):
+        return 0, bits
+    return write(data, runs[:found], lengths, head, head_bits, out, at_once), bits
+
+
+@compiled
 def measure(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes) -> tuple[int, int, int]:
     """Find the runs of `data` and the lengths of codes, and write the head of the block.
 

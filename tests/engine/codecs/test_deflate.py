@@ -30,15 +30,18 @@ def inflated(stream: bytes) -> bytes:
 
 def coded(data: Bytes) -> bytes:
     """Codes of our own, whether or not others are shorter."""
-    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
-    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
-    found, head_bits, bits = loops.measure(data, runs, lengths, head)
+    assert loops.code(data, np.empty(0, np.uint8), AT_ONCE)[0] == 0
+    _, bits = loops.code(data, np.empty(2 * len(data) + loops.HEAD_BYTES, np.uint8), AT_ONCE)
+    least = bits // 8 + loops.END_BYTES
     streams = set()
     for at_once in {0, AT_ONCE}:
-        out = np.full(bits // 8 + loops.END_BYTES + 8, 0xA5, np.uint8)  # the last 8 must not be touched
-        size = loops.write(data, runs[:found], lengths, head, head_bits, out, at_once)
-        assert size == (bits + 3 + 7) // 8 + len(SYNC) <= len(out) - 8
-        assert (out[-8:] == 0xA5).all()
+        out = np.full(least + 8, 0xA5, np.uint8)
+        assert loops.code(data, out[: least - 1], at_once) == (0, bits)
+        assert (out == 0xA5).all()
+        size, again = loops.code(data, out[:least], at_once)
+        assert size == (bits + 3 + 7) // 8 + len(SYNC) <= least
+        assert again == bits
+        assert (out[least:] == 0xA5).all()
         streams.add(out[:size].tobytes())
     (stream,) = streams
     assert stream.endswith(SYNC)
