@@ -16,11 +16,11 @@ Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
 
 _NOWHERE = np.empty(0, np.uint8)
+_VERY_FEW_BYTES = 4096
+_LEAST_SAVED = 0.008
 _SAMPLES, _SAMPLE_BYTES = 4, 4096
-_DENSE = 3
-"""Bits for each byte: from here on, bytes that are alike by chance are not worth a match."""
 _WORTH_A_TRY = {True: 0.995, False: 1.02}
-"""Of samples that are dense, or not: bytes by ISA-L, over those of our own. Files differ by less than half a per cent."""
+"""Of samples that are dense, or not: bytes by ISA-L over those of our own."""
 
 
 def fast(data: Bytes) -> Pieces:
@@ -44,8 +44,8 @@ def small(data: Bytes) -> Pieces:
 
 def _fast(data: Bytes) -> Pieces:
     out = np.empty(len(data) + loops.END_BYTES, np.uint8)
-    size, bits = loops.code(data, out, AT_ONCE)
-    if _repeats(data, dense=bits > _DENSE * len(data)):
+    size, bits, saved = loops.code(data, out, AT_ONCE)
+    if _worth_a_search(data, saved, dense=bits >= loops.DENSE * len(data)):
         matched = _by_isal(data)
         if 8 * _size(matched) < min(bits, 8 * len(data)):
             return matched
@@ -54,27 +54,22 @@ def _fast(data: Bytes) -> Pieces:
     return [out[:size].data]
 
 
-def _repeats(data: Bytes, *, dense: bool) -> bool:
-    """Tell from samples whether matches are worth looking for; in few bytes, or some that are not dense, they always are."""
-    size = len(data)
-    if size <= _SAMPLE_BYTES or (size <= _SAMPLES * _SAMPLE_BYTES and not dense):
+def _worth_a_search(data: Bytes, saved: float, *, dense: bool) -> bool:
+    """Tell whether matches may make the file smaller; in very few bytes it takes no time to try."""
+    if len(data) <= _VERY_FEW_BYTES:
         return True
-    samples = _middle(data) if size <= _SAMPLES * _SAMPLE_BYTES else _spread(data)
-    _, bits = loops.code(samples, _NOWHERE, AT_ONCE)
-    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
+    if len(data) <= loops.FEW_BYTES:
+        return not dense or saved > _LEAST_SAVED
+    return _repeats(data, dense=dense)
 
 
-def _middle(data: Bytes) -> Bytes:
-    """Take one piece out of a small picture: in several, rows that repeat each other would not meet."""
-    size = len(data) // _SAMPLES
-    start = (len(data) - size) // 2
-    return data[start : start + size]
-
-
-def _spread(data: Bytes) -> Bytes:
+def _repeats(data: Bytes, *, dense: bool) -> bool:
+    """Tell from samples."""
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
-    return np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
+    samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
+    _, bits, _ = loops.code(samples, _NOWHERE, AT_ONCE)
+    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
 
 
 def _by_isal(data: Bytes) -> Pieces:

@@ -26,7 +26,6 @@ STRIP_BYTES = 512 * 1024
 """Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
 
 _COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
-_ZLIB_HEADER = b"\x78\x01"
 _LAST_BLOCK = b"\x03\x00"
 """An empty final block of deflate: the strips before it end with an empty stored one, on a byte's border."""
 _ADLER_MODULUS = 65521
@@ -40,13 +39,13 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    pieces += _chunk(b"IDAT", _ZLIB_HEADER)
+    pieces.append(_BEGIN)
     adler = 1
     for strip in deflated:
         pieces += strip.chunk
         adler = _joined_adler(adler, strip.adler, strip.length)
     pieces += _chunk(b"IDAT", _LAST_BLOCK, struct.pack(">I", adler))
-    pieces += _END
+    pieces.append(_END)
     return b"".join(pieces)
 
 
@@ -59,7 +58,7 @@ class _Deflated(NamedTuple):
 
 
 def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View the image as rows of bytes, read-only: of one type, whoever calls, since each other one would be compiled."""
+    """View the image as rows of bytes, read-only: each other type of array would be compiled anew."""
     rows: NDArray[np.uint8] = np.ascontiguousarray(image).view(np.uint8).reshape(len(image), -1)
     rows.flags.writeable = False
     return rows
@@ -100,7 +99,9 @@ def _chunk(kind: bytes, *content: bytes | memoryview) -> deflate.Pieces:
     return [struct.pack(">I4s", sum(map(len, content)), kind), *content, struct.pack(">I", checksum)]
 
 
-_END = _chunk(b"IEND")
+_BEGIN = b"".join(_chunk(b"IDAT", b"\x78\x01"))
+"""The header of the zlib stream."""
+_END = b"".join(_chunk(b"IEND"))
 
 
 def _joined_adler(adler: int, following: int, length: int) -> int:

@@ -27,7 +27,7 @@ _AT_ONCE = 4096 - 1
 
 @compiled
 def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Rows) -> None:  # noqa: FBT001
-    """Write rows from `first` on, filtered in the way that leaves the smallest magnitudes, behind the number of that way.
+    """Write rows from `first` on, each filtered in the way that leaves the smallest magnitudes, behind its number.
 
     `filtered` is (rows, 1 + bytes). `swapped` says that the bytes of each pair have to change places.
     """
