@@ -29,9 +29,9 @@ RUN = 8
 CODE_BITS = 14
 """Of the longest code: four of them, and the up to 7 bits that are left over, fit into 64."""
 MOST_BYTES = 2**20
-FEW_BYTES = 2**14
 DENSE = 3
 """Bits for each byte: from here on, few bytes that are alike by chance are worth a match."""
+_PIECE_BYTES, _PIECE_EVERY = 2**14, 2**17
 _WORD, _HASH_BITS, _REMEMBERED_EVERY, _LOOK_EVERY = 8, 12, 4, 64
 _META, _META_BITS = 19, 7
 HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
@@ -101,14 +101,13 @@ def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int, float]:
     """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
 
     Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. `at_once` is that of
-    `write`. The third number is the share of the bits that matches would save, as far as it has been looked for: in at
-    most `FEW_BYTES`, with codes of `DENSE` bits or more.
+    `write`. The third number is about the share of the bits that matches would save; it is looked for, and not 0, where
+    codes take `DENSE` bits for each byte or more.
     """
     runs = np.empty((len(data) // RUN, 2), np.int32)
     lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)
     found, head_bits, bits = measure(data, runs, lengths, head)
-    dense = bits >= DENSE * len(data)
-    saved = _saved_by_matches(data, lengths) if dense and len(data) <= FEW_BYTES else 0.0
+    saved = _saved_by_matches(data, lengths) if bits >= DENSE * len(data) else 0.0
     if bits // 8 + END_BYTES > len(out):
         return 0, bits, saved
     return write(data, runs[:found], lengths, head, head_bits, out, at_once), bits, saved
@@ -116,13 +115,23 @@ def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int, float]:
 
 @compiled
 def _saved_by_matches(data: Bytes, lengths: Lengths) -> float:
-    """Estimate the share of the bits of all literals that matches would save.
+    """Estimate the share of the bits of literals that matches would save, from one piece in so many bytes."""
+    saved, total = 0.0, 1.0
+    for first in range(0, len(data), _PIECE_EVERY):
+        save, bits = _saved_in_piece(data[first : first + _PIECE_BYTES], lengths)
+        saved, total = saved + save, total + bits
+    return saved / total
+
+
+@compiled
+def _saved_in_piece(data: Bytes, lengths: Lengths) -> tuple[float, float]:
+    """Give the bits saved and those of the literals looked at.
 
     Every fourth word of 4 bytes is remembered by its place. Now and then four words in a row are looked up: whatever
     their distance from where the same bytes came before, one of those four was remembered.
     """
     places = np.zeros(1 << _HASH_BITS, np.uint16)
-    saved, total = 0.0, 1.0
+    saved, total = 0.0, 0.0
     for start in range(_WORD, len(data) - _LOOK_EVERY - _WORD, _LOOK_EVERY):
         for here in range(start, start + _REMEMBERED_EVERY):
             word = _word(data, here)
@@ -141,7 +150,7 @@ def _saved_by_matches(data: Bytes, lengths: Lengths) -> float:
                 saved += bits * (literals - match) / literals
         for here in range(start, start + _LOOK_EVERY, _REMEMBERED_EVERY):
             places[_hash(_word(data, here))] = here
-    return saved / total
+    return saved, total
 
 
 @compiled

@@ -40,7 +40,7 @@ def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Row
         way = _best_way(row, prior, pixel)
         filtered[index, 0] = way
         if way == NONE:
-            out[:] = row
+            _copy(row, out)
         elif way == SUB:
             _sub(row, pixel, out)
         elif way == UP:
@@ -54,11 +54,17 @@ def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Row
 @compiled
 def _fetch(row: Rows, swapped: bool, line: Rows) -> None:  # noqa: FBT001
     if not swapped:
-        line[:] = row
+        _copy(row, line)
         return
     pairs, out = row.view(np.uint16), line.view(np.uint16)
     for i in range(len(out)):
         out[i] = np.uint16(pairs[i] << np.uint16(8)) | np.uint16(pairs[i] >> np.uint16(8))
+
+
+@compiled
+def _copy(row: Rows, out: Rows) -> None:
+    for i in range(len(row)):  # what an assignment to `out[:]` compiles to goes byte by byte
+        out[i] = row[i]
 
 
 @compiled
