@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.codecs import deflate
-from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, RGB, RGBA, SIGNATURE
+from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
 from service.engine.loops.png import filter_rows
 
 Compression = Literal["fast", "small"]
@@ -35,7 +35,7 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
     height, width, channels = image.shape
     deflated = _deflated(_rows(image), image.itemsize, channels, _DEFLATE[compression], threads)
-    header = struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
+    header = IMAGE_HEADER.pack(width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))

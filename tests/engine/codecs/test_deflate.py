@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from isal import isal_zlib
 from numpy.typing import NDArray
 
+from service.engine.codecs import deflate
 from service.engine.codecs.deflate import fast, small
 from service.engine.loops import deflate as loops
 from service.engine.loops.joining import AT_ONCE
@@ -155,6 +157,31 @@ def test_what_repeats_itself_is_matched() -> None:
     for name in ("tiles", "counting"):
         data = kinds(400_000)[name]
         assert sum(map(len, fast(data))) < 0.75 * by_zlib(data, 9, zlib.Z_HUFFMAN_ONLY), name
+
+
+@pytest.mark.parametrize("size", [4097, 12_352, 16_384, 16_385, 200_000, 524_288])
+@pytest.mark.parametrize("period", [61, 192, 1001, 4000])
+def test_noise_that_comes_again_is_matched(size: int, period: int) -> None:
+    """Whatever the distance is a multiple of, hardly anything that ISA-L finds is missed."""
+    data = np.resize(np.random.default_rng(period).integers(0, 256, period), size).astype(np.uint8)
+    assert sum(map(len, fast(data))) <= 1.02 * len(isal_zlib.compress(data, 1)) + len(SYNC)
+
+
+@pytest.mark.parametrize("size", [4097, 12_352, 16_384, 16_385, 200_000, 524_288])
+@pytest.mark.parametrize("spread", [4, 20, 200])
+def test_noise_that_does_not_come_again_is_not_searched(
+    size: int, spread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+
+    def search(data: Bytes) -> deflate.Pieces:
+        searched.append(len(data))
+        return [data.data]
+
+    monkeypatch.setattr(deflate, "_by_isal", search)
+    data = (np.random.default_rng(size).normal(0, spread, size).round().astype(int) % 256).astype(np.uint8)
+    assert inflated(b"".join(fast(data))) == data.tobytes()
+    assert searched == []
 
 
 @pytest.mark.parametrize("name", ["small", "rare"])
