@@ -63,7 +63,7 @@ def _fetch(row: Rows, swapped: bool, line: Rows) -> None:  # noqa: FBT001
 
 @compiled
 def _copy(row: Rows, out: Rows) -> None:
-    for i in range(len(row)):  # what an assignment to `out[:]` compiles to goes byte by byte
+    for i in range(len(row)):  # `out[:] = row` goes byte by byte, and takes two seconds to compile
         out[i] = row[i]
 
 
@@ -123,7 +123,7 @@ def _nearest(a: Any, b: Any, c: Any) -> Any:
 
 @compiled
 def _sub(row: Rows, pixel: int, residuals: Rows) -> None:
-    residuals[:pixel] = row[:pixel]
+    _copy(row[:pixel], residuals[:pixel])
     left, current, out = row[: len(row) - pixel], row[pixel:], residuals[pixel:]
     for i in range(len(current)):
         out[i] = current[i] - left[i]
