@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -197,7 +197,7 @@ class Cluster(Draining[_Place]):
 
     async def _call(self, job: Job) -> Result:
         """Send a job to the cluster, again when the scheduler is lost."""
-        job = replace(job, body=bytes(job.body))
+        job = job._replace(body=bytes(job.body))
         while True:
             await self._connected.wait()
             client = self._client

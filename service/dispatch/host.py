@@ -7,7 +7,6 @@ import importlib.util
 import multiprocessing
 import sys
 from collections import OrderedDict
-from dataclasses import replace
 from time import perf_counter
 
 from service.dispatch.errors import DeadlineExceeded, JobFailed, Refused, WorkerCrashed
@@ -58,7 +57,7 @@ class Host:
         """
         if key in self._stopped:
             return _stopped()
-        here = replace(job, received=perf_counter() - spent)
+        here = job._replace(received=perf_counter() - spent)
         work = asyncio.create_task(self._pool.run(here))
         self._work[key] = work
         try:

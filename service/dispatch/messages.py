@@ -9,6 +9,7 @@ import pickle
 import socket
 import struct
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +24,7 @@ LENGTH = struct.Struct("!Q")
 ROOM = 2 * SMALL
 """For a message whose body goes along with it."""
 
+_limits = lru_cache(Limits)  # one server has one set of them
 _bounds = attrgetter(*(field.name for field in fields(Limits)))
 
 
@@ -53,7 +55,7 @@ def question(job: Job, body: Parcel, address: Address | None, threads: int) -> b
 def job_of(asked: tuple[Any, ...]) -> tuple[Job, Parcel, Address | None, int]:
     """Read a question: the job, still without its body, the body, the address of the answer, and the threads."""
     kind, bounds, (received, form, spec, preset, answer, view), body, address, threads = asked
-    job = Job(kind, b"", Limits(*bounds), received, form, spec, preset, answer, View(*view))
+    job = Job(kind, b"", _limits(*bounds), received, form, spec, preset, answer, View(*view))
     return job, body, address and Address(*address), threads
 
 

@@ -11,7 +11,6 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 from service.dispatch.messages import ROOM, Done, Failed, Reply, answer, framed, job_of, receive
@@ -63,7 +62,7 @@ def _prepare(memory: int, threads: int) -> None:
 def _work(perform: Perform, job: Job, body: Parcel, address: Address | None, threads: int) -> Reply:
     """Do one job, whose body comes and whose answer goes by itself."""
     try:
-        result = perform(replace(job, body=open_parcel(body)), threads)
+        result = perform(job._replace(body=open_parcel(body)), threads)
         return Done(result, send_back(result.body, address))
     except EngineError as error:
         return error

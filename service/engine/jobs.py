@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.engine.figures.view import View
 from service.engine.limits import Limits
@@ -14,8 +14,7 @@ ANIMATED = View()
 Answer = Literal["png", "npy", "json"]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """All of one request that needs work: nothing of it has been read yet but the kind.
 
     `body` is the only large field: the image ("image"), or a JSON document ("document"): `{"image": base64, "spec": …}`

@@ -9,8 +9,8 @@ Alpha that is opaque throughout is not filtered at all: its shape follows the co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ from service.engine.steps import Conv2d, ConvTranspose2d, Step
 Image = NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Planes:
+class Planes(NamedTuple):
     """Colour (H, W, C), and alpha (H, W, 1) unless there is none or it is opaque throughout."""
 
     colour: Image

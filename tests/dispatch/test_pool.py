@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -108,7 +107,7 @@ async def test_deadline_counts_the_waiting(pools: Pools, tmp_path: Path) -> None
         task, _ = await spinning(pool, tmp_path / "pid")
         late = order(b"echo")
         with pytest.raises(DeadlineExceeded, match="no worker became free"):
-            await pool.run(replace(late, received=late.received - 0.9))
+            await pool.run(late._replace(received=late.received - 0.9))
         with pytest.raises(DeadlineExceeded):
             await task
 

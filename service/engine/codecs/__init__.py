@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.codecs import deflate, npy, pictures, png_reader, png_writer
+from service.engine.codecs import npy, pictures, png_reader, png_writer
 from service.engine.codecs.base import Buffer, Decoded, ImageInfo
 from service.engine.codecs.png_writer import Compression
 from service.engine.codecs.sniff import sniff
@@ -95,5 +95,4 @@ def warm() -> None:
         image = np.zeros((2, 2, 3), dtype)
         data = encode_png(image)
         decode(data, inspect(data, Limits()))
-    deflate.warm()
     pictures.warm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ Format = Literal["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "npy"]
 Dtype = Literal["uint8", "uint16", "float32", "float64"]
 
 
-@dataclass(frozen=True)
-class ImageInfo:
+class ImageInfo(NamedTuple):
     """What the header says: the shape and type of what `decode` returns, width and height upright."""
 
     format: Format

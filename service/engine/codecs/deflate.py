@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -15,7 +15,12 @@ from service.engine.loops.joining import AT_ONCE
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
 
+_NOWHERE = np.empty(0, np.uint8)
+_VERY_FEW_BYTES, _FEW_BYTES = 4096, 4 * 4096
+_LEAST_SAVED = 0.008
 _SAMPLES, _SAMPLE_BYTES = 4, 4096
+_WORTH_A_TRY = {True: 0.98, False: 1.02}
+"""Of samples that are dense, or not: bytes by ISA-L over those of our own. In dense ones the search takes longest."""
 
 
 def fast(data: Bytes) -> Pieces:
@@ -28,12 +33,6 @@ def fast(data: Bytes) -> Pieces:
     return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES])]
 
 
-def warm() -> None:
-    """Run every loop once."""
-    data = np.zeros(1, np.uint8)
-    _coded(data, _measured(data))
-
-
 def small(data: Bytes) -> Pieces:
     """Take the best of three ways: where noise leaves no longer matches, run lengths win by up to 5 per cent.
 
@@ -44,47 +43,33 @@ def small(data: Bytes) -> Pieces:
 
 
 def _fast(data: Bytes) -> Pieces:
-    measured = _measured(data)
-    if _repeats(data):
+    out = np.empty(len(data) + loops.END_BYTES, np.uint8)
+    size, bits, saved = loops.code(data, out, AT_ONCE)
+    if _worth_a_search(data, saved, dense=bits >= loops.DENSE * len(data)):
         matched = _by_isal(data)
-        if 8 * _size(matched) < min(measured.bits, 8 * len(data)):
+        if 8 * _size(matched) < min(bits, 8 * len(data)):
             return matched
-    if measured.bits > 8 * len(data):
+    if bits > 8 * len(data):
         return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
-    return _coded(data, measured)
+    return [out[:size].data]
 
 
-class _Measured(NamedTuple):
-    """What `loops.write` has to be told, and the bits that it will write."""
-
-    runs: NDArray[np.int32]
-    lengths: Bytes
-    head: Bytes
-    head_bits: int
-    bits: int
-
-
-def _measured(data: Bytes) -> _Measured:
-    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
-    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
-    found, head_bits, bits = loops.measure(data, runs, lengths, head)
-    return _Measured(runs[:found], lengths, head, head_bits, bits)
-
-
-def _coded(data: Bytes, measured: _Measured) -> Pieces:
-    runs, lengths, head, head_bits, bits = measured
-    out = np.empty(bits // 8 + loops.END_BYTES, np.uint8)
-    return [out[: loops.write(data, runs, lengths, head, head_bits, out, AT_ONCE)].data]
-
-
-def _repeats(data: Bytes) -> bool:
-    """Tell from samples whether matches are worth looking for; in few bytes they always are."""
-    if len(data) <= _SAMPLES * _SAMPLE_BYTES:
+def _worth_a_search(data: Bytes, saved: float, *, dense: bool) -> bool:
+    """Tell whether matches may make the file smaller; in few bytes it takes little time to try."""
+    if len(data) <= _VERY_FEW_BYTES:
         return True
+    if dense and saved < _LEAST_SAVED:
+        return False
+    return len(data) <= _FEW_BYTES or _repeats(data, dense=dense)
+
+
+def _repeats(data: Bytes, *, dense: bool) -> bool:
+    """Tell from samples."""
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
-    return 8 * _size(_by_isal(samples)) < _measured(samples).bits
+    _, bits, _ = loops.code(samples, _NOWHERE, AT_ONCE)
+    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
 
 
 def _by_isal(data: Bytes) -> Pieces:

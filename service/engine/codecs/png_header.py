@@ -17,6 +17,9 @@ MAX_CHUNKS = 100_000
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 """The colour types."""
 
+IMAGE_HEADER = struct.Struct(">IIBBBBB")
+"""Width, height, bits of a sample, colour type; methods of compression, filtering, interlacing."""
+_CHUNK, _CHECKSUM = struct.Struct(">I4s"), struct.Struct(">I")
 _SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 _DEPTHS = {
     GRAY: (1, 2, 4, 8, 16),
@@ -37,7 +40,7 @@ class Chunk(NamedTuple):
     stop: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Header:
     """Everything but the pixels; `pixels` lists where their chunks are."""
 
@@ -109,7 +112,7 @@ def _chunks(view: memoryview) -> Iterator[Chunk]:
     for _ in range(MAX_CHUNKS):
         if position + 12 > len(view):
             raise damaged("it ends before IEND")
-        length, kind = struct.unpack_from(">I4s", view, position)
+        length, kind = _CHUNK.unpack_from(view, position)
         stop = position + 8 + length
         if not kind.isalpha():
             raise damaged("a chunk has no proper name")
@@ -130,14 +133,14 @@ def _checked(view: memoryview, chunk: Chunk) -> bytes:
 
 
 def check_sum(view: memoryview, chunk: Chunk, checksum: int) -> None:
-    if struct.unpack_from(">I", view, chunk.stop) != (checksum,):
+    if _CHECKSUM.unpack_from(view, chunk.stop) != (checksum,):
         raise damaged(f"the checksum of {chunk.kind.decode('ascii')} is wrong")
 
 
 def _image_header(content: bytes) -> Header:
-    if len(content) != 13:
+    if len(content) != IMAGE_HEADER.size:
         raise damaged("IHDR has a wrong length")
-    width, height, depth, colour, compression, filtering, interlacing = struct.unpack(">IIBBBBB", content)
+    width, height, depth, colour, compression, filtering, interlacing = IMAGE_HEADER.unpack(content)
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise damaged(f"its size is {width}×{height}")
     if depth not in _DEPTHS.get(colour, ()):

@@ -6,14 +6,14 @@ Of animations the default image is read. Pixels are inflated strip by strip, nev
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
+from service.engine import parallel
 from service.engine.codecs import png_header as png
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
 from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
@@ -37,7 +37,7 @@ _UNPACKED = {
 }
 """By depth: the samples that each byte holds, (256, 8 / depth)."""
 
-Item = TypeVar("Item")
+_NO_ROW = np.empty(0, np.uint8)
 
 
 def inspect(data: Buffer, limits: Limits) -> ImageInfo:
@@ -52,18 +52,44 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
 
 
 def decode(data: Buffer, threads: int = 1) -> Decoded:
-    """Read the image, inflating in a thread of its own where there are two. Raises `InvalidImage`."""
+    """Read the image, in two threads if there are so many. Raises `InvalidImage`."""
     view = memoryview(data)
     header = png.read_header(view)
     shape = (header.height, header.width, header.channels)
     image = np.empty(shape, np.uint16 if header.depth == 16 else np.uint8)
     source = _Inflater(view, header.pixels)
-    strips = _strips(header, source, image)
-    above = np.empty(0, np.uint8)
-    for strip in _ahead(strips) if threads > 1 and image.nbytes > STRIP_BYTES else strips:
-        above = _finish_strip(header, strip, above)
+    finish = _finish_side_by_side if threads > 1 and image.nbytes > STRIP_BYTES else _finish
+    finish(header, _strips(header, source, image))
     source.finish()
     return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
+
+
+def _finish(header: png.Header, strips: Iterator[_Strip]) -> None:
+    above = _NO_ROW
+    for strip in strips:
+        above = _finish_strip(header, strip, above)
+
+
+def _finish_side_by_side(header: png.Header, strips: Iterator[_Strip]) -> None:
+    """Do the same, inflating a strip while another thread makes pixels of the one before it."""
+    above, strip = _NO_ROW, next(strips, None)
+    while strip:
+        coming: _Strip | None = None
+
+        def inflate() -> None:
+            nonlocal coming
+            coming = next(strips, None)
+
+        def finish(strip: _Strip = strip) -> None:
+            nonlocal above
+            above = _finish_strip(header, strip, above)
+
+        parallel.each(_call, (inflate, finish), 2)
+        strip = coming
+
+
+def _call(work: Callable[[], None]) -> None:
+    work()
 
 
 def _finish_strip(header: png.Header, strip: _Strip, above: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,15 +178,6 @@ def _rows_each(row_bytes: int) -> int:
     """Say how many rows are inflated at once: a multiple of those that are unfiltered together, if these fit."""
     whole = STRIP_BYTES // row_bytes // TOGETHER * TOGETHER
     return whole or max(1, min(TOGETHER, _LONG_STRIP_BYTES // row_bytes))
-
-
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Make each item in a thread of its own while the one before it is worked on."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
-            yield item
 
 
 def _samples(header: png.Header, rows: NDArray[np.uint8], width: int) -> NDArray[Any]:

@@ -6,9 +6,9 @@ Where the strips begin depends on the image alone: the same bytes come out, what
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.codecs import deflate
-from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, RGB, RGBA, SIGNATURE
+from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
 from service.engine.loops.png import filter_rows
 
 Compression = Literal["fast", "small"]
@@ -26,7 +26,6 @@ STRIP_BYTES = 512 * 1024
 """Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
 
 _COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
-_ZLIB_HEADER = b"\x78\x01"
 _LAST_BLOCK = b"\x03\x00"
 """An empty final block of deflate: the strips before it end with an empty stored one, on a byte's border."""
 _ADLER_MODULUS = 65521
@@ -35,21 +34,18 @@ _ADLER_MODULUS = 65521
 def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, threads: int) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
     height, width, channels = image.shape
-    row_bytes = width * channels * image.itemsize
-    rows_each = max(1, STRIP_BYTES // row_bytes)
-    strips = [slice(start, start + rows_each) for start in range(0, height, rows_each)]
-    deflated = _side_by_side(partial(_deflated_strip, image, _DEFLATE[compression]), strips, threads)
-    header = struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
+    deflated = _deflated(_rows(image), image.itemsize, channels, _DEFLATE[compression], threads)
+    header = IMAGE_HEADER.pack(width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    pieces += _chunk(b"IDAT", _ZLIB_HEADER)
+    pieces.append(_BEGIN)
     adler = 1
     for strip in deflated:
         pieces += strip.chunk
         adler = _joined_adler(adler, strip.adler, strip.length)
     pieces += _chunk(b"IDAT", _LAST_BLOCK, struct.pack(">I", adler))
-    pieces += _chunk(b"IEND")
+    pieces.append(_END)
     return b"".join(pieces)
 
 
@@ -61,39 +57,35 @@ class _Deflated(NamedTuple):
     length: int
 
 
-def _side_by_side(work: Callable[[slice], _Deflated], strips: list[slice], threads: int) -> Iterable[_Deflated]:
-    deflated: dict[int, _Deflated] = {}
-
-    def take(index: int) -> None:
-        deflated[index] = work(strips[index])
-
-    parallel.each(take, range(len(strips)), threads)
-    return (deflated[index] for index in range(len(strips)))
+def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """View the image as rows of bytes, read-only: each other type of array would be compiled anew."""
+    rows: NDArray[np.uint8] = np.ascontiguousarray(image).view(np.uint8).reshape(len(image), -1)
+    rows.flags.writeable = False
+    return rows
 
 
-def _deflated_strip(image: NDArray[Any], method: Callable[[deflate.Bytes], deflate.Pieces], strip: slice) -> _Deflated:
-    filtered = _filtered_strip(image, strip)
-    return _Deflated(_chunk(b"IDAT", *method(filtered)), isal_zlib.adler32(filtered), filtered.size)
+def _deflated(
+    rows: NDArray[np.uint8],
+    sample: int,
+    channels: int,
+    method: Callable[[deflate.Bytes], deflate.Pieces],
+    threads: int,
+) -> list[_Deflated]:
+    """Filter and deflate strips side by side; a sample has so many bytes."""
+    height, row_bytes = rows.shape
+    rows_each = max(1, STRIP_BYTES // row_bytes)
+    strips: dict[int, _Deflated] = {}
+    swapped = sample == 2 and sys.byteorder == "little"
 
+    def deflate_from(first: int) -> None:
+        strip = np.empty((min(rows_each, height - first), 1 + row_bytes), np.uint8)
+        filter_rows(rows, first, sample * channels, swapped, strip)
+        filtered = strip.reshape(-1)
+        chunk = _chunk(b"IDAT", *method(filtered))
+        strips[first] = _Deflated(chunk, isal_zlib.adler32(filtered), len(filtered))
 
-def _filtered_strip(image: NDArray[Any], strip: slice) -> NDArray[np.uint8]:
-    """Filter some rows of the image, each behind the number of its filter."""
-    above = min(strip.start, 1)
-    samples = image[strip.start - above : strip.stop]
-    big_endian = np.ascontiguousarray(samples, samples.dtype.newbyteorder(">"))
-    rows = big_endian.view(np.uint8).reshape(len(samples), -1)
-    rows.flags.writeable = False  # one type, whoever calls: each other one would be compiled anew
-    prior = rows[0] if above else _no_row(rows.shape[1])
-    rows = rows[above:]
-    filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-    filter_rows(rows, prior, image.shape[2] * image.itemsize, filtered)
-    return filtered.reshape(-1)
-
-
-def _no_row(row_bytes: int) -> NDArray[np.uint8]:
-    row = np.zeros(row_bytes, np.uint8)
-    row.flags.writeable = False
-    return row
+    parallel.each(deflate_from, range(0, height, rows_each), threads)
+    return [strips[first] for first in sorted(strips)]
 
 
 _DEFLATE: dict[Compression, Callable[[deflate.Bytes], deflate.Pieces]] = {"fast": deflate.fast, "small": deflate.small}
@@ -105,6 +97,11 @@ def _chunk(kind: bytes, *content: bytes | memoryview) -> deflate.Pieces:
     for piece in content:
         checksum = isal_zlib.crc32(piece, checksum)
     return [struct.pack(">I4s", sum(map(len, content)), kind), *content, struct.pack(">I", checksum)]
+
+
+_BEGIN = b"".join(_chunk(b"IDAT", b"\x78\x01"))
+"""The header of the zlib stream."""
+_END = b"".join(_chunk(b"IEND"))
 
 
 def _joined_adler(adler: int, following: int, length: int) -> int:

@@ -29,6 +29,10 @@ RUN = 8
 CODE_BITS = 14
 """Of the longest code: four of them, and the up to 7 bits that are left over, fit into 64."""
 MOST_BYTES = 2**20
+DENSE = 3
+"""Bits for each byte: from here on, few bytes that are alike by chance are worth a match."""
+_PIECE_BYTES, _PIECE_EVERY = 2**14, 2**17
+_WORD, _HASH_BITS, _REMEMBERED_EVERY, _LOOK_EVERY = 8, 12, 4, 64
 _META, _META_BITS = 19, 7
 HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
 """Of the longest head; here and everywhere, words of 8 bytes are stored, of which one may be in use."""
@@ -90,6 +94,69 @@ def _zeros_above(_context: Any, _value: Any) -> Any:
 
 def _little(builder: Any, word: Any) -> Any:
     return word if sys.byteorder == "little" else builder.bswap(word)
+
+
+@compiled
+def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int, float]:
+    """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
+
+    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. `at_once` is that of
+    `write`. The third number is about the share of the bits that matches would save; it is looked for, and not 0, where
+    codes take `DENSE` bits for each byte or more.
+    """
+    runs = np.empty((len(data) // RUN, 2), np.int32)
+    lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)
+    found, head_bits, bits = measure(data, runs, lengths, head)
+    saved = _saved_by_matches(data, lengths) if bits >= DENSE * len(data) else 0.0
+    if bits // 8 + END_BYTES > len(out):
+        return 0, bits, saved
+    return write(data, runs[:found], lengths, head, head_bits, out, at_once), bits, saved
+
+
+@compiled
+def _saved_by_matches(data: Bytes, lengths: Lengths) -> float:
+    """Estimate the share of the bits of literals that matches would save, from one piece in so many bytes."""
+    saved, total = 0.0, 1.0
+    for first in range(0, len(data), _PIECE_EVERY):
+        save, bits = _saved_in_piece(data[first : first + _PIECE_BYTES], lengths)
+        saved, total = saved + save, total + bits
+    return saved / total
+
+
+@compiled
+def _saved_in_piece(data: Bytes, lengths: Lengths) -> tuple[float, float]:
+    """Give the bits saved and those of the literals looked at.
+
+    Every fourth word of 4 bytes is remembered by its place. Now and then four words in a row are looked up: whatever
+    their distance from where the same bytes came before, one of those four was remembered.
+    """
+    places = np.zeros(1 << _HASH_BITS, np.uint16)
+    saved, total = 0.0, 0.0
+    for start in range(_WORD, len(data) - _LOOK_EVERY - _WORD, _LOOK_EVERY):
+        for here in range(start, start + _REMEMBERED_EVERY):
+            word = _word(data, here)
+            before = np.int64(places[_hash(word)])
+            bits: Any = lengths[data[here]]
+            total += bits
+            alike = _zeros_below(word ^ _word(data, before)) >> 3
+            if alike < 4 or before < _WORD or word == _word(data, here - 1):
+                continue  # none, or a run
+            back = _zeros_above(_word(data, here - _WORD) ^ _word(data, before - _WORD)) >> 3
+            literals: Any = 0
+            for place in range(here - back, here + alike):
+                literals += np.int64(lengths[data[place]])
+            match = 76 - _zeros_above(np.uint64(here - before))  # 12 bits, and those of the distance
+            if literals > match:
+                saved += bits * (literals - match) / literals
+        for here in range(start, start + _LOOK_EVERY, _REMEMBERED_EVERY):
+            places[_hash(_word(data, here))] = here
+    return saved, total
+
+
+@compiled
+def _hash(word: Any) -> Any:
+    """Spread the lower 4 bytes of a word."""
+    return ((word << np.uint64(32)) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _HASH_BITS)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """PNG's row filters (PNG specification, third edition, section 9); unfilter.py undoes them.
 
-Rows are uint8 (rows, bytes); `prior` is the row above the first one, zeros at the top; `pixel` is the distance in
-bytes to the sample on the left. Trap: whole-row slices let the compiler prove that no index is negative, and a cast
+Rows are uint8 (rows, bytes); `prior` is the row above, zeros at the top; `pixel` is the distance in bytes to the sample
+on the left. Trap: whole-row slices let the compiler prove that no index is negative, and a cast
 after each operation keeps a vector full of small lanes; without either these loops are ten times slower.
 """
 
@@ -26,17 +26,21 @@ _AT_ONCE = 4096 - 1
 
 
 @compiled
-def filter_rows(rows: Rows, prior: Rows, pixel: int, filtered: Rows) -> None:
-    """Write each row, filtered in the way that leaves the smallest magnitudes, behind the number of that way.
+def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Rows) -> None:  # noqa: FBT001
+    """Write rows from `first` on, each filtered in the way that leaves the smallest magnitudes, behind its number.
 
-    `filtered` is (rows, 1 + bytes).
+    `filtered` is (rows, 1 + bytes). `swapped` says that the bytes of each pair have to change places.
     """
-    for index in range(rows.shape[0]):
-        row, out = rows[index], filtered[index, 1:]
+    lines = np.zeros((2, rows.shape[1]), np.uint8)
+    if first:
+        _fetch(rows[first - 1], swapped, lines[1])
+    for index in range(len(filtered)):
+        row, prior, out = lines[index & 1], lines[~index & 1], filtered[index, 1:]
+        _fetch(rows[first + index], swapped, row)
         way = _best_way(row, prior, pixel)
         filtered[index, 0] = way
         if way == NONE:
-            out[:] = row
+            _copy(row, out)
         elif way == SUB:
             _sub(row, pixel, out)
         elif way == UP:
@@ -45,7 +49,22 @@ def filter_rows(rows: Rows, prior: Rows, pixel: int, filtered: Rows) -> None:
             _average(row, prior, pixel, out)
         else:
             _paeth(row, prior, pixel, out)
-        prior = row
+
+
+@compiled
+def _fetch(row: Rows, swapped: bool, line: Rows) -> None:  # noqa: FBT001
+    if not swapped:
+        _copy(row, line)
+        return
+    pairs, out = row.view(np.uint16), line.view(np.uint16)
+    for i in range(len(out)):
+        out[i] = np.uint16(pairs[i] << np.uint16(8)) | np.uint16(pairs[i] >> np.uint16(8))
+
+
+@compiled
+def _copy(row: Rows, out: Rows) -> None:
+    for i in range(len(row)):  # `out[:] = row` goes byte by byte, and takes two seconds to compile
+        out[i] = row[i]
 
 
 @compiled
@@ -104,7 +123,7 @@ def _nearest(a: Any, b: Any, c: Any) -> Any:
 
 @compiled
 def _sub(row: Rows, pixel: int, residuals: Rows) -> None:
-    residuals[:pixel] = row[:pixel]
+    _copy(row[:pixel], residuals[:pixel])
     left, current, out = row[: len(row) - pixel], row[pixel:], residuals[pixel:]
     for i in range(len(current)):
         out[i] = current[i] - left[i]

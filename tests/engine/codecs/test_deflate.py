@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from isal import isal_zlib
 from numpy.typing import NDArray
 
+from service.engine.codecs import deflate
 from service.engine.codecs.deflate import fast, small
 from service.engine.loops import deflate as loops
 from service.engine.loops.joining import AT_ONCE
@@ -30,15 +32,18 @@ def inflated(stream: bytes) -> bytes:
 
 def coded(data: Bytes) -> bytes:
     """Codes of our own, whether or not others are shorter."""
-    runs = np.empty((len(data) // loops.RUN, 2), np.int32)
-    lengths, head = np.empty(loops.SYMBOLS, np.uint8), np.empty(loops.HEAD_BYTES, np.uint8)
-    found, head_bits, bits = loops.measure(data, runs, lengths, head)
+    assert loops.code(data, np.empty(0, np.uint8), AT_ONCE)[0] == 0
+    _, bits, saved = loops.code(data, np.empty(2 * len(data) + loops.HEAD_BYTES, np.uint8), AT_ONCE)
+    least = bits // 8 + loops.END_BYTES
     streams = set()
     for at_once in {0, AT_ONCE}:
-        out = np.full(bits // 8 + loops.END_BYTES + 8, 0xA5, np.uint8)  # the last 8 must not be touched
-        size = loops.write(data, runs[:found], lengths, head, head_bits, out, at_once)
-        assert size == (bits + 3 + 7) // 8 + len(SYNC) <= len(out) - 8
-        assert (out[-8:] == 0xA5).all()
+        out = np.full(least + 8, 0xA5, np.uint8)
+        assert loops.code(data, out[: least - 1], at_once) == (0, bits, saved)
+        assert (out == 0xA5).all()
+        size, *again = loops.code(data, out[:least], at_once)
+        assert size == (bits + 3 + 7) // 8 + len(SYNC) <= least
+        assert again == [bits, saved]
+        assert (out[least:] == 0xA5).all()
         streams.add(out[:size].tobytes())
     (stream,) = streams
     assert stream.endswith(SYNC)
@@ -152,6 +157,31 @@ def test_what_repeats_itself_is_matched() -> None:
     for name in ("tiles", "counting"):
         data = kinds(400_000)[name]
         assert sum(map(len, fast(data))) < 0.75 * by_zlib(data, 9, zlib.Z_HUFFMAN_ONLY), name
+
+
+@pytest.mark.parametrize("size", [4097, 12_352, 16_384, 16_385, 200_000, 524_288])
+@pytest.mark.parametrize("period", [61, 192, 1001, 4000])
+def test_noise_that_comes_again_is_matched(size: int, period: int) -> None:
+    """Whatever the distance is a multiple of, hardly anything that ISA-L finds is missed."""
+    data = np.resize(np.random.default_rng(period).integers(0, 256, period), size).astype(np.uint8)
+    assert sum(map(len, fast(data))) <= 1.02 * len(isal_zlib.compress(data, 1)) + len(SYNC)
+
+
+@pytest.mark.parametrize("size", [4097, 12_352, 16_384, 16_385, 200_000, 524_288])
+@pytest.mark.parametrize("spread", [4, 20, 200])
+def test_noise_that_does_not_come_again_is_not_searched(
+    size: int, spread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+
+    def search(data: Bytes) -> deflate.Pieces:
+        searched.append(len(data))
+        return [data.data]
+
+    monkeypatch.setattr(deflate, "_by_isal", search)
+    data = (np.random.default_rng(size).normal(0, spread, size).round().astype(int) % 256).astype(np.uint8)
+    assert inflated(b"".join(fast(data))) == data.tobytes()
+    assert searched == []
 
 
 @pytest.mark.parametrize("name", ["small", "rare"])
