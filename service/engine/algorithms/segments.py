@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Number
-from service.engine.algorithms.strips import PIECES, SLACK, Rim, rows_of_bytes, source_bytes
-from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.loops.convolution import Finish, Output, Source
+from service.engine.algorithms.strips import PIECES, SLACK, Rim
+from service.engine.algorithms.work import Part, Parts
+from service.engine.calls import Call
+from service.engine.loops.convolution import Finish
 from service.engine.loops.dealing import SHARE
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.segments import BLOCK, Memory, Runs, Segments, convolve_segments
+from service.engine.loops.segments import BLOCK, Runs, Segments, Shapes, convolve_segments
 from service.engine.loops.sums import LINES
 
 TILE_BYTES = 24 << 10
@@ -47,13 +48,14 @@ class Segmented:
     """A task in the terms of the loops: `phases` rows of output for each row of a piece."""
 
     task: Task
-    rim: Rim
-    segments: Segments
-    down: Runs
-    along: Runs
-    finish: Finish
-    phases: int
-    parts: Parts
+    call: Call
+    pieces: int
+    room: int
+    """Bytes that a thread needs."""
+
+    @property
+    def nbytes(self) -> int:
+        return self.call.nbytes
 
     @classmethod
     def of(
@@ -75,6 +77,13 @@ class Segmented:
         pitch = (count * each * planes | 1) * lanes
         starts = np.arange(lanes) * each * channels
         outside = [_met(np.flatnonzero(rim.columns < 0) - tile * channels, starts, length) for tile in tiles]
+        byte = np.dtype(np.uint8)
+        parts = Parts.laid_out(
+            Part(((groups * channels + filled) * np.dtype(task.source).itemsize,), byte),
+            Part((filled * lanes,), numbers),
+            Part((ring, pitch), numbers),
+            Part((LINES * BLOCK * lanes,), byte),
+        )
         segments = Segments(
             edges,
             reach,
@@ -90,37 +99,33 @@ class Segmented:
             ring,
             np.arange(2 * ring) % ring * pitch,
             np.arange(view + LINES) * channels * lanes,
+            filled,
+            pitch,
+            parts.starts,
         )
-        byte = np.dtype(np.uint8)
-        parts = Parts.laid_out(
-            Part(((groups * channels + filled) * np.dtype(task.source).itemsize,), byte),
-            Part((filled * lanes,), numbers),
-            Part((ring, pitch), numbers),
-            Part((LINES * BLOCK * lanes,), byte),
+        source, target = np.dtype(task.source), np.dtype(task.target)
+        shapes = Shapes(
+            task.shape.height,
+            task.shape.width * channels * source.itemsize,
+            KINDS[source.name],
+            height,
+            width * channels * target.itemsize,
+            KINDS[target.name],
+            len(down),
         )
-        tables = [_runs(some, number, fold=finite(task)) for some in (down, along)]
-        return cls(task, rim, segments, tables[0], tables[1], finish, len(down), parts)
-
-    @property
-    def nbytes(self) -> int:
-        arrays = (*self.rim, *self.segments, *self.down, *self.along)
-        return sum(getattr(array, "nbytes", 0) for array in arrays)
+        arguments = (shapes, rim, segments, *(_runs(some, number, fold=finite(task)) for some in (down, along)), finish)
+        return cls(task, Call(convolve_segments, *arguments, room=parts.room), len(edges) - 1, parts.room)
 
     def workspace(self, threads: int) -> int:
         """Bound the bytes beside input and output, those of the tables while they are made included."""
-        return min(threads, len(self.segments.edges) - 1) * self.parts.room + 4 * self.nbytes + SLACK
+        return min(threads, self.pieces) * self.room + 4 * self.nbytes + SLACK
 
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
         """Compute the task piece by piece. Where the pieces end does not depend on `threads`."""
-        result = np.empty(self.task.output, self.task.target)
-        source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
-        out = Output(rows_of_bytes(result), KINDS[result.dtype.name], self.phases, 0, 0)
-
-        def make_pieces(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
-            convolve_segments(counter, source, self.segments, self.down, self.along, self.finish, out, Memory(*own))
-
-        share(make_pieces, self.parts, len(self.segments.edges) - 1, threads)
-        return result
+        task = self.task
+        result = np.empty(task.output.samples * np.dtype(task.target).itemsize, np.uint8)
+        self.call(image, result, min(threads, self.pieces))
+        return result.view(task.target).reshape(task.output)
 
 
 def _lanes(number: Number) -> int:

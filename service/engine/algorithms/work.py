@@ -79,6 +79,10 @@ class Parts(NamedTuple):
             end += ceil((number.itemsize * prod(shape) + beyond) / CACHE_LINE) * CACHE_LINE
         return cls(tuple(places), end)
 
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        return np.array([start for _, _, start in self.places])
+
     def of(self, memory: Bytes) -> Iterator[NDArray[Any]]:
         return (np.ndarray(shape, number, memory, start) for shape, number, start in self.places)
 

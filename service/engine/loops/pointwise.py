@@ -8,13 +8,14 @@ the vectoriser makes bytes of three channels floats by way of 16 bits, and wants
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numpy.typing import NDArray
 
+from service.engine.loops.calls import COUNTER, IMAGE, OUT, bytes_at, noted, once
 from service.engine.loops.compiler import compiled, intrinsic
 from service.engine.loops.lanes import FLOAT64, SAMPLES, UINT8, UINT16, Lanes, as_kind, by_kind, next_piece
 
@@ -195,25 +196,30 @@ def _sums(outputs: int) -> Any:
 _one, _three = _sums(1), _sums(3)
 
 
-@compiled
-def recolour(
-    source: Array,
-    kind: int,
-    weights: Array,
-    divisor: Any,
-    bias: Array,
-    high: Any,
-    out: Array,
-    out_kind: int,
-    counter: Array,
-) -> None:
-    """Make pixels of 1 or 3 channels of the pixels of `source`, PIECE at a time, until `counter` is past the last.
+class Colours(NamedTuple):
+    """What becomes of `pixels` pixels of three samples of `kind`, no float64, as `out_kind`.
 
-    `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3);
-    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high.
+    `weights` is (outputs, 3), for 1 or 3 outputs; `bias` is added to the sums over `divisor`. What is rounded is
+    clipped to 0..high.
     """
+
+    pixels: int
+    kind: int
+    weights: Array
+    divisor: Any
+    bias: Array
+    high: Any
+    out_kind: int
+
+
+@compiled
+def recolour(given: Array, colours: Colours) -> None:
+    """Make PIECE pixels of those at the addresses that are `given`, as long as the counter has not passed the last."""
+    pixels, kind, weights, divisor, bias, high, out_kind = colours
     outputs, w = len(weights), weights.reshape(-1)
-    pixels = len(out) // (1 << out_kind) // outputs
+    source = bytes_at(given[IMAGE], (pixels * CHANNELS << kind,))
+    out = bytes_at(given[OUT], (pixels * outputs << out_kind,))
+    counter = bytes_at(given[COUNTER], (8,)).view(np.int64)
     while True:
         begin = next_piece(counter) * PIECE
         if begin >= pixels:
@@ -228,5 +234,4 @@ def recolour(
 def warm() -> None:
     source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, CHANNELS), np.float32)
     source.flags.writeable = False
-    counter, place = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    recolour(source, UINT8, few, one, few[0], one, place, UINT8, counter)
+    once(noted(recolour, Colours(1, UINT8, few, one, few[0], one, UINT8)), source, np.zeros(1, np.uint8))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, bytes_at, numbers_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
 from service.engine.loops.dealing import SHARE, collect, spread
@@ -38,8 +39,9 @@ class Segments(NamedTuple):
     each lane. A segment of the input begins at `starts[i]`, of the output at `begins[i]` of the tile. It is looked at
     for `length` numbers, and in each tile the places `outside[rims[t] : rims[t + 1]]` have the value of the rim.
 
-    Padded row i is row i % `kept` of the ring; `ring` gives the places of its rows, twice, and `beside` those of the
-    numbers of a channel in a widened tile.
+    Padded row i is row i % `kept` of the ring, where rows are `pitch` numbers; `ring` gives their places, twice, and
+    `beside` those of the numbers of a channel in a widened tile, which has room for `filled` numbers of each lane.
+    `memory` says at which bytes the parts of `Memory` begin.
     """
 
     edges: Array
@@ -56,6 +58,21 @@ class Segments(NamedTuple):
     kept: int
     ring: Array
     beside: Array
+    filled: int
+    pitch: int
+    memory: Array
+
+
+class Shapes(NamedTuple):
+    """Rows, bytes of a row and kind of the samples of the image and of the result, which has so many phases of rows."""
+
+    rows: int
+    row_bytes: int
+    kind: int
+    out_rows: int
+    out_row_bytes: int
+    out_kind: int
+    phases: int
 
 
 class Runs(NamedTuple):
@@ -86,19 +103,23 @@ class Memory(NamedTuple):
 
 @compiled(fastmath=CONTRACT)
 def convolve_segments(
-    counter: Array,
-    source: Source,
-    segments: Segments,
-    down: Runs,
-    along: Runs,
-    finish: Finish,
-    out: Output,
-    own: Memory,
+    given: Array, shapes: Shapes, rim: Any, segments: Segments, down: Runs, along: Runs, finish: Finish
 ) -> None:
-    """Make piece after piece of `out`, as long as `counter` (int64) gives one that no other thread has taken.
+    """Make piece after piece of the result, as long as the counter gives one that no other thread has taken.
 
     `down` has one run for each phase of the rows, `along` for each phase of the columns.
     """
+    whole = bytes_at(given[IMAGE], (shapes.rows, shapes.row_bytes))
+    source = Source(whole, shapes.kind, rim.rows, rim.columns, rim.first, rim.channels, rim.value)
+    out = Output(bytes_at(given[OUT], (shapes.out_rows, shapes.out_row_bytes)), shapes.out_kind, shapes.phases, 0, 0)
+    counter = bytes_at(given[COUNTER], (8,)).view(np.int64)
+    starts, like = segments.memory + given[MEMORY], along.weights
+    own = Memory(
+        bytes_at(starts[0], (starts[1] - starts[0],)),
+        numbers_at(starts[1], (segments.filled * len(segments.starts),), like),
+        numbers_at(starts[2], (segments.kept, segments.pitch), like),
+        bytes_at(starts[3], (LINES * BLOCK * len(segments.starts),)),
+    )
     pixels, image, sums = source.image.reshape(-1), out.image.reshape(-1), own.ring.reshape(-1)
     target = sums.view(np.uint8)
     while True:
