@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, bytes_at, numbers_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
-from service.engine.loops.dealing import SHARE, collect, spread
-from service.engine.loops.lanes import AS_SUMMED, fetch, next_piece
+from service.engine.loops.dealing import SHARE, collect, collect_bytes, spread
+from service.engine.loops.lanes import AS_SUMMED, FOUR, UINT8, fetch, next_piece
 from service.engine.loops.sums import LINES, End, sum_lines
 
 Array = NDArray[Any]
@@ -232,6 +232,7 @@ def _sum_down(
     blocks = (length * size + BLOCK - 1) // BLOCK
     block = (length + blocks - 1) // blocks
     above = first * out.phases + phase
+    made = min(count, (len(out.image) - above + out.phases - 1) // out.phases)
     for j in range(len(segments.tiles) * blocks):
         t, begin = j // blocks, min(j % blocks * block, length - block)
         place = segments.tiles[t] * segments.planes + begin
@@ -246,17 +247,28 @@ def _sum_down(
                 sums, (t * length + begin + k) * lanes, segments.ring, line, down.weights, start, taps, folded,
                 end, out.kind, own.vectors, k * lanes * size, block * lanes * size,
             )  # fmt: skip
-        for r in range(count):
-            row = above + r * out.phases
-            if row < len(out.image):
-                for k in range(0, block, share):
-                    some = min(k, block - share)
-                    collect(
+        for k in range(0, block, share):
+            some = min(k, block - share)
+            if out.kind == UINT8:
+                for r in range(0, made, FOUR):
+                    collect_bytes(
                         own.vectors,
-                        r * block + some,
+                        FOUR * (r // FOUR * block + some) * lanes,
                         segments.begins,
-                        out.kind,
                         image,
-                        row * pitch + place + some,
+                        (above + r * out.phases) * pitch + place + some,
+                        out.phases * pitch,
+                        made - r,
                         sums,
                     )
+                continue
+            for r in range(made):
+                collect(
+                    own.vectors,
+                    r * block + some,
+                    segments.begins,
+                    out.kind,
+                    image,
+                    (above + r * out.phases) * pitch + place + some,
+                    sums,
+                )

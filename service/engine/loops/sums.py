@@ -14,7 +14,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import intrinsic
-from service.engine.loops.lanes import AS_SUMMED, UINT8, VECTOR_BYTES, Lanes, as_kind, by_kind
+from service.engine.loops.lanes import AS_SUMMED, FOUR, UINT8, VECTOR_BYTES, Lanes, as_bytes, as_kind, by_kind
 
 TOGETHER = 4
 """Rows that are summed at once."""
@@ -47,10 +47,13 @@ class End(NamedTuple):
     shift: Any
 
 
-def _finished(sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, Any]]) -> Callable[..., Any]:
+def _finished(
+    sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, Any]], *, fours: bool = False
+) -> Callable[..., Any]:
     """Make the code of a block from that of its sums, which also says how far apart their vectors are stored.
 
-    The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it.
+    The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it. With
+    `fours`, bytes of four rows of one vector are stored together.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -64,7 +67,7 @@ def _finished(sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, 
         real = Lanes(builder, context.get_value_type(signature.args[-5][0]), 0, lanes.count)
         divisor, scale, bias, high, shift = (builder.extract_value(values[-5], i) for i in range(len(End._fields)))
         kind, out, (place, pitch) = values[-4], data(len(values) - 3), values[-2:]
-        _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart))
+        _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart, fours))
         return context.get_dummy_value()
 
     return generate
@@ -268,6 +271,7 @@ class _Finish(NamedTuple):
     place: Any
     pitch: Any
     apart: Any
+    fours: bool
 
 
 def _run(
@@ -348,6 +352,11 @@ def _finish(lanes: Lanes, sums: Sums, real: Lanes, end: _Finish) -> None:
     results = [[real.add_product(biases, result, scales) for result in row] for row in results]
 
     def stored(kind: int) -> None:
+        if kind == UINT8 and end.fours:
+            bytes_of_four = [[as_bytes(real, _all(results[r : r + FOUR]), highest)] for r in range(0, len(sums), FOUR)]
+            place, pitch = (builder.mul(number, _INT64(FOUR)) for number in (end.place, end.pitch))
+            _store(builder, bytes_of_four, end._replace(place=place, pitch=pitch), 1)
+            return
         samples = [[as_kind(real, result, kind, highest) for result in row] for row in results]
         _store(builder, samples, end, 1 << kind)
 
@@ -412,7 +421,8 @@ def sum_lines(
 
     Tap j of sum r, of weight `weights[start + j]`, meets `numbers` from `at` + `lines[line + r + j]` on. The first
     `folded` weights equal the last ones in reverse: what these meet is added first. The end of a sum, kind and place
-    are those of `sum_four_rows`; sum r is stored r * `pitch` bytes further.
+    are those of `sum_four_rows`; sum r is stored r * `pitch` bytes further. UINT8 of sums r to r + FOUR are stored by
+    turns, FOUR of each, at FOUR * (`place` + r / FOUR * `pitch`).
     """
     signature = types.void(numbers, at, lines, line, weights, start, taps, folded, end_of_sum, kind, out, place, pitch)
 
@@ -427,7 +437,7 @@ def sum_lines(
         totals = _sum_run(lanes, load, own, values[6], values[7])
         return [[total] for total in totals], _INT64(lanes.count)
 
-    return signature, _finished(sums)
+    return signature, _finished(sums, fours=True)
 
 
 def _sum_run(lanes: Lanes, load: Callable[[Any], Any], weights: Any, taps: Any, folded: Any) -> list[Any]:
