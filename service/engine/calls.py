@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.arrays import CACHE_LINE, address, aligned
+from service.engine.geometry import Shape
 from service.engine.loops.calls import BROKEN, FINISHED, PROCESSOR, READY, WORDS, locked, noted, run, serve
 
 KEPT_MEMORY = 8 << 20
@@ -22,64 +23,78 @@ KEPT_MEMORY = 8 << 20
 class Call:
     """A call of a loop that is the same for every image, but for where samples and memory are."""
 
-    def __init__(self, loop: Callable[..., None], *arguments: Any, room: int = 0) -> None:
-        """Take `arguments`: tuples of arrays and numbers. A thread needs `room` bytes for itself, from a line on."""
+    def __init__(
+        self, loop: Callable[..., None], *arguments: Any, output: Shape, target: str, pieces: int, room: int = 0
+    ) -> None:
+        """Take `arguments`, tuples of arrays and numbers, and what comes of it: `output` samples of type `target`.
+
+        No more threads than there are `pieces` have anything to do. Each needs `room` bytes for itself, which begin
+        with a cache line.
+        """
         self._loop, self._arguments = loop, arguments
+        self._shape, self._type, self._pieces = output, np.dtype(target), pieces
         self._room = -(-room // CACHE_LINE) * CACHE_LINE
         self._notes: NDArray[np.uint8] | None = None
+        self._place = 0
 
     @property
     def nbytes(self) -> int:
+        """Count the bytes of the arguments."""
         return sum(getattr(part, "nbytes", 0) for some in self._arguments for part in some)
 
-    def __call__(self, image: NDArray[Any], out: NDArray[np.uint8], threads: int) -> None:
-        """Make the bytes `out` from a C-contiguous image."""
+    def workspace(self, threads: int) -> int:
+        """Count the bytes beside input and output."""
+        return self.nbytes + min(threads, self._pieces) * self._room
+
+    def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        """Make the result of a C-contiguous image."""
+        result = np.empty(self._shape, self._type)
+        self.fill(np.frombuffer(result, np.uint8), image, threads)
+        return result
+
+    def fill(self, out: NDArray[np.uint8], image: NDArray[Any], threads: int) -> None:
+        """Make the bytes of the result in `out`."""
         if self._notes is None:  # a plan may be made where nothing is computed, nor compiled
             self._notes = noted(self._loop, *self._arguments)
-        try:
-            crew = _idle.pop()
-        except IndexError:
-            crew = _Crew()
-        crew.run(self._notes, np.frombuffer(image.data.toreadonly(), np.uint8), out, self._room, threads)
+            self._place = address(self._notes)
+        threads = min(threads, self._pieces)
+        samples, room, crew = np.frombuffer(image.data.toreadonly(), np.uint8), self._room, _free_crew()
+        if crew.threads < threads or crew.room < threads * room:
+            crew.equip(threads, threads * room)
+        while (state := run(self._place, samples, out, crew.memory, room, crew.boxes, threads)) >= 0:
+            crew.leave(state)
+        if crew.room > KEPT_MEMORY:
+            crew.equip(0, 0)
         _idle.append(crew)
+        if state == BROKEN:
+            raise RuntimeError("a loop failed")
 
 
 class _Crew:
     """Threads that wait for the calls of one thread at a time, and the memory in which all of them work."""
 
     def __init__(self) -> None:
+        self.threads = self.room = self.memory = self.boxes = 0
+        """How many threads there are, the caller included, and bytes of memory; addresses of that, and of the boxes."""
         self._boxes: list[NDArray[np.int64]] = []
-        self._threads: list[Thread] = []
-        self._places = np.empty(0, np.int64)
-        self._memory = np.empty(0, np.uint8)
+        self._helpers: list[Thread] = []
 
-    def run(
-        self, notes: NDArray[np.uint8], image: NDArray[np.uint8], out: NDArray[np.uint8], room: int, threads: int
-    ) -> None:
-        if threads != len(self._places):
-            self._gather(threads)
-        if len(self._memory) < room * threads:
-            self._memory = aligned((room * threads,), np.uint8, np.empty)
-        while (state := run(notes, image, out, self._memory, room, self._places)) >= 0:
-            self._leave(state)
-        if len(self._memory) > KEPT_MEMORY:
-            self._memory = np.empty(0, np.uint8)
-        if state == BROKEN:
-            raise RuntimeError("a loop failed")
-
-    def _gather(self, threads: int) -> None:
-        """Have a box for each of so many threads, the first for the caller."""
+    def equip(self, threads: int, room: int) -> None:
+        """Have as many threads at least, and as much memory."""
         while len(self._boxes) < threads:
             box = np.zeros(WORDS, np.int64)
-            box[READY], box[FINISHED], box[PROCESSOR] = locked(), locked(), -1
+            box[READY], box[FINISHED] = locked(), locked()
             self._boxes.append(box)
             if len(self._boxes) > 1:
-                self._threads.append(Thread(target=serve, args=(address(box),), name="loops", daemon=True))
-                self._threads[-1].start()
+                self._helpers.append(Thread(target=serve, args=(address(box),), name="loops", daemon=True))
+                self._helpers[-1].start()
         self._boxes[0][PROCESSOR] = -1
-        self._places = np.array([address(box) for box in self._boxes[:threads]])
+        self._places = np.array([address(box) for box in self._boxes])
+        self._memory = aligned((room,), np.uint8, np.empty)
+        self.threads, self.boxes = len(self._boxes), address(self._places)
+        self.room, self.memory = room, address(self._memory)
 
-    def _leave(self, processor: int) -> None:
+    def leave(self, processor: int) -> None:
         """Leave a processor, that of the caller, to that.
 
         Linux wakes a thread where the one that wakes it runs, though another processor is idle, and may leave both
@@ -87,10 +102,17 @@ class _Crew:
         """
         self._boxes[0][PROCESSOR] = processor
         others = os.sched_getaffinity(0) - {processor}
-        for thread in self._threads:
+        for thread in self._helpers:
             if others and thread.native_id is not None:
                 with suppress(OSError):
                     os.sched_setaffinity(thread.native_id, others)
+
+
+def _free_crew() -> _Crew:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Crew()
 
 
 _idle: deque[_Crew] = deque()

@@ -3,40 +3,38 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 from service.engine import calls
 from service.engine.calls import Call
+from service.engine.geometry import Shape
 from service.engine.loops import calls as loops
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import PIECE, Colours, recolour
 
 FLOAT = KINDS["float32"]
 
-
-class Counts(NamedTuple):
-    count: int
-    other: int
-
-
 LUMA = np.array([[299, 587, 114]], np.float32)
 
 
-def gray(pixels: int) -> Call:
+def colours(pixels: int) -> Colours:
     one = np.float32(1)
-    return Call(recolour, Colours(pixels, FLOAT, LUMA, one, np.zeros(1, np.float32), one, FLOAT), room=100)
+    return Colours(pixels, FLOAT, LUMA, one, np.zeros(1, np.float32), one, FLOAT)
+
+
+def gray(pixels: int) -> Call:
+    return Call(recolour, colours(pixels), output=Shape(1, pixels, 1), target="float32", pieces=9, room=100)
 
 
 def check(pixels: int, threads: int, times: int = 1) -> None:
     """Turn random whole numbers gray, which floats do without an error."""
     random, call = np.random.default_rng(pixels), gray(pixels)
     for _ in range(times):
-        image, out = random.integers(0, 256, (pixels, 3)).astype(np.float32), np.zeros(pixels, np.float32)
-        call(image, out.view(np.uint8), threads)
-        np.testing.assert_array_equal(out, image.astype(int) @ LUMA[0].astype(int))
+        image = random.integers(0, 256, (1, pixels, 3)).astype(np.float32)
+        np.testing.assert_array_equal(call.apply(image, threads), image.astype(int) @ LUMA.T.astype(int))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -84,11 +82,11 @@ def test_threads_leave_its_processor_to_the_caller_wherever_that_is() -> None:
             os.sched_setaffinity(0, {processor})
             check(1, 2)
             (crew,) = calls._idle
-            (thread,) = crew._threads
+            (thread,) = crew._helpers
             assert thread.native_id is not None
             assert crew._boxes[0][loops.PROCESSOR] == processor
             os.sched_setaffinity(0, before)
-            crew._leave(processor)
+            crew.leave(processor)
             assert os.sched_getaffinity(thread.native_id) == before - {processor}
     finally:
         os.sched_setaffinity(0, before)
@@ -97,21 +95,20 @@ def test_threads_leave_its_processor_to_the_caller_wherever_that_is() -> None:
 def test_arguments_outlive_their_names() -> None:
     call = gray(1)
     others = [np.full((1, 3), 7, np.float32) for _ in range(100)]
-    out = np.zeros(1, np.float32)
-    call(np.ones((1, 3), np.float32), out.view(np.uint8), 1)
-    assert out[0] == 1000
+    assert call.apply(np.ones((1, 1, 3), np.float32), 1) == 1000
     assert len(others) == 100
 
 
 def test_loop_that_fails_is_reported() -> None:
-    def fails(given: Any, numbers: Any) -> None:
-        if numbers.count > given[loops.COUNTER]:
-            return
-        raise ValueError("no")
+    def fails(given: Any, colours: Any) -> None:
+        if colours.pixels < given[loops.COUNTER]:
+            raise ValueError("no")
 
     loop: Any = loops.compiled(fails)
-    with pytest.raises(RuntimeError, match="failed"):
-        Call(loop, Counts(0, 1))(np.zeros(1, np.uint8), np.zeros(1, np.uint8), 2)
+    call = Call(loop, colours(1), output=Shape(1, 1, 1), target="uint8", pieces=2)
+    for threads in (1, 2):
+        with pytest.raises(RuntimeError, match="failed"):
+            call.apply(np.zeros((1, 1, 1), np.uint8), threads)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")

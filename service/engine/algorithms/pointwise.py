@@ -47,9 +47,7 @@ class Pointwise:
         return SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        out = np.empty(task.output.samples << KINDS[task.target], np.uint8)
-        _call(task)(image, out, min(threads, -(-task.output.pixels // PIECE)))
-        return out.view(task.target).reshape(task.output)
+        return _call(task).apply(image, threads)
 
 
 @ready
@@ -59,6 +57,7 @@ def _call(task: Task) -> Call:
         raise TypeError(f"no way to compute a {type(step).__name__}")
     weights = np.ascontiguousarray(step.weight.reshape(-1, CHANNELS), np.float32)
     bias = np.zeros(len(weights), np.float32) if step.bias is None else step.bias.astype(np.float32)
-    number, kinds = np.float32, (KINDS[task.source], KINDS[task.target])
-    pixels, high = task.output.pixels, number(HIGHEST[task.target])
-    return Call(recolour, Colours(pixels, kinds[0], weights, number(step.divisor), bias, high, kinds[1]))
+    number, pixels = np.float32, task.output.pixels
+    divisor, high = number(step.divisor), number(HIGHEST[task.target])
+    colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, high, KINDS[task.target])
+    return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
-from weakref import WeakKeyDictionary
 
 from service.engine.algorithms.base import Task
 
@@ -21,15 +20,15 @@ Made = TypeVar("Made", bound=Sized)
 
 
 def ready(make: Callable[[Task], Made]) -> Callable[[Task], Made]:
-    """Keep what `make` makes as long as its task lives, if it is not too large."""
-    known: WeakKeyDictionary[Task, Made] = WeakKeyDictionary()
+    """Keep what `make` makes with the task, if it is not too large."""
+    name = f"{make.__module__}.{make.__qualname__}"
 
     def made_for(task: Task) -> Made:
-        made = known.get(task)
+        made: Made | None = vars(task).get(name)
         if made is None:
             made = make(task)
             if made.nbytes <= KEPT_BYTES:
-                known[task] = made
+                vars(task)[name] = made
         return made
 
     return made_for

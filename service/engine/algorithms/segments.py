@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,19 +42,8 @@ def wide_enough(groups: int, number: Number) -> bool:
     return number != "int16" and bool(_choices(groups, _lanes(number)))
 
 
-@dataclass(frozen=True, eq=False)
-class Segmented:
-    """A task in the terms of the loops: `phases` rows of output for each row of a piece."""
-
-    task: Task
-    call: Call
-    pieces: int
-    room: int
-    """Bytes that a thread needs."""
-
-    @property
-    def nbytes(self) -> int:
-        return self.call.nbytes
+class Segmented(Call):
+    """A task in the terms of the loops: one phase of the rows of the output for each run of `down`."""
 
     @classmethod
     def of(
@@ -114,18 +102,18 @@ class Segmented:
             len(down),
         )
         arguments = (shapes, rim, segments, *(_runs(some, number, fold=finite(task)) for some in (down, along)), finish)
-        return cls(task, Call(convolve_segments, *arguments, room=parts.room), len(edges) - 1, parts.room)
+        return cls(
+            convolve_segments,
+            *arguments,
+            output=task.output,
+            target=task.target,
+            pieces=len(edges) - 1,
+            room=parts.room,
+        )
 
     def workspace(self, threads: int) -> int:
         """Bound the bytes beside input and output, those of the tables while they are made included."""
-        return min(threads, self.pieces) * self.room + 4 * self.nbytes + SLACK
-
-    def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        """Compute the task piece by piece. Where the pieces end does not depend on `threads`."""
-        task = self.task
-        result = np.empty(task.output.samples * np.dtype(task.target).itemsize, np.uint8)
-        self.call(image, result, min(threads, self.pieces))
-        return result.view(task.target).reshape(task.output)
+        return super().workspace(threads) + 3 * self.nbytes + SLACK
 
 
 def _lanes(number: Number) -> int:

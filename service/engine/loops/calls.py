@@ -192,9 +192,9 @@ def numbers_at(address: int, shape: Any, like: Array) -> Array:
 
 
 @compiled
-def _box_at(address: int) -> Array:
-    box: Array = carray(_pointer(address), (WORDS,), np.int64)
-    return box
+def _words_at(address: int, count: int) -> Array:
+    words: Array = carray(_pointer(address), (count,), np.int64)
+    return words
 
 
 if LINUX:
@@ -211,29 +211,31 @@ else:
 
 
 @compiled
-def run(notes: Array, image: Array, out: Array, memory: Array, room: int, boxes: Array) -> int:
-    """Do a loop as noted, on this thread and on those that serve all of `boxes` (their addresses) but the first.
+def run(notes: int, image: Array, out: Array, memory: int, room: int, boxes: int, threads: int) -> int:
+    """Do a loop as noted, on this thread and on those that serve boxes 1 to `threads`; the first is its own.
 
-    `image`, `out` and `memory` are bytes, of these `room` for each thread. Gives DONE when all is done, BROKEN where a
+    `image` and `out` are bytes; of `memory` each thread has `room` bytes. It is given by its address, as are the notes,
+    and the addresses of the boxes: each array more takes some microseconds. Gives DONE when all is done, BROKEN where a
     loop failed. Without having done anything, the number of this processor, where the threads may be on it as well.
     """
-    own, failed = _box_at(boxes[0]), 0
-    if len(boxes) > 1:
+    places = _words_at(boxes, threads)
+    own, failed = _words_at(places[0], WORDS), 0
+    if threads > 1:
         here = _processor()
         if here != own[PROCESSOR]:
             return here
     own[NEXT] = 0
-    for i in range(len(boxes)):
-        box = _box_at(boxes[i])
-        box[IMAGE], box[OUT], box[MEMORY] = image.ctypes.data, out.ctypes.data, memory.ctypes.data + i * room
-        box[COUNTER], box[CALL] = boxes[0] + 8 * NEXT, notes.ctypes.data
+    for i in range(threads):
+        box = _words_at(places[i], WORDS)
+        box[IMAGE], box[OUT], box[MEMORY] = image.ctypes.data, out.ctypes.data, memory + i * room
+        box[COUNTER], box[CALL] = places[0] + 8 * NEXT, notes
         if i > 0:
             _exchange(box, STATE, FULL)
             if _exchange(box, WOKEN, 1) == 0:  # else its thread is still on its way
                 _release(box[READY])
-    failed |= _begin(own[CALL], boxes[0])
-    for i in range(1, len(boxes)):
-        box = _box_at(boxes[i])
+    failed |= _begin(notes, places[0])
+    for i in range(1, threads):
+        box = _words_at(places[i], WORDS)
         if not _taken(box):
             _acquire(box[FINISHED], 1)
             failed |= box[FAILED]
@@ -243,7 +245,7 @@ def run(notes: Array, image: Array, out: Array, memory: Array, room: int, boxes:
 @compiled
 def serve(address: int) -> None:
     """Do what comes into the box at an address, for ever."""
-    box = _box_at(address)
+    box = _words_at(address, WORDS)
     while box[READY] != 0:
         _acquire(box[READY], 1)
         _exchange(box, WOKEN, 0)
@@ -256,5 +258,5 @@ def once(notes: Array, image: Array, out: Array) -> None:
     """Do a call on this thread alone; `image` and `out` are bytes, `image` read-only. It needs no memory."""
     box = np.zeros(WORDS, np.int64)
     boxes = np.array([box.ctypes.data])
-    serve(boxes[0])  # returns at once, since there is no lock to wait for
-    run(notes, image, out, out[:0], 0, boxes)
+    serve(box.ctypes.data)  # returns at once, since there is no lock to wait for
+    run(notes.ctypes.data, image, out, 0, 0, boxes.ctypes.data, 1)

@@ -72,8 +72,9 @@ def collect(
 ) -> Any:
     """Bring lanes back to their segments, SHARE bytes of each: the inverse of `spread`, but for the numbers.
 
-    Samples of `kind`, more than a byte, stand in `vectors` (bytes), from sample `at` * lanes on; those of lane i come to samples
-    `starts[i]` + `place`, ... of `out` (bytes). There are as many lanes as a vector has for the numbers of `like`.
+    Samples of `kind`, larger than a byte, stand in `vectors` (bytes), from sample `at` * lanes on; those of lane i come
+    to samples `starts[i]` + `place`, ... of `out` (bytes). There are as many lanes as a vector has for the numbers of
+    `like`.
     """
     signature = types.void(vectors, at, starts, kind, out, place, like)
 

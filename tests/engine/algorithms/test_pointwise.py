@@ -82,7 +82,8 @@ def test_what_stands_around_an_image_neither_matters_nor_changes(pixels: int, ou
     image[:] = random.normal(size=image.shape)
     weights, one, float32 = random.normal(size=(outputs, 3)).astype(np.float32), np.float32(1), KINDS["float32"]
     colours = Colours(pixels, float32, weights, one, np.zeros(outputs, np.float32), one, float32)
-    Call(recolour, colours)(image, target.reshape(-1).view(np.uint8), 1)
+    call = Call(recolour, colours, output=Shape(1, pixels, outputs), target="float32", pieces=1)
+    call.fill(target.reshape(-1).view(np.uint8), image, 1)
     np.testing.assert_allclose(target, image.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-5)
     assert (out[:100] == -7).all()
     assert (out[100 + pixels :] == -7).all()
