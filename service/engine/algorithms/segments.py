@@ -59,7 +59,7 @@ class Segmented(Call):
         rows = ceil(height / len(down))
         highest = max(HIGHEST_PIECE, reach)
         piece = ceil(rows / max(PIECES, ceil(rows / highest)) / LINES) * LINES
-        edges = np.minimum(np.arange(ceil(rows / piece) + 1) * piece, rows)
+        edges = _edges(rows, piece, min(piece, max(ceil(piece / 4 / LINES), ceil(2 * reach / LINES)) * LINES))
         ring = LINES + reach - 1
         filled = ceil(length / SHARE) * SHARE
         pitch = (count * each * planes | 1) * lanes
@@ -114,6 +114,12 @@ class Segmented(Call):
     def workspace(self, threads: int) -> int:
         """Bound the bytes beside input and output, those of the tables while they are made included."""
         return super().workspace(threads) + 3 * self.nbytes + SLACK
+
+
+def _edges(rows: int, piece: int, small: int) -> NDArray[np.intp]:
+    """Cut rows into pieces, and the last quarter into `small` ones: whoever comes late has less to be waited for."""
+    whole = rows * 3 // 4 // piece * piece
+    return np.array([*range(0, whole, piece), *range(whole, rows, small), rows])
 
 
 def _lanes(number: Number) -> int:
