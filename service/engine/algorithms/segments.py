@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Number
-from service.engine.algorithms.strips import PIECES, SLACK, Rim
+from service.engine.algorithms.strips import PIECES, SLACK, Rim, shapes
 from service.engine.algorithms.work import Part, Parts
 from service.engine.calls import Call
 from service.engine.loops.convolution import Finish
 from service.engine.loops.dealing import SHARE
-from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.segments import BLOCK, Runs, Segments, Shapes, convolve_segments
+from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.loops.segments import BLOCK, Runs, Segments, convolve_segments
 from service.engine.loops.sums import LINES
 
 TILE_BYTES = 24 << 10
@@ -91,17 +91,8 @@ class Segmented(Call):
             pitch,
             parts.starts,
         )
-        source, target = np.dtype(task.source), np.dtype(task.target)
-        shapes = Shapes(
-            task.shape.height,
-            task.shape.width * channels * source.itemsize,
-            KINDS[source.name],
-            height,
-            width * channels * target.itemsize,
-            KINDS[target.name],
-            len(down),
-        )
-        arguments = (shapes, rim, segments, *(_runs(some, number, fold=finite(task)) for some in (down, along)), finish)
+        tables = (_runs(some, number, fold=finite(task)) for some in (down, along))
+        arguments = (shapes(task, len(down)), rim, segments, *tables, finish)
         return cls(
             convolve_segments,
             *arguments,

@@ -192,6 +192,13 @@ def numbers_at(address: int, shape: Any, like: Array) -> Array:
 
 
 @compiled
+def counter_at(given: Array) -> Array:
+    """Give the counter of pieces of what a loop is `given`."""
+    counter: Array = bytes_at(given[COUNTER], (8,)).view(np.int64)
+    return counter
+
+
+@compiled
 def _words_at(address: int, count: int) -> Array:
     words: Array = carray(_pointer(address), (count,), np.int64)
     return words

@@ -15,7 +15,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import COUNTER, IMAGE, OUT, bytes_at, noted, once
+from service.engine.loops.calls import IMAGE, OUT, bytes_at, counter_at, noted, once
 from service.engine.loops.compiler import compiled, intrinsic
 from service.engine.loops.lanes import (
     FLOAT64,
@@ -250,7 +250,7 @@ def recolour(given: Array, colours: Colours) -> None:
     outputs, w = len(weights), weights.reshape(-1)
     source = bytes_at(given[IMAGE], (pixels * CHANNELS << kind,))
     out = bytes_at(given[OUT], (pixels * outputs << out_kind,))
-    counter = bytes_at(given[COUNTER], (8,)).view(np.int64)
+    counter = counter_at(given)
     while True:
         begin = next_piece(counter) * PIECE
         if begin >= pixels:

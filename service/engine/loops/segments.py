@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, bytes_at, numbers_at
+from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
+from service.engine.loops.convolution import CONTRACT, Finish, Output, Shapes, Source, source_at
 from service.engine.loops.dealing import SHARE, collect, collect_bytes, spread
 from service.engine.loops.lanes import AS_SUMMED, FOUR, UINT8, fetch, next_piece
 from service.engine.loops.sums import LINES, End, sum_lines
@@ -63,18 +63,6 @@ class Segments(NamedTuple):
     memory: Array
 
 
-class Shapes(NamedTuple):
-    """Rows, bytes of a row and kind of the samples of the image and of the result, which has so many phases of rows."""
-
-    rows: int
-    row_bytes: int
-    kind: int
-    out_rows: int
-    out_row_bytes: int
-    out_kind: int
-    phases: int
-
-
 class Runs(NamedTuple):
     """Runs of taps that follow one another.
 
@@ -109,10 +97,8 @@ def convolve_segments(
 
     `down` has one run for each phase of the rows, `along` for each phase of the columns.
     """
-    whole = bytes_at(given[IMAGE], (shapes.rows, shapes.row_bytes))
-    source = Source(whole, shapes.kind, rim.rows, rim.columns, rim.first, rim.channels, rim.value)
+    source, counter = source_at(given, shapes, rim), counter_at(given)
     out = Output(bytes_at(given[OUT], (shapes.out_rows, shapes.out_row_bytes)), shapes.out_kind, shapes.phases, 0, 0)
-    counter = bytes_at(given[COUNTER], (8,)).view(np.int64)
     starts, like = segments.memory + given[MEMORY], along.weights
     own = Memory(
         bytes_at(starts[0], (starts[1] - starts[0],)),
