@@ -16,8 +16,8 @@ from service.engine.arrays import CACHE_LINE, address, aligned
 from service.engine.geometry import Shape
 from service.engine.loops.calls import BROKEN, FINISHED, PROCESSOR, READY, WORDS, locked, noted, run, serve
 
-KEPT_MEMORY = 8 << 20
-"""Bytes at most, kept for the next image: to touch new pages takes as long as to widen what they hold."""
+KEPT_MEMORY = 4 << 20
+"""Bytes of each thread, kept for the next image: to touch new pages takes as long as to widen what they hold."""
 
 
 class Call:
@@ -63,7 +63,7 @@ class Call:
             crew.equip(threads, threads * room)
         while (state := run(self._place, samples, out, crew.memory, room, crew.boxes, threads)) >= 0:
             crew.leave(state)
-        if crew.room > KEPT_MEMORY:
+        if room > KEPT_MEMORY:
             crew.equip(0, 0)
         _idle.append(crew)
         if state == BROKEN:
@@ -80,7 +80,7 @@ class _Crew:
         self._helpers: list[Thread] = []
 
     def equip(self, threads: int, room: int) -> None:
-        """Have as many threads at least, and as much memory."""
+        """Have as many threads at least, and so much memory."""
         while len(self._boxes) < threads:
             box = np.zeros(WORDS, np.int64)
             box[READY], box[FINISHED] = locked(), locked()
@@ -113,6 +113,12 @@ def _free_crew() -> _Crew:
         return _idle.pop()
     except IndexError:
         return _Crew()
+
+
+def forget() -> None:
+    """Let memory go that is kept for the next image."""
+    for crew in _idle:
+        crew.equip(0, 0)
 
 
 _idle: deque[_Crew] = deque()

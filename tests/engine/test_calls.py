@@ -12,6 +12,7 @@ from service.engine import calls
 from service.engine.calls import Call
 from service.engine.geometry import Shape
 from service.engine.loops import calls as loops
+from service.engine.loops.compiler import compiled
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import PIECE, Colours, recolour
 
@@ -104,7 +105,7 @@ def test_loop_that_fails_is_reported() -> None:
         if colours.pixels < given[loops.COUNTER]:
             raise ValueError("no")
 
-    loop: Any = loops.compiled(fails)
+    loop: Any = compiled(fails)
     call = Call(loop, colours(1), output=Shape(1, 1, 1), target="uint8", pieces=2)
     for threads in (1, 2):
         with pytest.raises(RuntimeError, match="failed"):

@@ -153,10 +153,10 @@ class Rim(NamedTuple):
 
 def shapes(task: Task, phases: int) -> Shapes:
     """Say what loops have to know of the image and of the result, which has `phases` down its rows."""
-    sides: list[int] = []
-    for shape, name in ((task.shape, task.source), (task.output, task.target)):
-        sides += (shape.height, shape.width * shape.channels << KINDS[name], KINDS[name])
-    return Shapes(*sides, phases)
+    kinds = KINDS[task.source], KINDS[task.target]
+    (rows, pixels, channels), (out_rows, out_pixels, out_channels) = task.shape, task.output
+    row_bytes, out_row_bytes = pixels * channels << kinds[0], out_pixels * out_channels << kinds[1]
+    return Shapes(rows, row_bytes, kinds[0], out_rows, out_row_bytes, kinds[1], phases)
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import carray, typeof
+from numba import typeof
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
+from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
@@ -38,9 +39,9 @@ _INT32, _INT64, _BYTES = ir.IntType(32), ir.IntType(64), cgutils.voidptr_t
 _THUNK = ir.FunctionType(_INT32, [_BYTES, _BYTES])
 _GIVEN = types.Array(types.int64, 1, "C")
 # Locks that do without Python's own: to be waited for, and let go, by any thread.
-_acquire = types.ExternalFunction("PyThread_acquire_lock", types.int32(types.int64, types.int32))
-_release = types.ExternalFunction("PyThread_release_lock", types.void(types.int64))
-_sched_getcpu = types.ExternalFunction("sched_getcpu", types.int32())
+_acquire: Any = types.ExternalFunction("PyThread_acquire_lock", types.int32(types.int64, types.int32))
+_release: Any = types.ExternalFunction("PyThread_release_lock", types.void(types.int64))
+_sched_getcpu: Any = types.ExternalFunction("sched_getcpu", types.int32())
 LINUX = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "sched_getcpu")
 
 
@@ -104,7 +105,8 @@ def _note(typing: Any, notes: Any, loop: Any, arguments: Any) -> Any:
 def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     """Forget who owns the arrays in `value`: the caller keeps them, and nobody has to count references."""
     if isinstance(kind, types.BaseTuple):
-        for i, part in enumerate(kind):
+        parts: Any = kind
+        for i, part in enumerate(parts):
             own = _unowned(context, builder, part, builder.extract_value(value, i))
             value = builder.insert_value(value, own, i)
         return value
@@ -208,7 +210,8 @@ if LINUX:
 
     @compiled
     def _processor() -> int:
-        return _sched_getcpu()  # type: ignore[no-any-return]
+        processor: int = _sched_getcpu()
+        return processor
 
 else:
 

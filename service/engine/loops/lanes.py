@@ -138,11 +138,11 @@ def as_bytes(real: Lanes, four: list[Any], high: Any) -> Any:
         whole = [_rounded(real, result) for result in least]
         words, result = (ir.VectorType(ir.IntType(width), 32 // width * count) for width in (16, 8))
         pairs = [_pack(builder, "packssdw", x, y, words) for x, y in (whole[:2], whole[2:])]
-        return _pack(builder, "packuswb", *pairs, result)
+        return _pack(builder, "packuswb", pairs[0], pairs[1], result)
     parts = [as_kind(real, result, UINT8, high) for result in four]
     pairs = [_shuffled(builder, x, y, range(2 * count)) for x, y in (parts[:2], parts[2:])]
     order = (row * count + first + i for first in range(0, count, FOUR) for row in range(FOUR) for i in range(FOUR))
-    return _shuffled(builder, *pairs, order)
+    return _shuffled(builder, pairs[0], pairs[1], order)
 
 
 def _rounded(real: Lanes, result: Any) -> Any:
