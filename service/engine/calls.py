@@ -90,6 +90,7 @@ class _Crew:
                 self._helpers[-1].start()
         self._boxes[0][PROCESSOR] = -1
         self._places = np.array([address(box) for box in self._boxes])
+        self._memory = np.empty(0, np.uint8)  # the former goes first
         self._memory = aligned((room,), np.uint8, np.empty)
         self.threads, self.boxes = len(self._boxes), address(self._places)
         self.room, self.memory = room, address(self._memory)
