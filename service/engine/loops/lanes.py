@@ -145,6 +145,17 @@ def as_bytes(real: Lanes, four: list[Any], high: Any) -> Any:
     return _shuffled(builder, pairs[0], pairs[1], order)
 
 
+def rows_as_bytes(real: Lanes, four: list[Any], high: Any) -> list[Any]:
+    """Make four vectors bytes as `as_kind` does, each by itself."""
+    builder, count = real.builder, real.count
+    if count not in _PACKS:
+        return [as_kind(real, result, UINT8, high) for result in four]
+    together = as_bytes(real, four, high)
+    order = [FOUR * FOUR * (i // FOUR) + FOUR * row + i % FOUR for row in range(FOUR) for i in range(count)]
+    rows = _shuffled(builder, together, together, order)
+    return [_shuffled(builder, rows, rows, range(first, first + count)) for first in range(0, FOUR * count, count)]
+
+
 def _rounded(real: Lanes, result: Any) -> Any:
     whole = ir.VectorType(_INT32, real.count)
     function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]

@@ -14,7 +14,17 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import intrinsic
-from service.engine.loops.lanes import AS_SUMMED, FOUR, UINT8, VECTOR_BYTES, Lanes, as_bytes, as_kind, by_kind
+from service.engine.loops.lanes import (
+    AS_SUMMED,
+    FOUR,
+    UINT8,
+    VECTOR_BYTES,
+    Lanes,
+    as_bytes,
+    as_kind,
+    by_kind,
+    rows_as_bytes,
+)
 
 TOGETHER = 4
 """Rows that are summed at once."""
@@ -334,35 +344,56 @@ def _finish(lanes: Lanes, sums: Sums, real: Lanes, end: _Finish) -> None:
         builder.branch(done)
         builder.position_at_end(other)
     numbers = [[builder.sitofp(total, real.vector) for total in row] for row in sums] if lanes.whole else sums
-    divide, divided = builder.append_basic_block("divide"), builder.append_basic_block("divided")
-    entry = builder.block
-    builder.cbranch(builder.fcmp_unordered("!=", end.divisor, ir.Constant(real.number, 1.0)), divide, divided)
-    builder.position_at_end(divide)
-    common = real.splat(end.divisor)
-    quotients = [[builder.fdiv(number, common) for number in row] for row in numbers]
-    builder.branch(divided)
-    builder.position_at_end(divided)
-    results: Sums = [[] for _ in sums]
-    for row, beside in product(range(len(sums)), range(len(sums[0]))):
-        result = builder.phi(real.vector)
-        result.add_incoming(numbers[row][beside], entry)
-        result.add_incoming(quotients[row][beside], divide)
-        results[row].append(result)
-    scales, biases, highest = real.splat(end.scale), real.splat(end.bias), real.splat(end.high)
-    results = [[real.add_product(biases, result, scales) for result in row] for row in results]
+    results, highest = _scaled(real, numbers, end), real.splat(end.high)
 
     def stored(kind: int) -> None:
+        groups = [results[row : row + FOUR] for row in range(0, len(results), FOUR)]
         if kind == UINT8 and end.fours:
-            bytes_of_four = [[as_bytes(real, _all(results[r : r + FOUR]), highest)] for r in range(0, len(sums), FOUR)]
             place, pitch = (builder.mul(number, _INT64(FOUR)) for number in (end.place, end.pitch))
-            _store(builder, bytes_of_four, end._replace(place=place, pitch=pitch), 1)
+            four_rows = [[as_bytes(real, _all(group), highest)] for group in groups]
+            _store(builder, four_rows, end._replace(place=place, pitch=pitch), 1)
             return
-        samples = [[as_kind(real, result, kind, highest) for result in row] for row in results]
+        if kind == UINT8 and len(groups[-1]) == FOUR:
+            columns = [[rows_as_bytes(real, list(column), highest) for column in zip(*g, strict=True)] for g in groups]
+            samples = [list(row) for group in columns for row in zip(*group, strict=True)]
+        else:
+            samples = [[as_kind(real, result, kind, highest) for result in row] for row in results]
         _store(builder, samples, end, 1 << kind)
 
     by_kind(builder, end.kind, stored, AS_SUMMED)
     builder.branch(done)
     builder.position_at_end(done)
+
+
+def _scaled(real: Lanes, numbers: Sums, end: _Finish) -> Sums:
+    """Divide, multiply and add as `end` says, if it says anything."""
+    builder, one = real.builder, ir.Constant(real.number, 1.0)
+    divides = builder.fcmp_unordered("!=", end.divisor, one)
+    scales = builder.or_(
+        builder.fcmp_unordered("!=", end.scale, one),
+        builder.fcmp_unordered("!=", end.bias, ir.Constant(real.number, 0.0)),
+    )
+    entry = builder.block
+    with builder.if_then(builder.or_(divides, scales)):
+        before = builder.block
+        with builder.if_then(divides):
+            common = real.splat(end.divisor)
+            quotients = [[builder.fdiv(number, common) for number in row] for row in numbers]
+            divided = builder.block
+        either = _either(builder, real.vector, (numbers, before), (quotients, divided))
+        scale, bias = real.splat(end.scale), real.splat(end.bias)
+        results = [[real.add_product(bias, number, scale) for number in row] for row in either]
+        scaled = builder.block
+    return _either(builder, real.vector, (numbers, entry), (results, scaled))
+
+
+def _either(builder: Any, kind: Any, *ways: tuple[Sums, Any]) -> Sums:
+    """Choose by the block that one comes from."""
+    chosen = [[builder.phi(kind) for _ in row] for row in ways[0][0]]
+    for sums, block in ways:
+        for register, total in zip(_all(chosen), _all(sums), strict=True):
+            register.add_incoming(total, block)
+    return chosen
 
 
 def _shifted(lanes: Lanes, sums: Sums, shift: Any) -> Sums:
