@@ -13,6 +13,11 @@ from numpy.typing import DTypeLike, NDArray
 CACHE_LINE = 64
 
 
+def address(array: NDArray[Any]) -> int:
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
 def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray[Any]] = np.zeros) -> NDArray[Any]:
     """Make an array that begins with a cache line."""
     number, size = np.dtype(kind), prod(shape)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,13 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Number
-from service.engine.algorithms.strips import PIECES, SLACK, Rim, rows_of_bytes, source_bytes
-from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.loops.convolution import Finish, Output, Source
+from service.engine.algorithms.strips import PIECES, SLACK, Rim, shapes
+from service.engine.algorithms.work import Part, Parts
+from service.engine.calls import Call
+from service.engine.loops.convolution import Finish
 from service.engine.loops.dealing import SHARE
-from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.segments import BLOCK, Memory, Runs, Segments, convolve_segments
+from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.loops.segments import BLOCK, Runs, Segments, convolve_segments
 from service.engine.loops.sums import LINES
 
 TILE_BYTES = 24 << 10
@@ -42,18 +42,8 @@ def wide_enough(groups: int, number: Number) -> bool:
     return number != "int16" and bool(_choices(groups, _lanes(number)))
 
 
-@dataclass(frozen=True, eq=False)
-class Segmented:
-    """A task in the terms of the loops: `phases` rows of output for each row of a piece."""
-
-    task: Task
-    rim: Rim
-    segments: Segments
-    down: Runs
-    along: Runs
-    finish: Finish
-    phases: int
-    parts: Parts
+class Segmented(Call):
+    """A task in the terms of the loops: one phase of the rows of the output for each run of `down`."""
 
     @classmethod
     def of(
@@ -69,12 +59,19 @@ class Segmented:
         rows = ceil(height / len(down))
         highest = max(HIGHEST_PIECE, reach)
         piece = ceil(rows / max(PIECES, ceil(rows / highest)) / LINES) * LINES
-        edges = np.minimum(np.arange(ceil(rows / piece) + 1) * piece, rows)
+        edges = _edges(rows, piece, min(piece, max(ceil(piece / 4 / LINES), ceil(2 * reach / LINES)) * LINES))
         ring = LINES + reach - 1
         filled = ceil(length / SHARE) * SHARE
         pitch = (count * each * planes | 1) * lanes
         starts = np.arange(lanes) * each * channels
         outside = [_met(np.flatnonzero(rim.columns < 0) - tile * channels, starts, length) for tile in tiles]
+        byte = np.dtype(np.uint8)
+        parts = Parts.laid_out(
+            Part(((groups * channels + filled) * np.dtype(task.source).itemsize,), byte),
+            Part((filled * lanes,), numbers),
+            Part((ring, pitch), numbers),
+            Part((LINES * BLOCK * lanes,), byte),
+        )
         segments = Segments(
             edges,
             reach,
@@ -90,37 +87,30 @@ class Segmented:
             ring,
             np.arange(2 * ring) % ring * pitch,
             np.arange(view + LINES) * channels * lanes,
+            filled,
+            pitch,
+            parts.starts,
         )
-        byte = np.dtype(np.uint8)
-        parts = Parts.laid_out(
-            Part(((groups * channels + filled) * np.dtype(task.source).itemsize,), byte),
-            Part((filled * lanes,), numbers),
-            Part((ring, pitch), numbers),
-            Part((LINES * BLOCK * lanes,), byte),
+        tables = (_runs(some, number, fold=finite(task)) for some in (down, along))
+        arguments = (shapes(task, len(down)), rim, segments, *tables, finish)
+        return cls(
+            convolve_segments,
+            *arguments,
+            output=task.output,
+            target=task.target,
+            pieces=len(edges) - 1,
+            room=parts.room,
         )
-        tables = [_runs(some, number, fold=finite(task)) for some in (down, along)]
-        return cls(task, rim, segments, tables[0], tables[1], finish, len(down), parts)
-
-    @property
-    def nbytes(self) -> int:
-        arrays = (*self.rim, *self.segments, *self.down, *self.along)
-        return sum(getattr(array, "nbytes", 0) for array in arrays)
 
     def workspace(self, threads: int) -> int:
         """Bound the bytes beside input and output, those of the tables while they are made included."""
-        return min(threads, len(self.segments.edges) - 1) * self.parts.room + 4 * self.nbytes + SLACK
+        return super().workspace(threads) + 3 * self.nbytes + SLACK
 
-    def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        """Compute the task piece by piece. Where the pieces end does not depend on `threads`."""
-        result = np.empty(self.task.output, self.task.target)
-        source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
-        out = Output(rows_of_bytes(result), KINDS[result.dtype.name], self.phases, 0, 0)
 
-        def make_pieces(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
-            convolve_segments(counter, source, self.segments, self.down, self.along, self.finish, out, Memory(*own))
-
-        share(make_pieces, self.parts, len(self.segments.edges) - 1, threads)
-        return result
+def _edges(rows: int, piece: int, small: int) -> NDArray[np.intp]:
+    """Cut rows into pieces, and the last quarter into `small` ones: whoever comes late has less to be waited for."""
+    whole = rows * 3 // 4 // piece * piece
+    return np.array([*range(0, whole, piece), *range(whole, rows, small), rows])
 
 
 def _lanes(number: Number) -> int:

@@ -17,7 +17,8 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.runs import Number
 from service.engine.borders import indices
 from service.engine.geometry import Padding, PaddingMode, Shape
-from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish
+from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish, Shapes
+from service.engine.loops.lanes import KINDS
 from service.engine.loops.sums import SPAN_BYTES, TOGETHER
 from service.engine.rates import RATES
 
@@ -148,6 +149,14 @@ class Rim(NamedTuple):
         columns = indices(shape.width, padding.horizontal, mode)
         outside = value if mode == "constant" else 0.0
         return cls.of(rows, columns, padding.left, shape.channels, outside, number, interleaved=interleaved)
+
+
+def shapes(task: Task, phases: int) -> Shapes:
+    """Say what loops have to know of the image and of the result, which has `phases` down its rows."""
+    kinds = KINDS[task.source], KINDS[task.target]
+    (rows, pixels, channels), (out_rows, out_pixels, out_channels) = task.shape, task.output
+    row_bytes, out_row_bytes = pixels * channels << kinds[0], out_pixels * out_channels << kinds[1]
+    return Shapes(rows, row_bytes, kinds[0], out_rows, out_row_bytes, kinds[1], phases)
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:

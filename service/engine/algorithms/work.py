@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
 
@@ -13,20 +12,18 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, rows_of_bytes, source_bytes
+from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, shapes
 from service.engine.arrays import CACHE_LINE
+from service.engine.calls import Call
 from service.engine.loops.convolution import (
     BLOCK,
     BLOCK_BYTES,
     Finish,
-    Output,
-    Scratch,
-    Source,
+    Room,
     Strips,
     Taps,
     convolve,
 )
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.sums import SPAN_BYTES, TOGETHER
 
 Bytes = NDArray[np.uint8]
@@ -79,19 +76,16 @@ class Parts(NamedTuple):
             end += ceil((number.itemsize * prod(shape) + beyond) / CACHE_LINE) * CACHE_LINE
         return cls(tuple(places), end)
 
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        return np.array([start for _, _, start in self.places])
+
     def of(self, memory: Bytes) -> Iterator[NDArray[Any]]:
         return (np.ndarray(shape, number, memory, start) for shape, number, start in self.places)
 
 
-@dataclass(frozen=True, eq=False)
-class Work:
+class Work(Call):
     """A task in the terms of the loops."""
-
-    task: Task
-    rim: Rim
-    strips: Strips
-    sums: Sums
-    parts: Parts
 
     @classmethod
     def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, sums: Sums) -> Work:
@@ -106,38 +100,37 @@ class Work:
             sums.window,
             task.shape.channels,
             sums.run,
+            sums.columns,
+            sums.unit,
         )
         byte, numbers = np.dtype(np.uint8), sums.down.weights.dtype
         twice = sums.window > 0 or len(sums.along.offsets) > 0
         dealt = layout.channels * layout.phases > 1
-        row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize
+        row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize if dealt else 0
+        between = TOGETHER if twice else 0
         parts = Parts.laid_out(
-            Part((row_bytes if dealt else 0,), byte),
+            Part((row_bytes,), byte),
             Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
-            Part((TOGETHER if twice else 0, layout.pitch), numbers, 2 * SPAN_BYTES),
+            Part((between, layout.pitch), numbers, 2 * SPAN_BYTES),
             Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
             Part((SPARE_BYTES,), byte),
             Part((BLOCK,), sums.finish.scale.dtype),
         )
-        return cls(task, rim, strips, sums, parts)
-
-    @property
-    def nbytes(self) -> int:
-        arrays = (*self.rim, *self.strips, *self.sums.down, *self.sums.along)
-        return sum(getattr(array, "nbytes", 0) for array in arrays)
-
-    def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        """Compute the task strip by strip. Where the strips end does not depend on `threads`."""
-        task, sums = self.task, self.sums
-        result = np.empty(task.output, task.target)
-        source = Source(source_bytes(image), KINDS[task.source], *self.rim)
-        out = Output(rows_of_bytes(result), KINDS[task.target], sums.phases, sums.columns, sums.unit)
-
-        def make_strips(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
-            convolve(counter, source, self.strips, sums.down, sums.along, sums.finish, out, Scratch(*own))
-
-        share(make_strips, self.parts, len(self.strips.edges) - 1, threads)
-        return result
+        room = Room(parts.starts, row_bytes, cut.highest, layout.pitch, between, sums.planes, SPARE_BYTES)
+        return cls(
+            convolve,
+            shapes(task, sums.phases),
+            rim,
+            strips,
+            sums.down,
+            sums.along,
+            sums.finish,
+            room,
+            output=task.output,
+            target=task.target,
+            pieces=cut.count,
+            room=parts.room,
+        )
 
 
 class Kept:

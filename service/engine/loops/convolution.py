@@ -24,6 +24,7 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.lanes import AS_SUMMED, FLOAT32, FLOAT64, UINT8, UINT16, VECTOR_BYTES, next_piece
 from service.engine.loops.sums import IN_A_ROW, SPAN_BYTES, TOGETHER, End, sum_four_rows, sum_one_row, sum_runs
@@ -57,6 +58,18 @@ class Source(NamedTuple):
     value: Any
 
 
+class Shapes(NamedTuple):
+    """Rows, bytes of a row and kind of the samples of an image, and of the result, whose rows have so many phases."""
+
+    rows: int
+    row_bytes: int
+    kind: int
+    out_rows: int
+    out_row_bytes: int
+    out_kind: int
+    phases: int
+
+
 class Strips(NamedTuple):
     """How the output is cut, and how a strip is laid out.
 
@@ -64,7 +77,7 @@ class Strips(NamedTuple):
     the next, and looks at `reach` rows for one. Rows of output `apart` apart look at rows `distance` numbers apart,
     and so do the taps of a column. Where `window` is not 0, the sums are those of `reach` rows and `window` columns,
     which are `beside` numbers apart, and have one tap each. Where `run` is not 0, there is one plane; the taps along
-    its rows follow one another at so many numbers.
+    its rows follow one another at so many numbers. `columns` and `unit` are those of the output.
     """
 
     edges: Array
@@ -76,6 +89,8 @@ class Strips(NamedTuple):
     window: int
     beside: int
     run: int
+    columns: int
+    unit: int
 
 
 class Taps(NamedTuple):
@@ -120,6 +135,18 @@ class Output(NamedTuple):
     unit: int
 
 
+class Room(NamedTuple):
+    """Where the parts of `Scratch` begin, in bytes, and how large they are."""
+
+    starts: Array
+    dealt: int
+    highest: int
+    pitch: int
+    between: int
+    planes: int
+    spare: int
+
+
 class Scratch(NamedTuple):
     """What a thread needs for itself.
 
@@ -139,13 +166,26 @@ class Scratch(NamedTuple):
 
 @compiled(fastmath=CONTRACT)
 def convolve(
-    counter: Array, source: Source, strips: Strips, down: Taps, along: Taps, finish: Finish, out: Output, own: Scratch
+    given: Array, shapes: Shapes, rim: Any, strips: Strips, down: Taps, along: Taps, finish: Finish, room: Room
 ) -> None:
-    """Make strip after strip of `out`, as long as `counter` (int64) gives one that no other thread has taken.
+    """Make strip after strip of the result, as long as the counter gives one that no other thread has taken.
 
-    `down.bounds` is for the planes of each phase in turn. Where `along` has taps, `down` has one plane for each phase:
-    it makes rows of `own.between`, and the taps of `along` are offsets into such a row.
+    `rim` is what `Source` has of it. `down.bounds` is for the planes of each phase in turn. Where `along` has taps,
+    `down` has one plane for each phase: it makes rows of `Scratch.between`, and the taps of `along` are offsets into
+    such a row.
     """
+    source, counter = source_at(given, shapes, rim), counter_at(given)
+    image = bytes_at(given[OUT], (shapes.out_rows, shapes.out_row_bytes))
+    out = Output(image, shapes.out_kind, shapes.phases, strips.columns, strips.unit)
+    starts, like = room.starts + given[MEMORY], down.weights
+    own = Scratch(
+        bytes_at(starts[0], (room.dealt,)),
+        numbers_at(starts[1], (room.highest, room.pitch), like),
+        numbers_at(starts[2], (room.between, room.pitch), like),
+        bytes_at(starts[3], (room.planes, TOGETHER, BLOCK_BYTES)),
+        bytes_at(starts[4], (room.spare,)),
+        numbers_at(starts[5], (BLOCK,), finish.scale),
+    )
     flat, between = own.strip.reshape(-1), own.between.reshape(-1)
     pitch, length = own.strip.shape[1] * strips.step, own.between.shape[1]
     planes = len(own.block)
@@ -180,6 +220,13 @@ def convolve(
                         numbers, at, jump, taps, plane, run, strips.apart * out.phases, finish, out, own, row, rows
                     )
                 done += reach if rows > 1 else 1
+
+
+@compiled
+def source_at(given: Array, shapes: Shapes, rim: Any) -> Source:
+    """Give the image at the address that is `given`."""
+    image = bytes_at(given[IMAGE], (shapes.rows, shapes.row_bytes))
+    return Source(image, shapes.kind, rim.rows, rim.columns, rim.first, rim.channels, rim.value)
 
 
 @compiled

@@ -8,7 +8,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import intrinsic
-from service.engine.loops.lanes import AS_SUMMED, SAMPLES, VECTOR_BYTES, Lanes, by_kind
+from service.engine.loops.lanes import AS_SUMMED, FOUR, SAMPLES, UINT8, VECTOR_BYTES, Lanes, by_kind
 
 SHARE = 16
 """Bytes of each segment that are dealt out to lanes, or brought back, at once."""
@@ -72,8 +72,9 @@ def collect(
 ) -> Any:
     """Bring lanes back to their segments, SHARE bytes of each: the inverse of `spread`, but for the numbers.
 
-    Samples of `kind` stand in `vectors` (bytes), from sample `at` * lanes on; those of lane i come to samples
-    `starts[i]` + `place`, ... of `out` (bytes). There are as many lanes as a vector has for the numbers of `like`.
+    Samples of `kind`, larger than a byte, stand in `vectors` (bytes), from sample `at` * lanes on; those of lane i come
+    to samples `starts[i]` + `place`, ... of `out` (bytes). There are as many lanes as a vector has for the numbers of
+    `like`.
     """
     signature = types.void(vectors, at, starts, kind, out, place, like)
 
@@ -83,6 +84,8 @@ def collect(
         at, kind, to = values[1], values[3], values[5]
 
         def of_kind(exponent: int) -> None:
+            if exponent == UINT8:
+                return
             first = builder.gep(data[0], [builder.shl(builder.mul(at, _INT64(count)), _INT64(exponent))])
             some = ir.VectorType(SAMPLES[exponent], count)
             parts = []
@@ -99,6 +102,64 @@ def collect(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def collect_bytes(
+    typing: Any,  # noqa: ARG001 -- numba's interface
+    vectors: Any,
+    at: Any,
+    starts: Any,
+    out: Any,
+    place: Any,
+    pitch: Any,
+    rows: Any,
+    like: Any,
+) -> Any:
+    """Do the same for bytes of FOUR rows, of which only the first `rows` are stored, `pitch` bytes apart.
+
+    They stand in SHARE vectors from byte `at` on: FOUR lanes of each row by turns.
+    """
+    signature = types.void(vectors, at, starts, out, place, pitch, rows, like)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = {i: context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 2, 3)}
+        size = FOUR * VECTOR_BYTES // context.get_abi_sizeof(context.get_value_type(signature.args[7].dtype))
+        first, some = builder.gep(data[0], [values[1]]), ir.VectorType(SAMPLES[UINT8], size)
+        parts = []
+        for step in range(SHARE):
+            vector = builder.bitcast(builder.gep(first, [_INT64(step * size)]), some.as_pointer())
+            parts.append([builder.load(vector, align=1)])
+        # SHARE bytes of every vector make a matrix of their own: its columns come together.
+        while len(parts) > 1:
+            pairs = zip(parts[: len(parts) // 2], parts[len(parts) // 2 :], strict=True)
+            parts = [[part for x, y in zip(*pair, strict=True) for part in _woven(builder, x, y)] for pair in pairs]
+        to = builder.gep(data[3], [values[4]])
+        for row in range(FOUR):
+            with builder.if_then(builder.icmp_signed(">", values[6], _INT64(row))):
+                line = builder.gep(to, [builder.mul(values[5], _INT64(row))])
+                for lane in range(size // FOUR):
+                    column, beside = parts[0][row * FOUR + lane % FOUR], lane // FOUR * SHARE
+                    part = _shuffled(builder, column, column, list(range(beside, beside + SHARE)))
+                    begin = builder.gep(line, [builder.load(builder.gep(data[2], [_INT64(lane)]))])
+                    builder.store(part, builder.bitcast(begin, part.type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _woven(builder: Any, x: Any, y: Any) -> list[Any]:
+    """Interleave the lower halves of each SHARE numbers of both, and the upper ones."""
+    count, half = x.type.count, SHARE // 2
+    return [
+        _shuffled(
+            builder,
+            x,
+            y,
+            [n for first in range(begin, count, SHARE) for i in range(half) for n in (first + i, count + first + i)],
+        )
+        for begin in (0, half)
+    ]
 
 
 def transposed(builder: Any, rows: list[list[Any]]) -> list[Any]:

@@ -5,7 +5,7 @@ All is LLVM's intermediate code, in vectors that LLVM cuts down to those of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -26,6 +26,17 @@ SAMPLES = (ir.IntType(8), ir.IntType(16), ir.FloatType(), ir.DoubleType())
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _CONTRACT = ("contract",)
+FOUR = 4
+_PACKS = {
+    count: name
+    for count, name, feature, names in (
+        (16, "avx512.{}.512", "avx512bw", ("x86-64-v4",)),
+        (8, "avx2.{}", "avx2", ("x86-64-v3", "x86-64-v4")),
+        (4, "sse2.{}.128", "sse2", ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")),
+    )
+    if compiled_for(feature, *names)
+}
+"""By the number of lanes of 32 bits: what LLVM calls the instructions that pack them, where there are any."""
 
 
 @intrinsic
@@ -115,10 +126,56 @@ def as_kind(real: Lanes, result: Any, kind: int, high: Any) -> Any:
     # Conditions that are false for NaN; the instructions for the greater and the lesser do just that.
     result = builder.select(builder.fcmp_ordered(">", result, real.zero), result, real.zero)
     result = builder.select(builder.fcmp_ordered("<", result, high), result, high)
+    return builder.trunc(_rounded(real, result), ir.VectorType(ir.IntType(8 << kind), real.count))
+
+
+def as_bytes(real: Lanes, four: list[Any], high: Any) -> Any:
+    """Make four vectors bytes as `as_kind` does: the first FOUR of each, then the next ones."""
+    builder, count = real.builder, real.count
+    if count in _PACKS:
+        # What is too large for 32 bits comes out as their least number, and so does NaN: the packs make it 0.
+        least = [builder.select(builder.fcmp_ordered(">", result, high), high, result) for result in four]
+        whole = [_rounded(real, result) for result in least]
+        words, result = (ir.VectorType(ir.IntType(width), 32 // width * count) for width in (16, 8))
+        pairs = [_pack(builder, "packssdw", x, y, words) for x, y in (whole[:2], whole[2:])]
+        return _pack(builder, "packuswb", pairs[0], pairs[1], result)
+    parts = [as_kind(real, result, UINT8, high) for result in four]
+    pairs = [_shuffled(builder, x, y, range(2 * count)) for x, y in (parts[:2], parts[2:])]
+    order = (row * count + first + i for first in range(0, count, FOUR) for row in range(FOUR) for i in range(FOUR))
+    return _shuffled(builder, pairs[0], pairs[1], order)
+
+
+def rows_as_bytes(real: Lanes, four: list[Any], high: Any) -> list[Any]:
+    """Make four vectors bytes as `as_kind` does, each by itself."""
+    builder, count = real.builder, real.count
+    if count not in _PACKS:
+        return [as_kind(real, result, UINT8, high) for result in four]
+    together = as_bytes(real, four, high)
+    order = [FOUR * FOUR * (i // FOUR) + FOUR * row + i % FOUR for row in range(FOUR) for i in range(count)]
+    rows = _shuffled(builder, together, together, order)
+    return [_shuffled(builder, rows, rows, range(first, first + count)) for first in range(0, FOUR * count, count)]
+
+
+def _rounded(real: Lanes, result: Any) -> Any:
     whole = ir.VectorType(_INT32, real.count)
     function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-        builder.module,
+        real.builder.module,
         ir.FunctionType(whole, [real.vector]),
-        f"llvm.lrint.v{real.count}i32.v{real.count}f{32 if single else 64}",
+        f"llvm.lrint.v{real.count}i32.v{real.count}f{32 if real.number == ir.FloatType() else 64}",
     )
-    return builder.trunc(builder.call(function, [result]), ir.VectorType(ir.IntType(8 << kind), real.count))
+    return real.builder.call(function, [result])
+
+
+def _pack(builder: Any, name: str, x: Any, y: Any, packed: Any) -> Any:
+    """Narrow integers of two vectors to half their width, clipped, as x86 does: 16 bytes of one, 16 of the other."""
+    function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+        builder.module,
+        ir.FunctionType(packed, [x.type, y.type]),
+        f"llvm.x86.{_PACKS[packed.count * packed.element.width // 32].format(name)}",
+    )
+    return builder.call(function, [x, y])
+
+
+def _shuffled(builder: Any, x: Any, y: Any, order: Iterable[int]) -> Any:
+    places = list(order)
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(places)), places))

@@ -8,15 +8,28 @@ the vectoriser makes bytes of three channels floats by way of 16 bits, and wants
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numpy.typing import NDArray
 
+from service.engine.loops.calls import IMAGE, OUT, bytes_at, counter_at, noted, once
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.lanes import FLOAT64, SAMPLES, UINT8, UINT16, Lanes, as_kind, by_kind, next_piece
+from service.engine.loops.lanes import (
+    FLOAT64,
+    FOUR,
+    SAMPLES,
+    UINT8,
+    UINT16,
+    Lanes,
+    as_bytes,
+    as_kind,
+    by_kind,
+    next_piece,
+    prefetch,
+)
 
 Array = NDArray[Any]
 
@@ -32,6 +45,10 @@ VECTORS = 4
 TOGETHER = VECTORS * LANES
 REACH = (VECTORS - 1) * LANES * CHANNELS + LOAD
 """Samples that are read for all of them."""
+
+CACHE_LINE = 64
+READ_AHEAD, WRITE_AHEAD = 4096, 2048
+"""Bytes that are fetched beforehand: what the processor itself fetches ends with a page."""
 
 _INT, _WHOLE, _REAL = cgutils.intp_t, cgutils.int32_t, ir.FloatType()
 _FLOATS, _WHOLES = ir.VectorType(_REAL, LANES), ir.VectorType(_WHOLE, LANES)
@@ -96,6 +113,13 @@ def _store(lanes: Lanes, results: list[Any], outputs: int, high: Any, start: Any
     builder = lanes.builder
 
     def store(kind: int) -> None:
+        if kind == UINT8 and outputs == 1:
+            some = as_bytes(lanes, results, high)
+            order = [LANES * (i // FOUR) + i % FOUR + FOUR * row for row in range(VECTORS) for i in range(LANES)]
+            builder.store(
+                builder.shuffle_vector(some, some, _places(order)), _vector(builder, start, kind, 0, TOGETHER), align=1
+            )
+            return
         samples = [as_kind(lanes, result, kind, high) for result in results]
         for first in range(0, len(samples), outputs):
             some = _beside(builder, samples[first : first + outputs])
@@ -104,17 +128,20 @@ def _store(lanes: Lanes, results: list[Any], outputs: int, high: Any, start: Any
     by_kind(builder, kind, store, FLOAT64)
 
 
-def _sum(lanes: Lanes, channels: list[Any], weights: list[Any]) -> Any:
-    total = lanes.builder.fmul(channels[0], weights[0])
-    for channel, weight in zip(channels[1:], weights[1:], strict=True):
-        total = lanes.add_product(total, channel, weight)
-    return total
+def _sum(lanes: Lanes, channels: list[Any], weights: list[Any], start: Any) -> Any:
+    for channel, weight in zip(channels, weights, strict=True):
+        start = lanes.add_product(start, channel, weight)
+    return start
 
 
-def _over(lanes: Lanes, totals: list[Any], divisor: Any) -> list[Any]:
+def _over(lanes: Lanes, totals: list[Any], divisor: Any, biases: list[Any]) -> list[Any]:
+    """Divide and add the biases, where there is something to divide by; else they are in the sums."""
     builder, entry, common = lanes.builder, lanes.builder.block, lanes.splat(divisor)
     with builder.if_then(builder.fcmp_unordered("!=", divisor, _REAL(1.0))):
-        quotients, block = [builder.fdiv(total, common) for total in totals], builder.block
+        quotients = [
+            builder.fadd(builder.fdiv(total, common), bias) for total, bias in zip(totals, biases, strict=True)
+        ]
+        block = builder.block
     results = [builder.phi(_FLOATS) for _ in totals]
     for result, total, quotient in zip(results, totals, quotients, strict=True):
         result.add_incoming(total, entry)
@@ -162,6 +189,8 @@ def _sums(outputs: int) -> Any:
             weights, biases, highest = (
                 [lanes.splat(number) for number in some] for some in (scaled, numbers(4, outputs), [high])
             )
+            whole_sums = builder.fcmp_unordered("==", divisor, _REAL(1.0))
+            starts = [builder.select(whole_sums, bias, lanes.zero) for bias in biases]
             room = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(_REAL, REACH), None))  # type: ignore[no-untyped-call]
             spare = builder.bitcast(room, cgutils.voidptr_t)
             with cgutils.for_range_slice(builder, _INT(0), count, _INT(TOGETHER), intp=_INT) as (pixel, _):
@@ -171,15 +200,18 @@ def _sums(outputs: int) -> Any:
                 beyond = builder.icmp_signed("<", builder.mul(left, _INT(CHANNELS)), _INT(REACH))
                 with builder.if_then(beyond, likely=False):
                     copy(spare, start, size(left, CHANNELS, kind))
+                for line in range(0, TOGETHER * CHANNELS, CACHE_LINE):
+                    prefetch(builder, builder.gep(start, [_INT(READ_AHEAD + line)]), 0, 3)
                 channels = _load(builder, builder.select(beyond, spare, start), kind)
                 totals = [
-                    _sum(lanes, channels[v : v + CHANNELS], weights[o : o + CHANNELS])
-                    for v, o in product(range(0, len(channels), CHANNELS), range(0, len(weights), CHANNELS))
+                    _sum(lanes, channels[v : v + CHANNELS], weights[CHANNELS * o : CHANNELS * (o + 1)], starts[o])
+                    for v, o in product(range(0, len(channels), CHANNELS), range(outputs))
                 ]
-                quotients = _over(lanes, totals, divisor)
-                results = [builder.fadd(some, bias) for some, bias in zip(quotients, biases * VECTORS, strict=True)]
+                results = _over(lanes, totals, divisor, biases * VECTORS)
 
                 start = builder.gep(data(6), [size(first, outputs, out_kind)])
+                for line in range(0, TOGETHER * outputs, CACHE_LINE):
+                    prefetch(builder, builder.gep(start, [_INT(WRITE_AHEAD + line)]), 1, 3)
                 fewer = builder.icmp_signed("<", left, _INT(TOGETHER))
                 _store(lanes, results, outputs, highest[0], builder.select(fewer, spare, start), out_kind)
                 with builder.if_then(fewer, likely=False):
@@ -195,25 +227,30 @@ def _sums(outputs: int) -> Any:
 _one, _three = _sums(1), _sums(3)
 
 
-@compiled
-def recolour(
-    source: Array,
-    kind: int,
-    weights: Array,
-    divisor: Any,
-    bias: Array,
-    high: Any,
-    out: Array,
-    out_kind: int,
-    counter: Array,
-) -> None:
-    """Make pixels of 1 or 3 channels of the pixels of `source`, PIECE at a time, until `counter` is past the last.
+class Colours(NamedTuple):
+    """What becomes of `pixels` pixels of three samples of `kind`, no float64, as `out_kind`.
 
-    `source` and `out` are the bytes of all samples, of `kind` and `out_kind`; no float64. `weights` is (outputs, 3);
-    `bias` is added to the sums over `divisor`. What is rounded is clipped to 0..high.
+    `weights` is (outputs, 3), for 1 or 3 outputs; `bias` is added to the sums over `divisor`. What is rounded is
+    clipped to 0..high.
     """
+
+    pixels: int
+    kind: int
+    weights: Array
+    divisor: Any
+    bias: Array
+    high: Any
+    out_kind: int
+
+
+@compiled
+def recolour(given: Array, colours: Colours) -> None:
+    """Make PIECE pixels of those at the addresses that are `given`, as long as the counter has not passed the last."""
+    pixels, kind, weights, divisor, bias, high, out_kind = colours
     outputs, w = len(weights), weights.reshape(-1)
-    pixels = len(out) // (1 << out_kind) // outputs
+    source = bytes_at(given[IMAGE], (pixels * CHANNELS << kind,))
+    out = bytes_at(given[OUT], (pixels * outputs << out_kind,))
+    counter = counter_at(given)
     while True:
         begin = next_piece(counter) * PIECE
         if begin >= pixels:
@@ -228,5 +265,4 @@ def recolour(
 def warm() -> None:
     source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, CHANNELS), np.float32)
     source.flags.writeable = False
-    counter, place = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    recolour(source, UINT8, few, one, few[0], one, place, UINT8, counter)
+    once(noted(recolour, Colours(1, UINT8, few, one, few[0], one, UINT8)), source, np.zeros(1, np.uint8))

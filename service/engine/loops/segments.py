@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.convolution import CONTRACT, Finish, Output, Source
-from service.engine.loops.dealing import SHARE, collect, spread
-from service.engine.loops.lanes import AS_SUMMED, fetch, next_piece
+from service.engine.loops.convolution import CONTRACT, Finish, Output, Shapes, Source, source_at
+from service.engine.loops.dealing import SHARE, collect, collect_bytes, spread
+from service.engine.loops.lanes import AS_SUMMED, FOUR, UINT8, fetch, next_piece
 from service.engine.loops.sums import LINES, End, sum_lines
 
 Array = NDArray[Any]
@@ -38,8 +39,9 @@ class Segments(NamedTuple):
     each lane. A segment of the input begins at `starts[i]`, of the output at `begins[i]` of the tile. It is looked at
     for `length` numbers, and in each tile the places `outside[rims[t] : rims[t + 1]]` have the value of the rim.
 
-    Padded row i is row i % `kept` of the ring; `ring` gives the places of its rows, twice, and `beside` those of the
-    numbers of a channel in a widened tile.
+    Padded row i is row i % `kept` of the ring, where rows are `pitch` numbers; `ring` gives their places, twice, and
+    `beside` those of the numbers of a channel in a widened tile, which has room for `filled` numbers of each lane.
+    `memory` says at which bytes the parts of `Memory` begin.
     """
 
     edges: Array
@@ -56,6 +58,9 @@ class Segments(NamedTuple):
     kept: int
     ring: Array
     beside: Array
+    filled: int
+    pitch: int
+    memory: Array
 
 
 class Runs(NamedTuple):
@@ -86,19 +91,21 @@ class Memory(NamedTuple):
 
 @compiled(fastmath=CONTRACT)
 def convolve_segments(
-    counter: Array,
-    source: Source,
-    segments: Segments,
-    down: Runs,
-    along: Runs,
-    finish: Finish,
-    out: Output,
-    own: Memory,
+    given: Array, shapes: Shapes, rim: Any, segments: Segments, down: Runs, along: Runs, finish: Finish
 ) -> None:
-    """Make piece after piece of `out`, as long as `counter` (int64) gives one that no other thread has taken.
+    """Make piece after piece of the result, as long as the counter gives one that no other thread has taken.
 
     `down` has one run for each phase of the rows, `along` for each phase of the columns.
     """
+    source, counter = source_at(given, shapes, rim), counter_at(given)
+    out = Output(bytes_at(given[OUT], (shapes.out_rows, shapes.out_row_bytes)), shapes.out_kind, shapes.phases, 0, 0)
+    starts, like = segments.memory + given[MEMORY], along.weights
+    own = Memory(
+        bytes_at(starts[0], (starts[1] - starts[0],)),
+        numbers_at(starts[1], (segments.filled * len(segments.starts),), like),
+        numbers_at(starts[2], (segments.kept, segments.pitch), like),
+        bytes_at(starts[3], (LINES * BLOCK * len(segments.starts),)),
+    )
     pixels, image, sums = source.image.reshape(-1), out.image.reshape(-1), own.ring.reshape(-1)
     target = sums.view(np.uint8)
     while True:
@@ -211,6 +218,7 @@ def _sum_down(
     blocks = (length * size + BLOCK - 1) // BLOCK
     block = (length + blocks - 1) // blocks
     above = first * out.phases + phase
+    made = min(count, (len(out.image) - above + out.phases - 1) // out.phases)
     for j in range(len(segments.tiles) * blocks):
         t, begin = j // blocks, min(j % blocks * block, length - block)
         place = segments.tiles[t] * segments.planes + begin
@@ -225,17 +233,28 @@ def _sum_down(
                 sums, (t * length + begin + k) * lanes, segments.ring, line, down.weights, start, taps, folded,
                 end, out.kind, own.vectors, k * lanes * size, block * lanes * size,
             )  # fmt: skip
-        for r in range(count):
-            row = above + r * out.phases
-            if row < len(out.image):
-                for k in range(0, block, share):
-                    some = min(k, block - share)
-                    collect(
+        for k in range(0, block, share):
+            some = min(k, block - share)
+            if out.kind == UINT8:
+                for r in range(0, made, FOUR):
+                    collect_bytes(
                         own.vectors,
-                        r * block + some,
+                        FOUR * (r // FOUR * block + some) * lanes,
                         segments.begins,
-                        out.kind,
                         image,
-                        row * pitch + place + some,
+                        (above + r * out.phases) * pitch + place + some,
+                        out.phases * pitch,
+                        made - r,
                         sums,
                     )
+                continue
+            for r in range(made):
+                collect(
+                    own.vectors,
+                    r * block + some,
+                    segments.begins,
+                    out.kind,
+                    image,
+                    (above + r * out.phases) * pitch + place + some,
+                    sums,
+                )

@@ -14,7 +14,17 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import intrinsic
-from service.engine.loops.lanes import AS_SUMMED, UINT8, VECTOR_BYTES, Lanes, as_kind, by_kind
+from service.engine.loops.lanes import (
+    AS_SUMMED,
+    FOUR,
+    UINT8,
+    VECTOR_BYTES,
+    Lanes,
+    as_bytes,
+    as_kind,
+    by_kind,
+    rows_as_bytes,
+)
 
 TOGETHER = 4
 """Rows that are summed at once."""
@@ -47,10 +57,13 @@ class End(NamedTuple):
     shift: Any
 
 
-def _finished(sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, Any]]) -> Callable[..., Any]:
+def _finished(
+    sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, Any]], *, fours: bool = False
+) -> Callable[..., Any]:
     """Make the code of a block from that of its sums, which also says how far apart their vectors are stored.
 
-    The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it.
+    The first argument has the numbers, the last five are the end of a sum, the kind, the output and where in it. With
+    `fours`, bytes of four rows of one vector are stored together.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -64,7 +77,7 @@ def _finished(sums_of: Callable[[Lanes, Callable[[int], Any], Any], tuple[Sums, 
         real = Lanes(builder, context.get_value_type(signature.args[-5][0]), 0, lanes.count)
         divisor, scale, bias, high, shift = (builder.extract_value(values[-5], i) for i in range(len(End._fields)))
         kind, out, (place, pitch) = values[-4], data(len(values) - 3), values[-2:]
-        _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart))
+        _finish(lanes, sums, real, _Finish(divisor, scale, bias, high, shift, kind, out, place, pitch, apart, fours))
         return context.get_dummy_value()
 
     return generate
@@ -268,6 +281,7 @@ class _Finish(NamedTuple):
     place: Any
     pitch: Any
     apart: Any
+    fours: bool
 
 
 def _run(
@@ -330,30 +344,56 @@ def _finish(lanes: Lanes, sums: Sums, real: Lanes, end: _Finish) -> None:
         builder.branch(done)
         builder.position_at_end(other)
     numbers = [[builder.sitofp(total, real.vector) for total in row] for row in sums] if lanes.whole else sums
-    divide, divided = builder.append_basic_block("divide"), builder.append_basic_block("divided")
-    entry = builder.block
-    builder.cbranch(builder.fcmp_unordered("!=", end.divisor, ir.Constant(real.number, 1.0)), divide, divided)
-    builder.position_at_end(divide)
-    common = real.splat(end.divisor)
-    quotients = [[builder.fdiv(number, common) for number in row] for row in numbers]
-    builder.branch(divided)
-    builder.position_at_end(divided)
-    results: Sums = [[] for _ in sums]
-    for row, beside in product(range(len(sums)), range(len(sums[0]))):
-        result = builder.phi(real.vector)
-        result.add_incoming(numbers[row][beside], entry)
-        result.add_incoming(quotients[row][beside], divide)
-        results[row].append(result)
-    scales, biases, highest = real.splat(end.scale), real.splat(end.bias), real.splat(end.high)
-    results = [[real.add_product(biases, result, scales) for result in row] for row in results]
+    results, highest = _scaled(real, numbers, end), real.splat(end.high)
 
     def stored(kind: int) -> None:
-        samples = [[as_kind(real, result, kind, highest) for result in row] for row in results]
+        groups = [results[row : row + FOUR] for row in range(0, len(results), FOUR)]
+        if kind == UINT8 and end.fours:
+            place, pitch = (builder.mul(number, _INT64(FOUR)) for number in (end.place, end.pitch))
+            four_rows = [[as_bytes(real, _all(group), highest)] for group in groups]
+            _store(builder, four_rows, end._replace(place=place, pitch=pitch), 1)
+            return
+        if kind == UINT8 and len(groups[-1]) == FOUR:
+            columns = [[rows_as_bytes(real, list(column), highest) for column in zip(*g, strict=True)] for g in groups]
+            samples = [list(row) for group in columns for row in zip(*group, strict=True)]
+        else:
+            samples = [[as_kind(real, result, kind, highest) for result in row] for row in results]
         _store(builder, samples, end, 1 << kind)
 
     by_kind(builder, end.kind, stored, AS_SUMMED)
     builder.branch(done)
     builder.position_at_end(done)
+
+
+def _scaled(real: Lanes, numbers: Sums, end: _Finish) -> Sums:
+    """Divide, multiply and add as `end` says, if it says anything."""
+    builder, one = real.builder, ir.Constant(real.number, 1.0)
+    divides = builder.fcmp_unordered("!=", end.divisor, one)
+    scales = builder.or_(
+        builder.fcmp_unordered("!=", end.scale, one),
+        builder.fcmp_unordered("!=", end.bias, ir.Constant(real.number, 0.0)),
+    )
+    entry = builder.block
+    with builder.if_then(builder.or_(divides, scales)):
+        before = builder.block
+        with builder.if_then(divides):
+            common = real.splat(end.divisor)
+            quotients = [[builder.fdiv(number, common) for number in row] for row in numbers]
+            divided = builder.block
+        either = _either(builder, real.vector, (numbers, before), (quotients, divided))
+        scale, bias = real.splat(end.scale), real.splat(end.bias)
+        results = [[real.add_product(bias, number, scale) for number in row] for row in either]
+        scaled = builder.block
+    return _either(builder, real.vector, (numbers, entry), (results, scaled))
+
+
+def _either(builder: Any, kind: Any, *ways: tuple[Sums, Any]) -> Sums:
+    """Choose by the block that one comes from."""
+    chosen = [[builder.phi(kind) for _ in row] for row in ways[0][0]]
+    for sums, block in ways:
+        for register, total in zip(_all(chosen), _all(sums), strict=True):
+            register.add_incoming(total, block)
+    return chosen
 
 
 def _shifted(lanes: Lanes, sums: Sums, shift: Any) -> Sums:
@@ -412,7 +452,8 @@ def sum_lines(
 
     Tap j of sum r, of weight `weights[start + j]`, meets `numbers` from `at` + `lines[line + r + j]` on. The first
     `folded` weights equal the last ones in reverse: what these meet is added first. The end of a sum, kind and place
-    are those of `sum_four_rows`; sum r is stored r * `pitch` bytes further.
+    are those of `sum_four_rows`; sum r is stored r * `pitch` bytes further. UINT8 of sums r to r + FOUR are stored by
+    turns, FOUR of each, at FOUR * (`place` + r / FOUR * `pitch`).
     """
     signature = types.void(numbers, at, lines, line, weights, start, taps, folded, end_of_sum, kind, out, place, pitch)
 
@@ -427,7 +468,7 @@ def sum_lines(
         totals = _sum_run(lanes, load, own, values[6], values[7])
         return [[total] for total in totals], _INT64(lanes.count)
 
-    return signature, _finished(sums)
+    return signature, _finished(sums, fours=True)
 
 
 def _sum_run(lanes: Lanes, load: Callable[[Any], Any], weights: Any, taps: Any, folded: Any) -> list[Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.separable import Separable
 from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d
 from tests import oracle
@@ -116,3 +117,23 @@ def test_largest_sums_of_sixteen_bits_are_exact(sign: int, total: int) -> None:
     task = task_of(step, image, "float64", "float32")
     result = DIRECT.apply(task, image, 1)
     np.testing.assert_allclose(result, total * 255 / 129, rtol=1e-7)
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "float64"])
+@pytest.mark.parametrize("divisor", [1.0, 3.0])
+def test_bytes_of_numbers_beyond_all_bounds(arithmetic: Any, divisor: float) -> None:
+    """What is too large for 32 bits, too, is 255 or 0, and what is no number 0."""
+    numbers = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e10, -1e10, 256, 255, 254.5, 253.5, 0.5, -0.5, -7])
+    expected = np.array([0, 255, 0, 255, 0, 255, 0, 255, 255, 254, 254, 0, 0, 0], np.uint8)
+    image = np.resize(numbers * np.where(np.abs(numbers) < 1e9, divisor, 1), (9, 150, 1)).astype(np.float32)
+    step = Conv2d(np.ones((1, 1, 1, 1)), divisor=divisor)
+    task = task_of(step, image, "uint8", arithmetic)
+    np.testing.assert_array_equal(DIRECT.apply(task, image, 1), np.resize(expected, image.shape))
+
+
+def test_bytes_of_numbers_beyond_all_bounds_in_segments() -> None:
+    numbers, expected = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e10, 7]), [255, 0, 0, 255, 0, 255, 7]
+    image = np.repeat(np.resize(numbers, (1, 2100))[:, :, None], 9, axis=0).astype(np.float32)
+    step = Conv2d(np.ones((1, 1, 1, 1)), factors=(np.ones(1), np.ones(1)))
+    result = Separable().apply(task_of(step, image, "uint8", "float32"), image, 1)
+    np.testing.assert_array_equal(result[..., 0], np.resize(expected, (9, 2100)))

@@ -14,6 +14,7 @@ from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.winograd import Winograd
 from service.engine.geometry import Padding, Pair, Shape
+from service.engine.loops import calls as call_loops
 from service.engine.loops import mixing as mixing_loops
 from service.engine.loops import pointwise
 from service.engine.loops import winograd as winograd_loops
@@ -100,7 +101,8 @@ def test_a_wide_dilation_reads_no_more_rows_than_its_taps() -> None:
 def test_nothing_is_compiled_after_warming() -> None:
     for module in (mixing_loops, winograd_loops, pointwise):
         module.warm()
-    compiled: list[Any] = [mixing_loops.mix, winograd_loops.mix_tiles, pointwise.recolour]
+    calls = [call_loops.run, call_loops.serve, call_loops._take_down]
+    compiled: list[Any] = [mixing_loops.mix, winograd_loops.mix_tiles, pointwise.recolour, *calls]
     before = [len(loop.signatures) for loop in compiled]
     ways: tuple[tuple[Algorithm, Conv2d], ...] = (
         (Mixing(), Conv2d(np.ones((5, 4, 3, 3)), padding=Padding(1, 1, 1, 1))),

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.pointwise import Pointwise
+from service.engine.calls import Call
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import PIECE, recolour
+from service.engine.loops.pointwise import PIECE, Colours, recolour
 from service.engine.steps import Conv2d
 from tests.engine.algorithms.drawn import SAMPLES, task_of
 from tests.tolerance import assert_computes
@@ -79,11 +80,10 @@ def test_what_stands_around_an_image_neither_matters_nor_changes(pixels: int, ou
     around, out = np.full((pixels + 200, 3), np.nan, np.float32), np.full((pixels + 200, outputs), -7, np.float32)
     image, target = around[100 : 100 + pixels], out[100 : 100 + pixels]
     image[:] = random.normal(size=image.shape)
-    source = image.reshape(-1).view(np.uint8)
-    source.flags.writeable = False
     weights, one, float32 = random.normal(size=(outputs, 3)).astype(np.float32), np.float32(1), KINDS["float32"]
-    bias, counter = np.zeros(outputs, np.float32), np.zeros(1, np.int64)
-    recolour(source, float32, weights, one, bias, one, target.reshape(-1).view(np.uint8), float32, counter)
+    colours = Colours(pixels, float32, weights, one, np.zeros(outputs, np.float32), one, float32)
+    call = Call(recolour, colours, output=Shape(1, pixels, outputs), target="float32", pieces=1)
+    call.fill(target.reshape(-1).view(np.uint8), image, 1)
     np.testing.assert_allclose(target, image.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-5)
     assert (out[:100] == -7).all()
     assert (out[100 + pixels :] == -7).all()

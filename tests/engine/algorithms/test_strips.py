@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.engine import calls
 from service.engine.algorithms.base import Algorithm
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.gradient import Gradient
@@ -16,7 +17,6 @@ from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.runs import runs
 from service.engine.algorithms.separable import Separable
 from service.engine.algorithms.strips import Cut, Layout
-from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude
 from tests.engine.algorithms.drawn import task_of
@@ -94,7 +94,7 @@ def test_workspace_is_a_bound(algorithm: Algorithm, step: Any, threads: int) -> 
     image = np.random.default_rng(1).integers(0, 256, (400, 500, 3), np.uint8)
     task = task_of(step, image, "uint8", "float32")
     algorithm.apply(task, image, threads)
-    kept.forget()
+    calls.forget()
     tracemalloc.start()
     result = algorithm.apply(task, image, threads)
     _, peak = tracemalloc.get_traced_memory()
