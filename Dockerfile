@@ -20,7 +20,7 @@ RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
  && cd scipy && rm -r cluster constants datasets differentiate fftpack integrate interpolate io ndimage odr optimize \
     signal sparse spatial stats
 # The loops are compiled here, for the kind of processor that builds the image. On another kind they are compiled again
-# at every start, which takes half a minute: --build-arg CPU=x86-64-v3 compiles for all that have AVX2.
+# at every start, which takes a minute: --build-arg CPU=x86-64-v3 compiles for all that have AVX2.
 ARG CPU=
 RUN if [ -n "${CPU:-}" ]; then \
         echo "import os; os.environ.update(NUMBA_CPU_NAME='${CPU}', NUMBA_CPU_FEATURES='')" \

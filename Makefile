@@ -22,7 +22,7 @@ serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are hon
 
 test: .venv/dev ## Run the whole test suite
 	$(BIN)/convserve warm
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev ## Look at format, lint and types; write nothing
 	$(BIN)/ruff format --check

@@ -127,9 +127,11 @@ def plan(
 @app.command()
 def warm() -> None:
     """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
-    from service.engine.pipeline import warm as compile_loops
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
+    from service.cores import available_cores
+    from service.engine.warm import warm as compile_loops
 
-    compile_loops()
+    compile_loops(available_cores())
 
 
 @app.command()

@@ -73,7 +73,7 @@ def convolve(step: Conv2d, samples: Numbers) -> Numbers:
     padded = pad(samples, sides, step.padding_mode, step.padding_value)
     height = (padded.shape[0] - dilation_v * (kernel_height - 1) - 1) // stride_v + 1
     width = (padded.shape[1] - dilation_h * (kernel_width - 1) - 1) // stride_h + 1
-    result = np.zeros((height, width, outputs))
+    planes, result = np.ascontiguousarray(padded.transpose(2, 0, 1)), np.zeros((outputs, height, width))
     for output in range(outputs):
         kernels = step.weight[0 if shared else output]
         first = output // (outputs // step.groups) * per_group
@@ -82,8 +82,8 @@ def convolve(step: Conv2d, samples: Numbers) -> Numbers:
                 for q in range(kernel_width):
                     rows = stepped(p * dilation_v, height, stride_v)
                     columns = stepped(q * dilation_h, width, stride_h)
-                    result[:, :, output] += kernels[channel, p, q] * padded[rows, columns, first + channel]
-    result /= step.divisor
+                    result[output] += kernels[channel, p, q] * planes[first + channel, rows, columns]
+    result = np.ascontiguousarray(result.transpose(1, 2, 0)) / step.divisor
     return result if step.bias is None else result + step.bias
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ ONLY_IN = {
 }
 
 
+@cache
 def imports(source: Path) -> list[str]:
     names: list[str] = []
     for node in ast.walk(ast.parse(source.read_text())):

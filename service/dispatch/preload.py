@@ -6,8 +6,10 @@ import os
 # Cores are shared out at admission; BLAS threads beside that would fight over them. Read when NumPy is imported.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-from service.engine.pipeline import warm
+import service.engine.pipeline  # noqa: F401 -- what the workers run
+from service.cores import available_cores
+from service.engine.warm import warm
 
-warm()
+warm(available_cores())
 gc.collect()
 gc.freeze()  # the collector would otherwise touch, and so copy, every page that the workers share

@@ -7,7 +7,6 @@ import json
 from time import perf_counter
 
 from service.engine import codecs
-from service.engine.algorithms.warm import warm as warm_algorithms
 from service.engine.codecs import Buffer, ImageInfo
 from service.engine.documents import filter_document, plan_document
 from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
@@ -15,7 +14,6 @@ from service.engine.execute import Clock, Encoded, execute
 from service.engine.figures.document import figure_document
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
-from service.engine.loops import mixing, planes, pointwise, winograd
 from service.engine.plan import Plan, prepare
 from service.engine.report import describe
 from service.engine.spec import Spec, parse
@@ -43,16 +41,6 @@ def perform(job: Job, threads: int) -> Result:
                 return Result(drawing.encode(), "image/svg+xml")
     except MemoryError:
         raise MemoryLimit(f"the job needs more than {job.limits.max_memory_bytes:,} bytes (max_memory_bytes)") from None
-
-
-def warm() -> None:
-    """Compile every loop, or load what was compiled before, so that no request waits for it."""
-    codecs.warm()
-    planes.warm()
-    mixing.warm()
-    winograd.warm()
-    pointwise.warm()
-    warm_algorithms()
 
 
 def _filter(job: Job, threads: int, started: float) -> Result:

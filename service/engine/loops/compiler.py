@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba.extending
-from numba import config, njit
-from numba.core import cgutils
+from numba import config, njit, types
+from numba.core import cgutils, event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]
@@ -46,8 +54,53 @@ class _Cache(FunctionCache):
         self._cache_file._source_stamp = tuple((s.stat().st_mtime, s.stat().st_size) for s in sources)
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):
+        with suppress(OSError), _alone(self.cache_path):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Wait while another process writes there: of two that add to an index at once, one would lose what it added."""
+    if fcntl is None:
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+class _Part(JITCodeLibrary):
+    """Code of a function that others call: it is optimised, and becomes machine code, only as a part of theirs.
+
+    Numba would do both for it by itself, too, and for each caller between it and Python: two thirds of all the time.
+    """
+
+    @property
+    def codegen(self) -> _Part:
+        return self
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Do nothing: the place for it would be in the machine code."""
+
+    def finalize(self) -> None:
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002 -- numba's interface
+        self._ensure_finalized()  # type: ignore[no-untyped-call]
+        return 0
+
+
+class _PartCompiler(Compiler):
+    def define_pipelines(self) -> Any:
+        self.state.library = _Part(self.state.targetctx.codegen(), "part")  # type: ignore[no-untyped-call]
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
 
 
 @overload
@@ -63,14 +116,52 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
 
     `@compiled` and `@compiled(fastmath=True)` both work. It may call functions of other files of this folder.
     """
+    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "no_cfunc_wrapper": True}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        dispatcher: Any = njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+        dispatcher: Any = njit(**options)(function)
+        options_of_part: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": _PartCompiler}
+        part: Any = njit(**options, **options_of_part)(function)
+
+        def called(arguments: Iterable[Any], by_name: dict[str, Any]) -> Any:
+            # A constant is a number like others: not a type of its own, for which it would be compiled again.
+            general = [types.unliteral(argument) for argument in arguments]  # type: ignore[no-untyped-call]
+            return part.get_call_template(general, by_name)
+
+        dispatcher.get_call_template, dispatcher.get_overload = called, part.get_overload
         with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
             dispatcher._cache = _Cache(function)  # cache=True does it with numba's own
+            _folders.add(dispatcher._cache.cache_path)
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
+
+
+_folders: set[str] = set()
+
+
+def can_be_kept() -> bool:
+    """Say whether what is compiled is kept on disk."""
+    return bool(_folders) and all(os.access(folder, os.W_OK) for folder in _folders)
+
+
+class NotKept(Exception):
+    """A loop would have to be compiled."""
+
+
+class _Refusal(event.Listener):
+    def on_start(self, event: Any) -> None:  # noqa: ARG002 -- numba's interface
+        raise NotKept
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing: what was refused does not end."""
+
+
+@contextmanager
+def only_what_is_kept() -> Iterator[None]:
+    """Raise NotKept within instead of compiling; what is on disk is loaded."""
+    with event.install_listener("numba:compile", _Refusal()):
+        yield
 
 
 def compiled_for(feature: str, *names: str) -> bool:

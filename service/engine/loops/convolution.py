@@ -18,14 +18,19 @@ What makes these loops fast, and is easily lost:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 from numpy.typing import NDArray
 
 from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
-from service.engine.loops.compiler import compiled
+from service.engine.loops.compiler import compiled, intrinsic
 from service.engine.loops.lanes import AS_SUMMED, FLOAT32, FLOAT64, UINT8, UINT16, VECTOR_BYTES, next_piece
 from service.engine.loops.sums import IN_A_ROW, SPAN_BYTES, TOGETHER, End, sum_four_rows, sum_one_row, sum_runs
 
@@ -40,6 +45,8 @@ BLOCK_BYTES = 8 * BLOCK + 128
 BOX_BLOCK = 1536
 """Columns of a block of running sums: four rows of floats fit into a first-level cache."""
 CONTRACT = {"contract"}
+
+_INT64 = ir.IntType(64)
 
 
 class Source(NamedTuple):
@@ -297,46 +304,66 @@ def _surround(source: Source, line: Array, target: Array, begin: int, end: int, 
                 target[at + c * length] = line.view(np.float64)[sample]
 
 
+def _exchange(planes: int, unit: int, *, woven: bool) -> Callable[..., Any]:
+    """Make the intrinsic that weaves or deals out `planes` planes: as Python, its steps would take a second to compile.
+
+    Steps known to the compiler become shuffles, others do not.
+    """
+
+    @intrinsic
+    def exchange(typing: Any, row: Any, flat: Any, first: Any, apart: Any, groups: Any) -> Any:  # noqa: ARG001
+        """Copy to row[(i * planes + p) * unit + u] from flat[first + p * apart + i * unit + u], or the other way."""
+        signature = types.void(row, flat, first, apart, groups)
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            def data(index: int) -> Any:
+                return context.make_array(signature.args[index])(context, builder, values[index]).data
+
+            def times(number: Any, factor: int) -> Any:
+                return builder.mul(number, number.type(factor), flags=["nsw"])
+
+            line, start = data(0), builder.gep(data(1), [values[2]], inbounds=True)
+            starts = [builder.gep(start, [times(values[3], p)], inbounds=True) for p in range(planes)]
+            with cgutils.for_range(builder, values[4]) as loop:
+                for p, u in product(range(planes), range(unit)):
+                    ends = [
+                        builder.gep(
+                            array, [builder.add(times(loop.index, step), _INT64(more), flags=["nsw"])], inbounds=True
+                        )
+                        for array, step, more in ((starts[p], unit, u), (line, planes * unit, p * unit + u))
+                    ]
+                    source, target = ends if woven else reversed(ends)
+                    builder.store(builder.load(source), target)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return exchange
+
+
+_weave_two, _weave_three, _weave_four, _weave_six = (_exchange(planes, 1, woven=True) for planes in (2, 3, 4, 6))
+_weave_two_of_three = _exchange(2, 3, woven=True)
+_deal_two, _deal_three, _deal_four, _deal_six = (_exchange(planes, 1, woven=False) for planes in (2, 3, 4, 6))
+
+
 @compiled
 def _deal(s: Array, target: Array, n: int, planes: int) -> None:
-    """Deal `n` groups of samples out to planes. Steps known to the compiler become shuffles, others do not."""
-    t0, t1 = target[:n], target[n : 2 * n]
+    """Deal `n` groups of samples out to planes."""
     if planes == 2:
-        for i in range(n):
-            t0[i] = s[2 * i]
-            t1[i] = s[2 * i + 1]
-        return
-    t2 = target[2 * n : 3 * n]
-    if planes == 3:
-        for i in range(n):
-            t0[i] = s[3 * i]
-            t1[i] = s[3 * i + 1]
-            t2[i] = s[3 * i + 2]
-        return
-    t3 = target[3 * n : 4 * n]
-    if planes == 4:
-        for i in range(n):
-            t0[i] = s[4 * i]
-            t1[i] = s[4 * i + 1]
-            t2[i] = s[4 * i + 2]
-            t3[i] = s[4 * i + 3]
-        return
-    if planes == 6:
-        t4, t5 = target[4 * n : 5 * n], target[5 * n : 6 * n]
-        for i in range(n):
-            t0[i] = s[6 * i]
-            t1[i] = s[6 * i + 1]
-            t2[i] = s[6 * i + 2]
-            t3[i] = s[6 * i + 3]
-            t4[i] = s[6 * i + 4]
-            t5[i] = s[6 * i + 5]
-        return
-    for p in range(planes):
-        t = target[p * n : (p + 1) * n]
-        j = np.uint64(p)
-        for i in range(n):
-            t[i] = s[j]
-            j += np.uint64(planes)
+        _deal_two(s, target, 0, n, n)
+    elif planes == 3:
+        _deal_three(s, target, 0, n, n)
+    elif planes == 4:
+        _deal_four(s, target, 0, n, n)
+    elif planes == 6:
+        _deal_six(s, target, 0, n, n)
+    else:
+        for p in range(planes):
+            t = target[p * n : (p + 1) * n]
+            j = np.uint64(p)
+            for i in range(n):
+                t[i] = s[j]
+                j += np.uint64(planes)
 
 
 @compiled(fastmath=CONTRACT)
@@ -597,45 +624,20 @@ def _weave(block: Array, row: int, o: Array, planes: int, unit: int) -> None:
     """Put numbers i to i + `unit` of each plane p of `block` (planes, rows, numbers) to o[i * planes + p * unit]."""
     groups = len(o) // (planes * unit)
     n = groups * unit
-    t0 = block[0, row][:n]
+    flat, first, apart = block.reshape(-1), row * block.shape[2], block.shape[1] * block.shape[2]
     if planes == 1:
-        _copy(t0, o)
+        _copy(block[0, row][:n], o)
         return
-    t1 = block[1, row][:n]
     if planes == 2 and unit == 1:
-        for i in range(groups):
-            o[2 * i] = t0[i]
-            o[2 * i + 1] = t1[i]
+        _weave_two(o, flat, first, apart, groups)
     elif planes == 2 and unit == 3:
-        for i in range(groups):
-            o[6 * i] = t0[3 * i]
-            o[6 * i + 1] = t0[3 * i + 1]
-            o[6 * i + 2] = t0[3 * i + 2]
-            o[6 * i + 3] = t1[3 * i]
-            o[6 * i + 4] = t1[3 * i + 1]
-            o[6 * i + 5] = t1[3 * i + 2]
+        _weave_two_of_three(o, flat, first, apart, groups)
     elif planes == 3 and unit == 1:
-        t2 = block[2, row][:n]
-        for i in range(groups):
-            o[3 * i] = t0[i]
-            o[3 * i + 1] = t1[i]
-            o[3 * i + 2] = t2[i]
+        _weave_three(o, flat, first, apart, groups)
     elif planes == 4 and unit == 1:
-        t2, t3 = block[2, row][:n], block[3, row][:n]
-        for i in range(groups):
-            o[4 * i] = t0[i]
-            o[4 * i + 1] = t1[i]
-            o[4 * i + 2] = t2[i]
-            o[4 * i + 3] = t3[i]
+        _weave_four(o, flat, first, apart, groups)
     elif planes == 6 and unit == 1:
-        t2, t3, t4, t5 = block[2, row][:n], block[3, row][:n], block[4, row][:n], block[5, row][:n]
-        for i in range(groups):
-            o[6 * i] = t0[i]
-            o[6 * i + 1] = t1[i]
-            o[6 * i + 2] = t2[i]
-            o[6 * i + 3] = t3[i]
-            o[6 * i + 4] = t4[i]
-            o[6 * i + 5] = t5[i]
+        _weave_six(o, flat, first, apart, groups)
     elif unit == 3:
         for p in range(planes):
             t, to = block[p, row][:n], np.uint64(3 * p)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
 
@@ -140,11 +141,12 @@ def test_code_lengths_are_complete_and_as_short_as_huffmans_where_the_bound_is_n
 
 def huffmans_bits(counts: NDArray[np.int64]) -> int:
     """Add up the weights of all inner nodes of Huffman's tree."""
-    weights, bits = sorted(int(count) for count in counts if count), 0
+    weights, bits = [int(count) for count in counts if count], 0
+    heapify(weights)
     while len(weights) > 1:
-        joined = weights.pop(0) + weights.pop(0)
+        joined = heappop(weights) + heappop(weights)
         bits += joined
-        weights = sorted([*weights, joined])
+        heappush(weights, joined)
     return bits
 
 
