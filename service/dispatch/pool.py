@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from time import perf_counter
 
 import structlog
@@ -124,7 +123,7 @@ class WorkerPool(Draining[WorkerProcess]):
             worker.ask(job, body, self._admission.threads(), call)
             match await call:
                 case Done(result, parcel):
-                    return replace(result, body=worker.mailbox.receive(parcel))
+                    return result._replace(body=worker.mailbox.receive(parcel))
                 case Failed(report):
                     raise JobFailed("the job failed in a way that was not foreseen", report)
                 case error:

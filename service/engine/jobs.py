@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from service.engine.figures.view import View
@@ -34,8 +33,7 @@ class Job(NamedTuple):
     view: View = ANIMATED
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """The answer's bytes, and what its headers say; sizes are (width, height)."""
 
     body: Buffer

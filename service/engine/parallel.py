@@ -20,6 +20,11 @@ def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int)
     The calling thread takes pieces like the others: whatever keeps these busy, the work goes on.
     """
     waiting = deque(pieces)
+    others = min(threads, len(waiting)) - 1
+    if others < 1:
+        for piece in waiting:
+            work(piece)
+        return
 
     def take() -> None:
         try:
@@ -36,7 +41,7 @@ def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int)
     helpers: list[_Helper] = []
     failures: list[BaseException] = []
     try:
-        for _ in range(min(threads, len(waiting)) - 1):
+        for _ in range(others):
             helpers.append(_helper())
             helpers[-1].begin(take)
         take()
