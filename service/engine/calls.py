@@ -59,13 +59,15 @@ class Call:
             self._place = address(self._notes)
         threads = min(threads, self._pieces)
         samples, room, crew = np.frombuffer(image.data.toreadonly(), np.uint8), self._room, _free_crew()
-        if crew.threads < threads or crew.room < threads * room:
-            crew.equip(threads, threads * room)
-        while (state := run(self._place, samples, out, crew.memory, room, crew.boxes, threads)) >= 0:
-            crew.leave(state)
-        if room > KEPT_MEMORY:
-            crew.equip(0, 0)
-        _idle.append(crew)
+        try:
+            if crew.threads < threads or crew.room < threads * room:
+                crew.equip(threads, threads * room)
+            while (state := run(self._place, samples, out, crew.memory, room, crew.boxes, threads)) >= 0:
+                crew.leave(state)
+            if room > KEPT_MEMORY:
+                crew.equip(0, 0)
+        finally:
+            _idle.append(crew)
         if state == BROKEN:
             raise RuntimeError("a loop failed")
 
@@ -87,12 +89,13 @@ class _Crew:
             self._boxes.append(box)
             if len(self._boxes) > 1:
                 self._helpers.append(Thread(target=serve, args=(address(box),), name="loops", daemon=True))
-                self._helpers[-1].start()
+                with suppress(RuntimeError):  # no room for one: the caller takes back what nobody takes
+                    self._helpers[-1].start()
         self._boxes[0][PROCESSOR] = -1
         self._places = np.array([address(box) for box in self._boxes])
-        self._memory = np.empty(0, np.uint8)  # the former goes first
-        self._memory = aligned((room,), np.uint8, np.empty)
         self.threads, self.boxes = len(self._boxes), address(self._places)
+        self.room, self._memory = 0, np.empty(0, np.uint8)  # the former goes first, and there may be none to follow
+        self._memory = aligned((room,), np.uint8, np.empty)
         self.room, self.memory = room, address(self._memory)
 
     def leave(self, processor: int) -> None:

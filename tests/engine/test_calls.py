@@ -114,6 +114,27 @@ def test_loop_that_fails_is_reported() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_where_memory_is_short_the_next_call_finds_all_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*arguments: object) -> None:
+        raise MemoryError
+
+    calls.forget()
+    with monkeypatch.context() as short:
+        short.setattr(calls, "aligned", none)
+        with pytest.raises(MemoryError):
+            check(3 * PIECE, 2)
+    check(3 * PIECE, 2)
+
+
+def test_without_room_for_threads_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(calls, "_idle", type(calls._idle)())
+    monkeypatch.setattr(threading.Thread, "start", none)
+    check(9 * PIECE, 4, times=3)
+
+
 def test_forked_process_makes_threads_of_its_own() -> None:
     check(PIECE, 2)
     child = multiprocessing.get_context("fork").Process(target=check, args=(3 * PIECE, 2))
