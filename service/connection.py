@@ -26,8 +26,6 @@ BODY_SECONDS = 30.0
 BODY_BYTES_PER_SECOND = 16 * 1024
 SWALLOWED_BYTES = 64 << 20  # of a body that was answered before its end
 WRITE_SECONDS = 30.0
-JOINED_BYTES = 64 * 1024
-"""Of a body that is copied, so that it is written together with its head."""
 PIPELINED = 32
 CONNECTIONS = 8192
 _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
@@ -61,26 +59,21 @@ class _Together(asyncio.Transport):
         self._head: Data | None = None
 
     def write(self, data: Data) -> None:
-        if self._head is None and self._cycle.response_started:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines([head, data])
+        elif self._head is None and self._cycle.response_started:
             self._head = data
-            return
-        if len(data) > JOINED_BYTES:
-            self._flush()
-        elif self._head:  # there is none yet when the body is asked for (100 Continue)
-            data, self._head = b"".join([self._head, data]), b""
-        self._transport.write(data)
+        else:  # such as what asks for the body (100 Continue)
+            self._transport.write(data)
 
     def close(self) -> None:
-        self._flush()
+        if self._head:
+            self._transport.write(self._head)
         self._transport.close()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
-
-    def _flush(self) -> None:
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
 
 
 class Connection(HttpToolsProtocol):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from service.dispatch.payloads import SMALL, Address, Parcel
+from service.dispatch.payloads import SMALL, Address, Parcel, Shared
 from service.engine.errors import EngineError
 from service.engine.figures.view import View
 from service.engine.jobs import Job, Result
@@ -49,14 +49,14 @@ Reply = Done | EngineError | Failed
 def question(job: Job, body: Parcel, address: Address | None, threads: int) -> bytes:
     """Write down a job, whose body goes by itself, and where its answer is to be put."""
     how = (job.received, job.form, job.spec, job.preset, job.answer, tuple(job.view))
-    return framed((job.kind, _bounds(job.limits), how, body, address and tuple(address), threads))
+    return framed((job.kind, _bounds(job.limits), how, _plain(body), address and tuple(address), threads))
 
 
 def job_of(asked: tuple[Any, ...]) -> tuple[Job, Parcel, Address | None, int]:
     """Read a question: the job, still without its body, the body, the address of the answer, and the threads."""
     kind, bounds, (received, form, spec, preset, answer, view), body, address, threads = asked
     job = Job(kind, b"", _limits(*bounds), received, form, spec, preset, answer, View(*view))
-    return job, body, address and Address(*address), threads
+    return job, _parcel(body), address and Address(*address), threads
 
 
 def answer(reply: Reply) -> bytes:
@@ -65,7 +65,7 @@ def answer(reply: Reply) -> bytes:
         return framed(reply)
     result = reply.result
     timings = tuple(map(tuple, result.timings))
-    return framed((reply.body, result.media_type, timings, result.origin, result.size))
+    return framed((_plain(reply.body), result.media_type, timings, result.origin, result.size))
 
 
 def reply_of(answered: object) -> Any:
@@ -73,7 +73,18 @@ def reply_of(answered: object) -> Any:
     if not isinstance(answered, tuple):
         return answered
     body, media_type, timings, origin, size = answered
-    return Done(Result(b"", media_type, tuple(Timing(*timing) for timing in timings), origin, size), body)
+    return Done(Result(b"", media_type, tuple(Timing(*timing) for timing in timings), origin, size), _parcel(body))
+
+
+def _plain(parcel: Parcel) -> Any:
+    return parcel if isinstance(parcel, bytes) else (*parcel.address, parcel.size)
+
+
+def _parcel(plain: Any) -> Parcel:
+    if isinstance(plain, bytes):
+        return plain
+    *address, size = plain
+    return Shared(Address(*address), size)
 
 
 def framed(message: object) -> bytes:
