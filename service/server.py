@@ -29,6 +29,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual balancers, which wo
 LAST_ANSWERS_SECONDS = 5
 MOST_FILES = 65536
 GLANCE_SECONDS = 0.05
+OBJECTS_PER_COLLECTION = 20_000
+"""New ones, before the collector looks for those that refer to each other: requests leave hardly any."""
 
 log = structlog.get_logger("service.server")
 
@@ -42,6 +44,7 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     gc.collect()
     gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered for some 40 ms
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     config = uvicorn.Config(
         app,
         host=settings.host,

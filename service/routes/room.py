@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Self
 
 from service.dispatch import Status
 from service.dispatch.errors import QueueFull
@@ -25,32 +25,29 @@ class Room:
         self.held = 0
         self._status = status
 
-    @contextmanager
-    def upload(self) -> Iterator[Body]:
-        """Hold a body for as long as the context lasts; raises QueueFull or ShuttingDown before any of it is read."""
+    def upload(self) -> Held:
+        """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read."""
         if refusal := self._status().refusal:
             raise refusal
-        body = Body(self)
-        try:
-            yield body
-        finally:
-            self.held -= body.size
+        return Held(self)
 
-    @contextmanager
-    def answer(self, size: int) -> Iterator[None]:
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
+    def answer(self, size: int) -> Held:
+        return Held(self, size)
 
 
-class Body:
-    """What a request has brought so far."""
+class Held:
+    """What a request has brought so far, or its answer: held for as long as the context lasts."""
 
-    def __init__(self, room: Room) -> None:
-        self.size = 0
+    def __init__(self, room: Room, size: int = 0) -> None:
+        self.size = size
         self._room = room
+        room.held += size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.held -= self.size
 
     def grow(self, size: int) -> None:
         """Take in more bytes; raises QueueFull where there is no room for them."""

@@ -16,7 +16,7 @@ from service.engine.jobs import Buffer
 from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
 from service.routes.multipart import Parts
 from service.routes.query import query_of
-from service.routes.room import Body
+from service.routes.room import Held
 
 LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
@@ -33,7 +33,7 @@ class Upload:
     spec: bytes | None = None
 
 
-async def read_filter(request: Request, held: Body, max_bytes: int, *, preset: bool) -> Upload:
+async def read_filter(request: Request, held: Held, max_bytes: int, *, preset: bool) -> Upload:
     """Read an image and its spec in any of the three forms; with a preset, an image alone."""
     media_type, boundary = _content_type(request)
     in_query = await _query_spec(request)
@@ -54,7 +54,7 @@ async def read_filter(request: Request, held: Body, max_bytes: int, *, preset: b
     raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
 
 
-async def read_document(request: Request, held: Body, max_bytes: int) -> bytes:
+async def read_document(request: Request, held: Held, max_bytes: int) -> bytes:
     """Read a JSON document as bytes."""
     media_type, _ = _content_type(request, default="application/json")
     if media_type != "application/json":
@@ -114,7 +114,7 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 
 async def _read_multipart(
-    request: Request, boundary: str | None, held: Body, max_bytes: int
+    request: Request, boundary: str | None, held: Held, max_bytes: int
 ) -> tuple[bytes | None, bytes | None]:
     if not boundary:
         raise MalformedMultipart("the Content-Type multipart/form-data names no boundary")
@@ -124,13 +124,13 @@ async def _read_multipart(
     return parts.part("image"), parts.part("spec")
 
 
-async def _read_whole(request: Request, held: Body, max_bytes: int) -> bytes:
+async def _read_whole(request: Request, held: Held, max_bytes: int) -> bytes:
     pieces: list[bytes] = []
     await _read(request, held, max_bytes, pieces.append)
     return b"".join(pieces)
 
 
-async def _read(request: Request, held: Body, max_bytes: int, take: Callable[[bytes], object]) -> int:
+async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[bytes], object]) -> int:
     """Take the body as it comes and count its bytes; stop once it is, or says that it will be, larger than may be."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
