@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
+from time import perf_counter
 from typing import Any
 
 from service.dispatch import worker
@@ -25,6 +26,7 @@ from service.engine.jobs import Job
 CONTEXT = multiprocessing.get_context("forkserver")
 START_SECONDS = 600.0  # a first start compiles the loops
 RESTART_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 LAST_SECONDS = 1.0  # from when a process closes its files to when it is gone
 KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 DIED = "the worker process died of this job; others are not affected"
@@ -58,7 +60,8 @@ class WorkerProcess(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._received = bytearray()
         self._statm = -1
-        self._bytes_at_start = 0
+        self._bytes_at_start = self._kept = 0
+        self._looked = 0.0
 
     async def start(self, perform: Perform, memory: int, threads: int) -> None:
         """Start the process and wait until it answers; raises what hinders it. To be closed in any case."""
@@ -93,8 +96,14 @@ class WorkerProcess(asyncio.Protocol):
         return (WorkerKilled if code in KILLS else WorkerCrashed)(DIED)
 
     def kept_bytes(self) -> int:
-        """Tell how much more memory of its own the process has than when it was new; 0 where that is not known."""
-        return self._own_bytes() - self._bytes_at_start
+        """Tell how much more memory of its own the process has than when it was new; 0 where that is not known.
+
+        It is looked at `LOOK_SECONDS` apart at least: to read a file of the kernel is dear beside a small job.
+        """
+        now = perf_counter()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked, self._kept = now, self._own_bytes() - self._bytes_at_start
+        return self._kept
 
     async def close(self) -> None:
         """End the process at once, and free what belongs to it."""
