@@ -57,10 +57,14 @@ class MemoryFile:
         if sys.platform != "linux":
             raise OSError("this platform has no memory files")
         self.descriptor = os.memfd_create("convserve", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.descriptor, KEPT)
-        # A worker that could shorten the file would end the server, at its next look at what is mapped (SIGBUS).
-        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-        self._beginning = memoryview(mmap.mmap(self.descriptor, KEPT))
+        try:
+            os.ftruncate(self.descriptor, KEPT)
+            # A worker that could shorten the file would end the server, at its next look at what is mapped (SIGBUS).
+            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+            self._beginning = memoryview(mmap.mmap(self.descriptor, KEPT))
+        except OSError:
+            self.close()
+            raise
         self.address = Address(f"/proc/{os.getpid()}/fd/{self.descriptor}", next(_numbers))
 
     def write(self, piece: memoryview, offset: int) -> None:

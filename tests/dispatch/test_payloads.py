@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -78,6 +79,16 @@ async def test_answer_is_found_after_the_files_were_replaced() -> None:
         assert mailbox.receive(send_back(pattern(size), mailbox.address)) == pattern(size)
         mailbox.clear()
     mailbox.close()
+
+
+async def test_file_that_cannot_be_mapped_leaves_no_descriptor_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(descriptor: int, size: int) -> None:
+        raise OSError(errno.ENOMEM, "no room")
+
+    monkeypatch.setattr("mmap.mmap", none)
+    before = descriptors()
+    assert Mailbox().address is None
+    assert descriptors() == before
 
 
 async def test_views_leave_no_descriptor_behind() -> None:
