@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
     _allow_many_files()
     app = create_app(settings)
     gc.collect()
-    gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered for some 40 ms
+    gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered meanwhile
     gc.set_threshold(OBJECTS_PER_COLLECTION)
     config = uvicorn.Config(
         app,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ctypes import addressof, c_char
 from math import prod
 from typing import Any, cast
@@ -24,6 +24,11 @@ def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray
     memory = make(size + CACHE_LINE // number.itemsize, number)
     skipped = before_line(memory) // number.itemsize
     return memory[skipped : skipped + size].reshape(shape)
+
+
+def bytes_in(*groups: Iterable[object]) -> int:
+    """Count the bytes of the arrays among what the groups hold."""
+    return sum(getattr(part, "nbytes", 0) for group in groups for part in group)
 
 
 def before_line(memory: NDArray[Any]) -> int:

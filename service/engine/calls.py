@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.arrays import CACHE_LINE, address, aligned
+from service.engine.arrays import CACHE_LINE, address, aligned, bytes_in
 from service.engine.geometry import Shape
 from service.engine.loops.calls import BROKEN, FINISHED, PROCESSOR, READY, WORDS, locked, noted, run, serve
+from service.engine.parallel import keep_away
 
 KEPT_MEMORY = 4 << 20
 """Bytes of each thread, kept for the next image: to touch new pages takes as long as to widen what they hold."""
@@ -40,7 +41,7 @@ class Call:
     @property
     def nbytes(self) -> int:
         """Count the bytes of the arguments."""
-        return sum(getattr(part, "nbytes", 0) for some in self._arguments for part in some)
+        return bytes_in(*self._arguments)
 
     def workspace(self, threads: int) -> int:
         """Count the bytes beside input and output."""
@@ -99,17 +100,10 @@ class _Crew:
         self.room, self.memory = room, address(self._memory)
 
     def leave(self, processor: int) -> None:
-        """Leave a processor, that of the caller, to that.
-
-        Linux wakes a thread where the one that wakes it runs, though another processor is idle, and may leave both
-        there for some milliseconds: as long as a small image takes.
-        """
+        """Leave a processor, that of the caller, to that."""
         self._boxes[0][PROCESSOR] = processor
-        others = os.sched_getaffinity(0) - {processor}
         for thread in self._helpers:
-            if others and thread.native_id is not None:
-                with suppress(OSError):
-                    os.sched_setaffinity(thread.native_id, others)
+            keep_away(thread, processor)
 
 
 def _free_crew() -> _Crew:
@@ -117,12 +111,6 @@ def _free_crew() -> _Crew:
         return _idle.pop()
     except IndexError:
         return _Crew()
-
-
-def forget() -> None:
-    """Let memory go that is kept for the next image."""
-    for crew in _idle:
-        crew.equip(0, 0)
 
 
 _idle: deque[_Crew] = deque()

@@ -52,6 +52,17 @@ def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int)
         raise failures.pop()
 
 
+def keep_away(thread: Thread, processor: int) -> None:
+    """Leave a processor, that of the calling thread, to that.
+
+    Linux wakes a thread where the one that wakes it runs, though another processor is idle, and may leave both there
+    for some milliseconds: as long as a small image takes.
+    """
+    if thread.native_id is not None and (others := os.sched_getaffinity(0) - {processor}):
+        with suppress(OSError):
+            os.sched_setaffinity(thread.native_id, others)
+
+
 class _Helper(Thread):
     """A thread that waits for work; to hand it over takes a third of the time that it takes with a pool and futures."""
 
@@ -98,17 +109,10 @@ class _Helper(Thread):
         return failures
 
     def _keep_away(self) -> None:
-        """Leave the processor of the calling thread to that.
-
-        Linux wakes a thread where the one that wakes it runs, though another processor is idle, and may leave both
-        there for some milliseconds: as long as a small image takes.
-        """
         if _processor is None or (caller := _processor()) == self._caller:
             return
         self._caller = caller
-        if self.native_id is not None and (others := os.sched_getaffinity(0) - {caller}):
-            with suppress(OSError):
-                os.sched_setaffinity(self.native_id, others)
+        keep_away(self, caller)
 
 
 def _helper() -> _Helper:

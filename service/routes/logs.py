@@ -105,7 +105,7 @@ def _written(form: Literal["console", "json"]) -> list[Any]:
 
 
 def _text_renderer() -> Any:
-    """Colour lines for a terminal; elsewhere names and values, for a quarter of what these take."""
+    """Colour lines for a terminal; elsewhere names and values, which take less time."""
     if sys.stderr.isatty():
         return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     return structlog.processors.KeyValueRenderer(

@@ -112,13 +112,12 @@ def test_loop_that_fails_is_reported() -> None:
             call.apply(np.zeros((1, 1, 1), np.uint8), threads)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_where_memory_is_short_the_next_call_finds_all_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*arguments: object) -> None:
         raise MemoryError
 
-    calls.forget()
+    for crew in calls._idle:
+        crew.equip(0, 0)
     with monkeypatch.context() as short:
         short.setattr(calls, "aligned", none)
         with pytest.raises(MemoryError):
@@ -135,6 +134,8 @@ def test_without_room_for_threads_the_caller_does_it_all(monkeypatch: pytest.Mon
     check(9 * PIECE, 4, times=3)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_forked_process_makes_threads_of_its_own() -> None:
     check(PIECE, 2)
     child = multiprocessing.get_context("fork").Process(target=check, args=(3 * PIECE, 2))

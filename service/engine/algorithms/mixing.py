@@ -14,7 +14,7 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
-from service.engine.arrays import aligned
+from service.engine.arrays import aligned, bytes_in
 from service.engine.borders import indices
 from service.engine.geometry import field_of_view
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
@@ -213,7 +213,7 @@ class Plan(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        return sum(getattr(array, "nbytes", 0) for array in (*self.lines, *self.weights))
+        return bytes_in(self.lines, self.weights)
 
 
 @ready

@@ -18,7 +18,7 @@ from service.engine.algorithms.mixing import FEWEST_ROWS, HIGHEST, PIECES, STRIP
 from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.strips import SLACK, source_bytes
 from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.arrays import CACHE_LINE, aligned, before_line
+from service.engine.arrays import CACHE_LINE, aligned, before_line, bytes_in
 from service.engine.borders import OUTSIDE, indices
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.mixing import Lines, Place, Weights
@@ -158,7 +158,7 @@ class Plan(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        return sum(getattr(array, "nbytes", 0) for array in (*self.lines, *self.weights))
+        return bytes_in(self.lines, self.weights)
 
 
 @ready

@@ -14,7 +14,7 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, shapes
 from service.engine.arrays import CACHE_LINE
-from service.engine.calls import Call
+from service.engine.calls import KEPT_MEMORY, Call
 from service.engine.loops.convolution import (
     BLOCK,
     BLOCK_BYTES,
@@ -28,8 +28,6 @@ from service.engine.loops.sums import SPAN_BYTES, TOGETHER
 
 Bytes = NDArray[np.uint8]
 Counter = NDArray[np.int64]
-
-KEPT_MEMORY = 4 << 20
 
 
 class Sums(NamedTuple):

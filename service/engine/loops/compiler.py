@@ -75,7 +75,7 @@ def _alone(folder: str) -> Iterator[None]:
 class _Part(JITCodeLibrary):
     """Code of a function that others call: it is optimised, and becomes machine code, only as a part of theirs.
 
-    Numba would do both for it by itself, too, and for each caller between it and Python: two thirds of all the time.
+    Numba would do both for it by itself, too, and for each caller between it and Python, which is most of the time.
     """
 
     @property
