@@ -18,7 +18,7 @@ from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors
+from service.engine.taps import factors_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Separable:
     name: str = "separable"
 
     def accepts(self, task: Task) -> bool:
-        return isinstance(task.step, Conv2d) and _factors(task, task.step) is not None
+        return isinstance(task.step, Conv2d) and factors_of(task.step, exact=task.exact) is not None
 
     def seconds(self, task: Task) -> float:
         form, _, _ = _known(task)
@@ -78,18 +78,9 @@ def _in_segments(form: Form, task: Task) -> bool:
     return plain and wide_enough(task.output.width, form.number)
 
 
-def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:
-    """Find a column and a row; integers where sums must be exact, so that those in between are exact too."""
-    if not step.shared:
-        return None
-    if step.factors is not None and (not task.exact or all(np.all(np.rint(f) == f) for f in step.factors)):
-        return step.factors
-    return factors(step.weight[0, 0])
-
-
 def _known(task: Task) -> tuple[Form, Weights, Weights]:
     if isinstance(task.step, Conv2d):
-        found = _factors(task, task.step)
+        found = factors_of(task.step, exact=task.exact)
         if found is not None:
             return _scaled(task, Form.of(task.step, task), *found)
     raise TypeError(f"no two passes for {task.step}")
