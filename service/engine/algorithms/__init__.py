@@ -5,14 +5,13 @@ from __future__ import annotations
 from service.engine.algorithms.base import Algorithm
 from service.engine.algorithms.box import Box
 from service.engine.algorithms.direct import Direct
-from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gradient import Gradient
+from service.engine.algorithms.ground import GROUND
 from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.polyphase import Polyphase
-from service.engine.algorithms.pooling import Pooling
-from service.engine.algorithms.restoration import Restoration
 from service.engine.algorithms.separable import Separable
+from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.winograd import Winograd
 
 ALGORITHMS: tuple[Algorithm, ...] = (
@@ -21,10 +20,9 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Box(),
     Gradient(),
     Polyphase(),
-    Fft(),
+    Spectra(),
     Mixing(),
     Winograd(),
     Pointwise(),
-    Pooling(),
-    Restoration(),
+    *GROUND,
 )

@@ -9,8 +9,8 @@ import numpy as np
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
-from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.separable import Separable
+from service.engine.algorithms.spectra import Spectra
 from service.engine.geometry import Padding, Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
@@ -44,7 +44,7 @@ def _separable() -> None:
 def _spectra() -> None:
     around = Padding(*[LARGE // 2] * 4)
     step = Conv2d(np.ones((1, 1, LARGE, LARGE)), padding=around)
-    Fft().apply(_task(step, Shape(1, 1, 1), "float32"), np.zeros((1, 1, 1), np.uint8), 1)
+    Spectra().apply(_task(step, Shape(1, 1, 1), "float32"), np.zeros((1, 1, 1), np.uint8), 1)
 
 
 def _task(step: Conv2d, shape: Shape, arithmetic: Arithmetic) -> Task:
