@@ -20,7 +20,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
-from service.engine.algorithms.segments import Run, Segmented, wide_enough
+from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import (
     Cut,
@@ -32,6 +32,7 @@ from service.engine.algorithms.strips import (
 )
 from service.engine.algorithms.work import Sums, Work
 from service.engine.borders import OUTSIDE
+from service.engine.compiled import Kit
 from service.engine.geometry import Pair, phases
 from service.engine.rates import RATES
 from service.engine.steps import ConvTranspose2d, Weights
@@ -95,6 +96,13 @@ class Axis(NamedTuple):
 @dataclass(frozen=True)
 class Polyphase:
     name: str = "polyphase"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        form = _form(task)
+        if form.factors is not None and _in_segments(form, task):
+            return (kit_of_segments(form.number),)
+        return (f"convolution {form.number}",)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, ConvTranspose2d)
