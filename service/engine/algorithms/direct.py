@@ -15,7 +15,7 @@ from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 
@@ -31,7 +31,7 @@ class Direct:
         products = task.output.samples * prod(form.step.weight.shape[1:])
         mixed = form.step.weight.shape[1] > 1
         columns = _taps(form) // form.step.kernel_size[0]
-        return form.seconds(task) + columns * RATES.column_setup + products * tap_seconds(form.number, mixed=mixed)
+        return form.seconds(task) + columns * rates().column_setup + products * tap_seconds(form.number, mixed=mixed)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

@@ -16,7 +16,7 @@ from service.engine.algorithms.segments import Run, Segmented, wide_enough
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
@@ -34,7 +34,7 @@ class Separable:
         out = task.output
         between = out.height * form.layout.pitch
         products = between * height + out.samples * width
-        return form.seconds(task) + out.height * RATES.separable_row + products * separable_tap_seconds(form.number)
+        return form.seconds(task) + out.height * rates().separable_row + products * separable_tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)

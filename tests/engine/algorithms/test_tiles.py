@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -51,15 +51,13 @@ def kernels(*shape: int) -> NDArray[np.float64]:
 
 
 @pytest.fixture
-def sided(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sided]:
+def sided(monkeypatch: pytest.MonkeyPatch) -> Sided:
     """Let tiles have these sides only."""
 
     def set_sides(*sides: int) -> None:
         monkeypatch.setattr(tilings, "SIDES", sides)
-        best_tiling.cache_clear()
 
-    yield set_sides
-    best_tiling.cache_clear()
+    return set_sides
 
 
 @pytest.mark.parametrize("side", SIDES)
