@@ -118,7 +118,11 @@ class Winograd:
             + form.rows * 2 * ceil(form.columns * inputs / form.vector) * rates().winograd_transform
             + groups * parts * blocks * rates().winograd_tiles
             + groups * TILES * PLACES * inputs * blocks * rates().mixing_vector
-            + (0 if form.straight(task) else 2 * form.rows * ceil(task.output.width / form.pixels) * rates().mixing_part)
+            + (
+                0
+                if form.straight(task)
+                else 2 * form.rows * ceil(task.output.width / form.pixels) * rates().mixing_part
+            )
             + task.output.samples * (rates().mixing_store if task.target == task.arithmetic else rates().mixing_round)
         )
 
