@@ -16,7 +16,7 @@ from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
 from service.engine.compiled import Kit
 from service.engine.precision import EXACT_BELOW
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 EXACT = {"float32": EXACT_BELOW, "float64": 2.0**53}
@@ -46,7 +46,7 @@ class Box:
         height, width = form.step.kernel_size
         passes = width.bit_length() + width.bit_count()
         read = task.output.samples * min(height, form.step.stride[0])
-        return form.seconds(task) + (read + task.output.samples * passes) * RATES.box_sample
+        return form.seconds(task) + (read + task.output.samples * passes) * rates().box_sample
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

@@ -20,7 +20,7 @@ from service.engine.algorithms.work import Sums, Work
 from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 
@@ -48,7 +48,7 @@ class Direct:
         products = task.output.samples * prod(form.step.weight.shape[1:])
         mixed = form.step.weight.shape[1] > 1
         columns = _taps(form) // form.step.kernel_size[0]
-        return form.seconds(task) + columns * RATES.column_setup + products * tap_seconds(form.number, mixed=mixed)
+        return form.seconds(task) + columns * rates().column_setup + products * tap_seconds(form.number, mixed=mixed)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

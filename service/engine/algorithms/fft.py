@@ -29,12 +29,11 @@ from service.engine.borders import indices
 from service.engine.compiled import Kit
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.planes import gather, store_integers
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
-SIDES = sorted(
-    side for two, three, five in product(range(11), range(3), range(3)) if (side := 2**two * 3**three * 5**five) <= 1024
-)
+_SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
+SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
 """Of tiles: no large prime factor, for which the transform is slow."""
 MOST_POINTS = 1 << 20
 """Of a tile; beyond it no cache holds it."""
@@ -101,22 +100,22 @@ class Fft:
     def seconds(self, task: Task) -> float:
         step = _known(task)
         if (single := _single(task, step)) is not None:
-            return RATES.call + single.seconds(Needs.of(task, step))
+            return rates().call + single.seconds(Needs.of(task, step))
         tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
-        point = RATES.fft_point_double * log2(tiling.points + 1) / 2
+        point = rates().fft_point_double * log2(tiling.points + 1) / 2
         points, kernels = tiling.tiles * tiling.points, outputs * per_group
         made = kernels if _spectra_bytes(step, tiling) > KEPT_BYTES else 0
         pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
-            RATES.call
-            + RATES.fft_tile * pieces
-            + RATES.fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
+            rates().call
+            + rates().fft_tile * pieces
+            + rates().fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
-            + points * step.out_channels * per_group * RATES.fft_product_double
+            + points * step.out_channels * per_group * rates().fft_product_double
             + made * tiling.points * point
-            + points * step.in_channels * RATES.plane_sample
-            + task.output.samples * RATES.fft_store
+            + points * step.in_channels * rates().plane_sample
+            + task.output.samples * rates().fft_store
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -271,30 +270,32 @@ def _kernels(step: Conv2d) -> Pair:
 
 def _tiling(task: Task, step: Conv2d) -> Tiling | None:
     out, view, stride = task.output, step.field_of_view, step.stride
-    return _least_work((out.height, out.width), view, stride)
+    return _least_work((out.height, out.width), view, stride, SIDES, rates().fft_tile / rates().fft_point_double)
 
 
 @lru_cache(1024)
-def _least_work(outputs: Pair, window: Pair, stride: Pair) -> Tiling | None:
-    """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
-    call = RATES.fft_tile / RATES.fft_point_double
+def _least_work(outputs: Pair, window: Pair, stride: Pair, sides: tuple[int, ...], call: float) -> Tiling | None:
+    """Choose the tile for which the transforms take the least time; None where the window is too wide for any.
+
+    A tile costs as much as `call` points beside its transforms.
+    """
 
     def work(tiling: Tiling) -> float:
         points = tiling.points * log2(tiling.points + 1)
         return tiling.tiles * (call + points * (1 if tiling.points <= CACHED_POINTS else OUT_OF_CACHE))
 
-    vertical, horizontal = (_sides(*axis) for axis in zip(outputs, window, stride, strict=True))
+    vertical, horizontal = (_sides(sides, *axis) for axis in zip(outputs, window, stride, strict=True))
     tilings = (Tiling(*zip(v, h, strict=True)) for v in vertical for h in horizontal)
     return min(tilings, key=work, default=None)
 
 
-def _sides(outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
+def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
     """List the sides of tiles worth a thought along one axis: (samples of a tile, results of a tile, tiles)."""
     needed = (outputs - 1) * stride + window
-    whole = [side for side in SIDES if side >= needed][:1]
-    parts = [side for side in SIDES if window <= side < needed]
-    sides = []
+    whole = [side for side in sides if side >= needed][:1]
+    parts = [side for side in sides if window <= side < needed]
+    axes = []
     for side in [*parts, *whole]:
         results = min((side - window) // stride + 1, outputs)
-        sides.append((side, results, ceil(outputs / results)))
-    return sorted(sides, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]
+        axes.append((side, results, ceil(outputs / results)))
+    return sorted(axes, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]

@@ -15,7 +15,7 @@ from service.engine.algorithms.runs import no_taps, table
 from service.engine.algorithms.strips import finish, workspace
 from service.engine.algorithms.work import Sums, Work
 from service.engine.compiled import Kit
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, GradientMagnitude
 
 NORMS = {"l1": 1, "l2": 2}
@@ -36,7 +36,7 @@ class Gradient:
     def seconds(self, task: Task) -> float:
         step, form = _known(task)
         products = 2 * task.output.samples * prod(step.x.kernel_size)
-        return form.seconds(task) + products * tap_seconds(form.number) + task.output.samples * RATES.root_sample
+        return form.seconds(task) + products * tap_seconds(form.number) + task.output.samples * rates().root_sample
 
     def workspace(self, task: Task, threads: int) -> int:
         step, form = _known(task)

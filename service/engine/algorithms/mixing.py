@@ -34,7 +34,7 @@ from service.engine.loops.mixing import (
     compile_for,
     mix,
 )
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 STRIP_BYTES = 1 << 18
@@ -188,18 +188,18 @@ class Mixing:
         form, out = Form.of(task), task.output
         whole, rest = divmod(out.width, MANY)
         parts = ceil(rest / FEW)
-        vectors = sum(RATES.mixing_half if block.kind == HALF else RATES.mixing_vector for block in form.blocks)
+        vectors = sum(rates().mixing_half if block.kind == HALF else rates().mixing_vector for block in form.blocks)
         summed = out.height * (whole * MANY + parts * FEW)
         calls = out.height * (whole + parts)
         return (
-            RATES.call
-            + RATES.mixing_call
-            + form.step.weight.size * RATES.mixing_weight
-            + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + calls * form.step.groups * len(form.blocks) * RATES.mixing_block
-            + (0 if form.straight(task) else calls * RATES.mixing_part)
+            rates().call
+            + rates().mixing_call
+            + form.step.weight.size * rates().mixing_weight
+            + form.strips * form.lines * form.pitch * rates().mixing_lay
+            + calls * form.step.groups * len(form.blocks) * rates().mixing_block
+            + (0 if form.straight(task) else calls * rates().mixing_part)
             + summed * form.step.groups * form.window * vectors
-            + out.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
+            + out.samples * (rates().mixing_store if task.target == task.arithmetic else rates().mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:

@@ -34,7 +34,7 @@ from service.engine.algorithms.work import Sums, Work
 from service.engine.borders import OUTSIDE
 from service.engine.compiled import Kit
 from service.engine.geometry import Pair, phases
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import factors
 
@@ -120,10 +120,10 @@ class Polyphase:
             products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
             tap = separable_tap_seconds(form.number)
         return (
-            RATES.call
-            + form.cut.count * RATES.strip
-            + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
-            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * RATES.column_setup
+            rates().call
+            + form.cut.count * rates().strip
+            + form.cut.count * form.cut.highest * form.layout.pitch * rates().widen_sample
+            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
             + products * tap
             + storing_seconds(task.output.samples, form.planes)
         )
@@ -266,9 +266,9 @@ def _in_segments(form: Form, task: Task) -> bool:
 
 def _dense_tap_seconds(number: Number) -> float:
     return {
-        "int16": RATES.direct_tap_short,
-        "float32": RATES.polyphase_tap,
-        "float64": RATES.polyphase_tap_double,
+        "int16": rates().direct_tap_short,
+        "float32": rates().polyphase_tap,
+        "float64": rates().polyphase_tap_double,
     }[number]
 
 

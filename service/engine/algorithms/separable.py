@@ -20,7 +20,7 @@ from service.engine.algorithms.work import Sums, Work
 from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
 
@@ -49,7 +49,7 @@ class Separable:
         out = task.output
         between = out.height * form.layout.pitch
         products = between * height + out.samples * width
-        return form.seconds(task) + out.height * RATES.separable_row + products * separable_tap_seconds(form.number)
+        return form.seconds(task) + out.height * rates().separable_row + products * separable_tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
