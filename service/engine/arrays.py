@@ -47,8 +47,8 @@ def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = No
         if result.dtype.kind == "f":
             np.rint(result, out=result)
             np.clip(result, 0, highest, out=result)
-        elif np.iinfo(result.dtype).max > highest:
-            np.minimum(result, highest, out=result)
+        else:
+            np.clip(result, 0, min(highest, np.iinfo(result.dtype).max), out=result)
     if out is None:
         return result.astype(kind, copy=False)
     np.copyto(out, result, casting="unsafe")

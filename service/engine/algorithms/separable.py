@@ -22,7 +22,7 @@ from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
 from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors
+from service.engine.taps import factors_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Separable:
         return (kit_of_segments(form.number) if _in_segments(form, task) else kit_of(form),)
 
     def accepts(self, task: Task) -> bool:
-        return isinstance(task.step, Conv2d) and _factors(task, task.step) is not None
+        return isinstance(task.step, Conv2d) and factors_of(task.step, exact=task.exact) is not None
 
     def seconds(self, task: Task) -> float:
         form, _, _ = _known(task)
@@ -99,18 +99,9 @@ def _in_segments(form: Form, task: Task) -> bool:
     return plain and wide_enough(task.output.width, form.number)
 
 
-def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:
-    """Find a column and a row; integers where sums must be exact, so that those in between are exact too."""
-    if not step.shared:
-        return None
-    if step.factors is not None and (not task.exact or all(np.all(np.rint(f) == f) for f in step.factors)):
-        return step.factors
-    return factors(step.weight[0, 0])
-
-
 def _known(task: Task) -> tuple[Form, Weights, Weights]:
     if isinstance(task.step, Conv2d):
-        found = _factors(task, task.step)
+        found = factors_of(task.step, exact=task.exact)
         if found is not None:
             return _scaled(task, Form.of(task.step, task), *found)
     raise TypeError(f"no two passes for {task.step}")

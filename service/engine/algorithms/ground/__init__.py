@@ -1,0 +1,13 @@
+"""The ground floor: every step by NumPy and SciPy alone, a strip at a time. No compiled loop, and none is imported.
+
+It accepts every task, and is the plain statement of what each step means.
+"""
+
+from __future__ import annotations
+
+from service.engine.algorithms.base import Algorithm
+from service.engine.algorithms.ground.magnitude import Magnitude
+from service.engine.algorithms.ground.products import Products
+from service.engine.algorithms.ground.shifted import Shifted
+
+GROUND: tuple[Algorithm, ...] = (Shifted(), Products(), Magnitude())
