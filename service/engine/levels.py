@@ -33,15 +33,13 @@ NAME, FEATURES = "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"
 @cache
 def available() -> tuple[str, ...]:
     """List the levels that this machine has, from the lowest to the highest."""
-    if KNOWN != tuple(_X86_64):
-        return KNOWN
-    features = _features()
-    names = tuple(_X86_64)
-    return tuple(
-        name
-        for position, name in enumerate(names)
-        if all(features.issuperset(_X86_64[lower].split()) for lower in names[: position + 1])
-    )
+    return of_features(_features()) if tuple(_X86_64) == KNOWN else KNOWN
+
+
+def of_features(features: frozenset[str]) -> tuple[str, ...]:
+    """List the levels of an x86-64 processor with these features, by Linux' names, from the lowest to the highest."""
+    has_next = [features.issuperset(added.split()) for added in _X86_64.values()]
+    return tuple(name for position, name in enumerate(_X86_64) if all(has_next[: position + 1]))
 
 
 def highest() -> str | None:
@@ -93,4 +91,5 @@ def _features() -> frozenset[str]:
     except ImportError:
         return frozenset()
     found = {name for name, there in llvm.get_host_cpu_features().items() if there}
-    return frozenset(name for added in _X86_64.values() for name in added.split() if _OTHER_NAMES.get(name, name) in found)
+    wanted = {name for added in _X86_64.values() for name in added.split()}
+    return frozenset(name for name in wanted if _OTHER_NAMES.get(name, name) in found)
