@@ -6,6 +6,8 @@ writes them here. They are those of one machine; between machines the ratios cha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -203,3 +205,20 @@ RATES = Rates(
     pool_apart=1.15e-09,
     pool_store=9.72e-13,
 )
+
+_in_force = [RATES]
+
+
+def rates() -> Rates:
+    """Return the rates by which algorithms predict their time."""
+    return _in_force[-1]
+
+
+@contextmanager
+def given(others: Rates) -> Iterator[None]:
+    """Predict by `others` within the block, on all threads; for tests and calibration. What is chosen outside stays."""
+    _in_force.append(others)
+    try:
+        yield
+    finally:
+        _in_force.pop()

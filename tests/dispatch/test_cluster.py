@@ -151,10 +151,8 @@ async def test_refusals_are_those_of_the_pool(farm: Farm) -> None:
 async def test_deadline_stops_the_work(farm: Farm, tmp_path: Path) -> None:
     note = tmp_path / "note"
     async with working_cluster(farm, deadline=2) as cluster:
-        start = perf_counter()
         with pytest.raises(DeadlineExceeded, match="2 s"):
-            await cluster.run(order(b"spin " + str(note).encode()))
-        assert perf_counter() - start < PATIENCE
+            await asyncio.wait_for(cluster.run(order(b"spin " + str(note).encode())), PATIENCE)
         await until(lambda: gone(int(note.read_text())))
 
 

@@ -19,7 +19,7 @@ from service.engine.algorithms.forms import finite
 from service.engine.algorithms.phases import Axis, Phase
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
-from service.engine.algorithms.segments import Run, Segmented, wide_enough
+from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
 from service.engine.algorithms.short import binary_places, short_places
 from service.engine.algorithms.strips import (
     Cut,
@@ -30,8 +30,9 @@ from service.engine.algorithms.strips import (
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
+from service.engine.compiled import Kit
 from service.engine.geometry import Pair
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import factors
 
@@ -39,6 +40,13 @@ from service.engine.taps import factors
 @dataclass(frozen=True)
 class Polyphase:
     name: str = "polyphase"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        form = _form(task)
+        if form.factors is not None and _in_segments(form, task):
+            return (kit_of_segments(form.number),)
+        return (f"convolution {form.number}",)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, ConvTranspose2d)
@@ -56,10 +64,10 @@ class Polyphase:
             products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
             tap = separable_tap_seconds(form.number)
         return (
-            RATES.call
-            + form.cut.count * RATES.strip
-            + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
-            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * RATES.column_setup
+            rates().call
+            + form.cut.count * rates().strip
+            + form.cut.count * form.cut.highest * form.layout.pitch * rates().widen_sample
+            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
             + products * tap
             + storing_seconds(task.output.samples, form.planes)
         )
@@ -207,9 +215,9 @@ def _runs(axis: Axis, factor: Weights) -> list[Run]:
 
 def _dense_tap_seconds(number: Number) -> float:
     return {
-        "int16": RATES.direct_tap_short,
-        "float32": RATES.polyphase_tap,
-        "float64": RATES.polyphase_tap_double,
+        "int16": rates().direct_tap_short,
+        "float32": rates().polyphase_tap,
+        "float64": rates().polyphase_tap_double,
     }[number]
 
 

@@ -8,20 +8,33 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.tiles import tiles, workspace
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling
-from service.engine.rates import RATES
+from service.engine.compiled import Kit
+from service.engine.geometry import Padding, Shape
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 FEWEST_TERMS = 49
 """So many products make the rounding of a sum in float32 as large as that of a transform."""
 
 
+def _smallest() -> None:
+    """Filter a single sample by a kernel that is large enough."""
+    step = Conv2d(np.ones((1, 1, 7, 7)), padding=Padding(*[3] * 4))
+    Spectra().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32"), np.zeros((1, 1, 1), np.uint8), 1)
+
+
 class Spectra:
     name = "spectra"
+    kits = (Kit("spectra", 1, _smallest),)
+
+    def needs(self, task: Task) -> tuple[str, ...]:  # noqa: ARG002 -- one interface
+        return ("spectra",)
 
     def accepts(self, task: Task) -> bool:
         return _tiling(task) is not None
@@ -30,7 +43,7 @@ class Spectra:
         tiling = _tiling(task)
         if tiling is None or not isinstance(task.step, Conv2d):
             raise TypeError(f"no tiles for {task.step}")
-        return RATES.call + tiling.seconds(Needs.of(task, task.step))
+        return rates().call + tiling.seconds(Needs.of(task, task.step))
 
     def workspace(self, task: Task, threads: int) -> int:
         return workspace(task, threads)

@@ -13,7 +13,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import Grid, Piece, Step, as_slice, padding_bytes, parts
 from service.engine.algorithms.ground.sums import TAP_BYTES, add_up, groups, passes
 from service.engine.algorithms.short import binary_places, short_places
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors, factors_of
 
@@ -143,10 +143,10 @@ class Channels(NamedTuple):
                 else:
                     made = sum(passes(kernel[np.ix_(down.taps, across.taps)]) for kernel in self.weights)
                 calls, numbers = calls + made, numbers + made * rows * columns * planes
-        apart = RATES.ground_apart if horizontal.read > 1 else 1.0
+        apart = rates().ground_apart if horizontal.read > 1 else 1.0
         number_bytes = np.dtype(self.number).itemsize
         return self.grid.count * (
-            calls * RATES.ground_call
-            + numbers * number_bytes * RATES.ground_byte * apart
-            + height * width * self.count * RATES.ground_sample
+            calls * rates().ground_call
+            + numbers * number_bytes * rates().ground_byte * apart
+            + height * width * self.count * rates().ground_sample
         )

@@ -13,7 +13,7 @@ from service.engine.algorithms.ground.channels import Channels
 from service.engine.algorithms.ground.grids import Piece, padded
 from service.engine.algorithms.ground.sums import finished, storing_seconds
 from service.engine.arrays import stored
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import GradientMagnitude
 
 
@@ -25,7 +25,7 @@ class Magnitude:
 
     def seconds(self, task: Task) -> float:
         _, forms = _known(task)
-        return RATES.call + sum(form.seconds(task) + storing_seconds(task, 2.0) for form in forms)
+        return rates().call + sum(form.seconds(task) + storing_seconds(task, 2.0) for form in forms)
 
     def workspace(self, task: Task, threads: int) -> int:
         _, forms = _known(task)

@@ -27,13 +27,12 @@ from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.tilings import MOST_SPECTRA
 from service.engine.arrays import stored
 from service.engine.geometry import Pair
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 from service.engine.windows import Padded
 
-SIDES = sorted(
-    side for two, three, five in product(range(11), range(3), range(3)) if (side := 2**two * 3**three * 5**five) <= 1024
-)
+_SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
+SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
 """Of tiles: no large prime factor, for which the transform is slow."""
 MOST_POINTS = 1 << 20
 """Of a tile; beyond it no cache holds it."""
@@ -51,6 +50,13 @@ FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 EXACT_ERROR = 0.1
 """To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
+
+
+def _smallest() -> None:
+    """Filter a single sample by a kernel that is large enough."""
+    around = Padding(*[3] * 4)
+    step = Conv2d(np.ones((1, 1, 7, 7)), padding=around)
+    Fft().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32"), np.zeros((1, 1, 1), np.uint8), 1)
 
 
 class Tiling(NamedTuple):
@@ -71,6 +77,10 @@ class Tiling(NamedTuple):
 
 class Fft:
     name = "fft"
+    kits = (Kit("spectra", 1, _smallest),)
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return () if _single(task, _known(task)) is None else ("spectra",)
 
     def accepts(self, task: Task) -> bool:
         step = task.step
@@ -88,19 +98,19 @@ class Fft:
         step = _known(task)
         tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
-        point = RATES.fft_point_double * log2(tiling.points + 1) / 2
+        point = rates().fft_point_double * log2(tiling.points + 1) / 2
         points, kernels = tiling.tiles * tiling.points, outputs * per_group
         made = kernels if _spectra_bytes(step, tiling) > KEPT_BYTES else 0
         pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
-            RATES.call
-            + RATES.fft_tile * pieces
-            + RATES.fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
+            rates().call
+            + rates().fft_tile * pieces
+            + rates().fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
-            + points * step.out_channels * per_group * RATES.fft_product_double
+            + points * step.out_channels * per_group * rates().fft_product_double
             + made * tiling.points * point
-            + points * step.in_channels * RATES.plane_sample
-            + task.output.samples * RATES.fft_store
+            + points * step.in_channels * rates().plane_sample
+            + task.output.samples * rates().fft_store
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -239,30 +249,32 @@ def _kernels(step: Conv2d) -> Pair:
 
 def _tiling(task: Task, step: Conv2d) -> Tiling | None:
     out, view, stride = task.output, step.field_of_view, step.stride
-    return _least_work((out.height, out.width), view, stride)
+    return _least_work((out.height, out.width), view, stride, SIDES, rates().fft_tile / rates().fft_point_double)
 
 
 @lru_cache(1024)
-def _least_work(outputs: Pair, window: Pair, stride: Pair) -> Tiling | None:
-    """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
-    call = RATES.fft_tile / RATES.fft_point_double
+def _least_work(outputs: Pair, window: Pair, stride: Pair, sides: tuple[int, ...], call: float) -> Tiling | None:
+    """Choose the tile for which the transforms take the least time; None where the window is too wide for any.
+
+    A tile costs as much as `call` points beside its transforms.
+    """
 
     def work(tiling: Tiling) -> float:
         points = tiling.points * log2(tiling.points + 1)
         return tiling.tiles * (call + points * (1 if tiling.points <= CACHED_POINTS else OUT_OF_CACHE))
 
-    vertical, horizontal = (_sides(*axis) for axis in zip(outputs, window, stride, strict=True))
+    vertical, horizontal = (_sides(sides, *axis) for axis in zip(outputs, window, stride, strict=True))
     tilings = (Tiling(*zip(v, h, strict=True)) for v in vertical for h in horizontal)
     return min(tilings, key=work, default=None)
 
 
-def _sides(outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
+def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
     """List the sides of tiles worth a thought along one axis: (samples of a tile, results of a tile, tiles)."""
     needed = (outputs - 1) * stride + window
-    whole = [side for side in SIDES if side >= needed][:1]
-    parts = [side for side in SIDES if window <= side < needed]
-    sides = []
+    whole = [side for side in sides if side >= needed][:1]
+    parts = [side for side in sides if window <= side < needed]
+    axes = []
     for side in [*parts, *whole]:
         results = min((side - window) // stride + 1, outputs)
-        sides.append((side, results, ceil(outputs / results)))
-    return sorted(sides, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]
+        axes.append((side, results, ceil(outputs / results)))
+    return sorted(axes, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]

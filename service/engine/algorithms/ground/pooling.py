@@ -12,7 +12,7 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Pool
 from service.engine.windows import Padded
 
@@ -30,16 +30,16 @@ class Pooling:
 
     def seconds(self, task: Task) -> float:
         step, rows = _known(task)
-        sample = RATES.pool_byte if task.source == "uint8" and step.method == "max" else RATES.pool_number
+        sample = rates().pool_byte if task.source == "uint8" and step.method == "max" else rates().pool_number
         width = _span(step, 1, task.output.width)
         down = task.output.height * width * step.channels * step.size[0]
         across = task.output.samples * step.size[1]
         return (
-            RATES.call
-            + ceil(task.output.height / rows) * RATES.pool_strip
+            rates().call
+            + ceil(task.output.height / rows) * rates().pool_strip
             + down * sample
-            + across * (sample if step.stride[1] == 1 else RATES.pool_apart)
-            + (task.output.samples * RATES.pool_store if step.method == "average" else 0)
+            + across * (sample if step.stride[1] == 1 else rates().pool_apart)
+            + (task.output.samples * rates().pool_store if step.method == "average" else 0)
         )
 
     def workspace(self, task: Task, threads: int) -> int:

@@ -15,7 +15,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import Grid, Phase, Piece, Step, as_slice, every, padded, padding_bytes, parts
 from service.engine.algorithms.ground.sums import finished, storing_seconds
 from service.engine.arrays import stored
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, ConvTranspose2d
 
 MATRIX_BYTES = 1 << 20
@@ -40,11 +40,11 @@ class Products:
             laid += form.grid.rows * form.grid.columns * taps * task.shape.channels
         height, width = form.grid.window
         piece = (
-            height * width * task.shape.channels * RATES.ground_sample
-            + calls * RATES.ground_call
-            + laid * (RATES.ground_lay + form.outputs * RATES.ground_product)
+            height * width * task.shape.channels * rates().ground_sample
+            + calls * rates().ground_call
+            + laid * (rates().ground_lay + form.outputs * rates().ground_product)
         )
-        return RATES.call + form.grid.count * piece + storing_seconds(task, 2.0)
+        return rates().call + form.grid.count * piece + storing_seconds(task, 2.0)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

@@ -13,7 +13,7 @@ from service.engine.algorithms.ground.channels import Channels
 from service.engine.algorithms.ground.grids import Piece, padded
 from service.engine.algorithms.ground.sums import finished, storing_seconds
 from service.engine.arrays import stored
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, ConvTranspose2d
 
 
@@ -28,7 +28,7 @@ class Shifted:
 
     def seconds(self, task: Task) -> float:
         form = _form(task)
-        return RATES.call + form.seconds(task) + storing_seconds(task, form.divisor)
+        return rates().call + form.seconds(task) + storing_seconds(task, form.divisor)
 
     def workspace(self, task: Task, threads: int) -> int:
         return _form(task).workspace(task, threads)

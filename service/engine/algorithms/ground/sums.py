@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import every
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Weights
 
 
@@ -89,4 +89,4 @@ def finished(sums: NDArray[Any], divisor: float, bias: Weights | float, task: Ta
 def storing_seconds(task: Task, divisor: float) -> float:
     """Predict the time in which sums are divided, rounded, clipped and stored."""
     passes = 1 + (divisor != 1) + (np.dtype(task.target).kind == "u")
-    return task.output.samples * passes * RATES.ground_sample
+    return task.output.samples * passes * rates().ground_sample
