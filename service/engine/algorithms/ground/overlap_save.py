@@ -52,13 +52,6 @@ EXACT_ERROR = 0.1
 """To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
 
 
-def _smallest() -> None:
-    """Filter a single sample by a kernel that is large enough."""
-    around = Padding(*[3] * 4)
-    step = Conv2d(np.ones((1, 1, 7, 7)), padding=around)
-    Fft().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32"), np.zeros((1, 1, 1), np.uint8), 1)
-
-
 class Tiling(NamedTuple):
     """`side` samples of a tile, of which `outputs` results come; `grid` tiles along each axis."""
 
@@ -77,11 +70,6 @@ class Tiling(NamedTuple):
 
 class Fft:
     name = "fft"
-    kits = (Kit("spectra", 1, _smallest),)
-
-    def needs(self, task: Task) -> tuple[str, ...]:
-        return () if _single(task, _known(task)) is None else ("spectra",)
-
     def accepts(self, task: Task) -> bool:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
