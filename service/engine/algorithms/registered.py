@@ -5,12 +5,12 @@ from __future__ import annotations
 from service.engine.algorithms.base import CompiledAlgorithm
 from service.engine.algorithms.box import Box
 from service.engine.algorithms.direct import Direct
-from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.gradient import Gradient
 from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.separable import Separable
+from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.winograd import Winograd
 
 COMPILED: tuple[CompiledAlgorithm, ...] = (
@@ -19,7 +19,7 @@ COMPILED: tuple[CompiledAlgorithm, ...] = (
     Box(),
     Gradient(),
     Polyphase(),
-    Fft(),
+    Spectra(),
     Mixing(),
     Winograd(),
     Pointwise(),

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from service.engine.algorithms.base import Algorithm
 from service.engine.algorithms.ground.magnitude import Magnitude
+from service.engine.algorithms.ground.overlap_save import Fft
+from service.engine.algorithms.ground.pooling import Pooling
 from service.engine.algorithms.ground.products import Products
+from service.engine.algorithms.ground.restoration import Restoration
 from service.engine.algorithms.ground.shifted import Shifted
 
-GROUND: tuple[Algorithm, ...] = (Shifted(), Products(), Magnitude())
+GROUND: tuple[Algorithm, ...] = (
+    Shifted(),
+    Products(),
+    Fft(),
+    Magnitude(),
+    Pooling(),
+    Restoration(),
+)

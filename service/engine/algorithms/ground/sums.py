@@ -75,13 +75,14 @@ def add_up(window: NDArray[Any], taps: list[Group], steps: tuple[int, int], shap
 
 
 def finished(sums: NDArray[Any], divisor: float, bias: Weights | float, task: Task) -> NDArray[Any]:
-    """Divide the sums (h, w, channels) and add the bias of each channel, in the task's arithmetic if they are floats."""
-    number = np.dtype(task.arithmetic)
+    """Divide the sums (h, w, channels) and add the bias of each channel; floats in place, integers as the task says."""
+    number = sums.dtype if sums.dtype.kind == "f" else np.dtype(task.arithmetic)
+    place = sums if sums.dtype == number else None
     if divisor != 1:
-        sums = np.divide(sums, number.type(divisor), dtype=number)
+        sums = place = np.divide(sums, number.type(divisor), out=place, dtype=number)
     if np.any(bias):
         shift = float(np.max(bias)) if np.ptp(bias) == 0 else np.asarray(bias, number)
-        sums = np.add(sums, shift, dtype=number)
+        sums = np.add(sums, shift, out=place, dtype=number)
     return sums
 
 
