@@ -6,7 +6,7 @@ compiled for another level, are not there, and what would call them is not offer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
@@ -30,13 +30,14 @@ _complete = False
 _lock = Lock()
 
 
-def load() -> None:
-    """Take every kit that is on disk and not loaded yet; quick when there is nothing new."""
+def load(names: Collection[str] | None = None) -> None:
+    """Take every kit that is on disk and not loaded yet, or those named; quick when there is nothing new."""
     global _complete  # noqa: PLW0603 -- the state of the process
     with _lock:
         if _complete or not (warming := _warming()):
             return
-        missing = [kit for kit in warming.KITS if kit.name not in _loaded]
+        wanted = [kit for kit in warming.KITS if names is None or kit.name in names]
+        missing = [kit for kit in wanted if kit.name not in _loaded]
         _loaded.update(kit.name for kit in missing if warming.is_kept(kit))
         _complete = len(_loaded) == len(warming.KITS)
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Sample, Task
 from service.engine.errors import InvalidSpec
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.planner import BY_NAME
+
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from tests import oracle
@@ -154,7 +154,7 @@ def picture(shape: Shape, source: Sample, seed: int = 0) -> NDArray[Any]:
 
 def check(name: str, task: Task, threads: int = 1) -> None:
     image = picture(task.shape, task.source)
-    result = BY_NAME[name].apply(task, image, threads)
+    result = named(name).apply(task, image, threads)
     assert result.flags.c_contiguous
     if isinstance(task.step, Restore):
         assert_restores(task, image, result)
@@ -174,7 +174,7 @@ def assert_restores(task: Task, image: NDArray[Any], result: NDArray[Any]) -> No
 
 
 def accepting(task: Task) -> list[str]:
-    return [algorithm.name for algorithm in ALGORITHMS if algorithm.accepts(task)]
+    return [algorithm.name for algorithm in usable() if algorithm.accepts(task)]
 
 
 def is_exact(step: Step, source: Sample, arithmetic: Arithmetic) -> bool:
@@ -215,7 +215,7 @@ def test_sizes_that_hurt(shape: Pair, kernel: Pair) -> None:
             check(name, task)
 
 
-@pytest.mark.parametrize("name", [algorithm.name for algorithm in ALGORITHMS])
+@pytest.mark.parametrize("name", [algorithm.name for algorithm in usable()])
 def test_threads_do_not_change_the_result(name: str) -> None:
     kernel = np.random.default_rng(2).normal(size=(9, 9))
     column, row = kernel[0].copy(), kernel[1].copy()
@@ -236,8 +236,8 @@ def test_threads_do_not_change_the_result(name: str) -> None:
         shape = Shape(150, 331, step.in_channels)
         image = picture(shape, "uint8")
         task = Task(step, shape, "uint8", "float32", "float32")
-        if BY_NAME[name].accepts(task):
-            results = [BY_NAME[name].apply(task, image, threads) for threads in (1, 2, 3)]
+        if named(name).accepts(task):
+            results = [named(name).apply(task, image, threads) for threads in (1, 2, 3)]
             np.testing.assert_array_equal(results[0], results[1])
             np.testing.assert_array_equal(results[0], results[2])
             return
