@@ -49,10 +49,10 @@ def serve(
     """Serve over HTTP until a signal comes."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.dispatch.process import start_fork_server
 
-        start_fork_server()  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
         from service import server
 
         server.serve(chosen)
@@ -93,7 +93,7 @@ def run(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     image = read(source)
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         result = local.filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), chosen)
@@ -117,7 +117,7 @@ def plan(
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
@@ -128,7 +128,7 @@ def plan(
 def warm() -> None:
     """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
-    from service.cores import available_cores
+    from service.engine.cores import available_cores
     from service.engine.warm import warm as compile_loops
 
     compile_loops(available_cores())
@@ -150,7 +150,7 @@ def batch(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     given = {"scheduler": scheduler, "workers": workers}
     with good_settings(), refusals():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.batch import command
         from service.batch.sources import BadSources
 
@@ -170,6 +170,12 @@ def settings() -> None:
     names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
     for row in rows:
         typer.echo(f"{row.name:<{names}}  {row.value:<{values}}  {row.source}")
+
+
+def for_the_engine(chosen: Settings) -> Settings:
+    """Choose the processor level before anything imports NumPy; raises BadSettings."""
+    chosen.use_cpu()
+    return chosen
 
 
 def health_address(url: str | None) -> str:

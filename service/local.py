@@ -8,8 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from service import presets
-from service.cores import available_cores
 from service.engine import codecs
+from service.engine.cores import available_cores
 from service.engine.jobs import Answer, Buffer, Job
 from service.engine.pipeline import perform
 from service.routes.errors import NotFound

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,9 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms import ALGORITHMS
 from service.engine.algorithms.base import Task
+from service.engine.cores import available_cores
 
-THREADS = os.cpu_count() or 1
+THREADS = available_cores()
 """More than these are not used for one image; the memory is bounded for so many."""
 
 BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from io import BytesIO
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine import codecs
+from service.engine.cores import available_cores
 from service.engine.documents import image_info
 from service.engine.execute import Clock, execute
 from service.engine.jobs import Answer, Buffer
@@ -19,7 +19,7 @@ from service.engine.report import describe
 from service.engine.spec import parse
 
 Spec = Mapping[str, object]
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = available_cores()
 
 
 def filter_image(

@@ -28,14 +28,14 @@ MOST_PROCESSES = 4
 
 def warm(processes: int) -> None:
     """Run every loop once for each type it is compiled for; what is not kept is compiled in so many processes."""
-    missing = [part for part in PARTS if not _kept(part)]
+    missing = [part for part in PARTS if not kept(part)]
     if len(missing) > 1 and sys.platform == "linux" and can_be_kept():
         side_by_side(missing, min(processes, MOST_PROCESSES))
     for part in missing:
         part()
 
 
-def _kept(part: Part) -> bool:
+def kept(part: Part) -> bool:
     try:
         with only_what_is_kept():
             part()
