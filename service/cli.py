@@ -125,13 +125,22 @@ def plan(
 
 
 @app.command()
-def warm() -> None:
+def warm(progress: Annotated[bool, typer.Option("--progress", help="Print how many parts are done.")] = False) -> None:  # noqa: FBT002
     """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
     from service.engine.cores import available_cores
+    from service.engine.warm import PARTS
     from service.engine.warm import warm as compile_loops
 
-    compile_loops(available_cores())
+    if not progress:
+        compile_loops(available_cores())
+        return
+    os.nice(19)
+    for done in range(len(PARTS) + 1):
+        typer.echo(f"{done} {len(PARTS)}")
+        sys.stdout.flush()
+        if done < len(PARTS):
+            PARTS[done]()
 
 
 @app.command()

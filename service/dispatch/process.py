@@ -105,11 +105,11 @@ class WorkerProcess(asyncio.Protocol):
             process = CONTEXT.Process(target=worker.serve, args=arguments, kwargs=how, daemon=True)
             try:
                 await _aside.call(_launch, process, compiled)
+            except (EOFError, ConnectionError):
+                raise NotStarted("the engine ends the process that loads it", traceback.format_exc()) from None
             except OSError as error:
                 name = errno.errorcode.get(error.errno or 0, "")
                 raise NotStarted(f"no process can be started {name}".rstrip(), traceback.format_exc()) from error
-            except EOFError:
-                raise NotStarted("the engine ends the process that loads it", traceback.format_exc()) from None
             self._process = process
             theirs.close()
             loop = asyncio.get_running_loop()

@@ -38,10 +38,15 @@ def prove(perform: Callable[[Job, int], Result]) -> None:
 
 
 def png(rows: tuple[tuple[int, ...], ...]) -> bytes:
-    """Write 8-bit gray samples as a PNG without row filters."""
-    header = struct.pack("!IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
-    pixels = zlib.compress(b"".join(bytes((0, *row)) for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    """Write 8-bit gray samples as a PNG."""
+    return png_of(len(rows[0]), len(rows), b"".join(bytes((0, *row)) for row in rows))
+
+
+def png_of(width: int, height: int, lines: bytes) -> bytes:
+    """Write an 8-bit gray PNG of rows that are filtered, each with the number of its filter before it."""
+    header = struct.pack("!IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
 
 
 def samples(data: bytes) -> tuple[tuple[int, ...], ...]:

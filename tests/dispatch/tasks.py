@@ -49,6 +49,9 @@ def obey(job: Job, threads: int) -> Result:
         case b"crash":
             os.kill(os.getpid(), signal.SIGSEGV)
             body = b""
+        case b"kill":  # as the kernel does where memory is short
+            os.kill(os.getpid(), signal.SIGKILL)
+            body = b""
         case b"leave":
             raise SystemExit(3)
         case b"refuse":

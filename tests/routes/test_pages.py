@@ -70,7 +70,7 @@ async def test_head_is_get_without_its_body(serve: Serve) -> None:
 
 async def test_readiness_has_a_reason(serve: Serve, dispatcher: InProcess) -> None:
     async with serve() as client:
-        assert (await client.get("/readyz")).json() == {"status": "ready", "workers": 1}
+        assert (await client.get("/readyz")).json() == {"status": "ready", "workers": 1, "engine": None}
         dispatcher.status_now = replace(dispatcher.status_now, ready=False, reason="draining")
         answer = await client.get("/readyz")
         assert "draining" in refused(answer, 503, "not_ready")["detail"]
