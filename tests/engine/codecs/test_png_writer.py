@@ -9,12 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.engine.codecs import Compression, decode, encode_png, inspect, warm
+from service.engine.codecs import Compression, decode, encode_png, inspect
 from service.engine.limits import Limits
-from service.engine.loops import deflate
-from service.engine.loops.pixels import pack
 from service.engine.loops.png import _paeth, filter_rows
-from service.engine.loops.unfilter import unfilter_rows
 from tests.engine.codecs.samples import image_of, profile, saved, unfiltered
 
 SIZES = [(1, 1), (1, 41), (41, 1), (2, 2), (23, 19)]
@@ -135,21 +132,6 @@ def test_images_of_any_layout_and_without_leave_to_write_are_taken() -> None:
     assert encode_png(frozen) == plain
     assert encode_png(np.asfortranarray(image)) == plain
     assert encode_png(np.dstack([image, image])[:, :, :3]) == plain
-
-
-def test_after_warming_no_loop_is_compiled_again() -> None:
-    warm()
-    for dtype in (np.uint8, np.uint16):
-        for size in [*SIZES, MANY_STRIPS]:
-            for image in (image_of(*size, 3, dtype), np.asfortranarray(image_of(*size, 1, dtype))):
-                image.flags.writeable = False
-                data = encode_png(image, threads=2)
-                decode(memoryview(data), inspect(data, Limits()), 2)
-    for picture in (Image.new("RGB", (20, 30)), Image.new("CMYK", (20, 30))):
-        data = saved(picture, "JPEG")
-        decode(data, inspect(data, Limits()))
-    loops: list[Any] = [filter_rows, unfilter_rows, pack, deflate.code]
-    assert [len(loop.signatures) for loop in loops] == [1] * len(loops)
 
 
 def test_a_profile_is_written_when_it_is_given() -> None:
