@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.binary import binary_places
 from service.engine.errors import InvalidSpec
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape, conv_size, field_of_view, phases, transposed_size
 
@@ -28,7 +29,9 @@ class Reach:
     """How far the numbers of a step may go: |y| <= gain |x| + offset, each a sum of at most `terms` products.
 
     Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer
-    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact.
+    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact. `rim_places` and
+    `offset_places` are the binary places behind the point of what stands beyond the rim and of what is added to the
+    sums; None where these are no multiples of a power of two.
     """
 
     gain: float
@@ -38,6 +41,8 @@ class Reach:
     offset: float = 0.0
     rim: float = 0.0
     rounds: bool = False
+    rim_places: int | None = 0
+    offset_places: int | None = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +105,12 @@ class Conv2d:
         return Reach(
             gain=float(np.abs(self.weight).sum(axis=(1, 2, 3)).max()) / abs(self.divisor),
             terms=prod(self.weight.shape[1:]),
-            integral=_is_integral(self.weight) and _is_integral(self.bias) and float(self.padding_value).is_integer(),
+            integral=_is_integral(self.weight),
             divisor=self.divisor,
             offset=_largest(self.bias),
             rim=abs(self.padding_value),
+            rim_places=binary_places(np.array(self.padding_value)),
+            offset_places=_places(self.bias),
         )
 
     def output(self, shape: Shape) -> Shape:
@@ -150,7 +157,7 @@ class Conv2d:
 
 @dataclass(frozen=True, eq=False)
 class ConvTranspose2d:
-    """Scatter: y[o, v s + p d - padding, ...] += x[i, v, ...] weight[i, o, p, q], then + bias[o].
+    """Scatter: y[o, v s + p d - padding, ...] += x[i, v, ...] weight[i, o, p, q], then / divisor + bias[o].
 
     `weight` is (in, out / groups, kH, kW); (1, 1, kH, kW) with several groups is one kernel shared by all channels.
     `padding` is cropped from the output. `replicate` rows and columns of the rim are repeated at each side of the input
@@ -165,6 +172,7 @@ class ConvTranspose2d:
     output_padding: Pair = (0, 0)
     bias: Weights | None = None
     replicate: Pair = (0, 0)
+    divisor: float = 1.0
 
     @property
     def shared(self) -> bool:
@@ -212,7 +220,14 @@ class ConvTranspose2d:
             float(by_group[..., row, :][..., column].sum(axis=(1, 3, 4)).max()) for row in rows for column in columns
         )
         terms = per_group * max(map(len, rows)) * max(map(len, columns))
-        return Reach(gain, terms, _is_integral(self.weight) and _is_integral(self.bias), offset=_largest(self.bias))
+        return Reach(
+            gain / abs(self.divisor),
+            terms,
+            integral=_is_integral(self.weight),
+            divisor=self.divisor,
+            offset=_largest(self.bias),
+            offset_places=_places(self.bias),
+        )
 
     def output(self, shape: Shape) -> Shape:
         """Give the shape that comes of `shape`; raises InvalidSpec where nothing is left of it."""
@@ -254,8 +269,8 @@ class ConvTranspose2d:
     def on_alpha(self, opaque: float) -> ConvTranspose2d:  # noqa: ARG002 -- one interface
         """Give the step that scatters alpha where colour is weighted by it: the mean kernel, normalised to gain 1."""
         kernel = self.weight.sum(axis=(0, 1), keepdims=True) / (1 if self.shared else self.out_channels)
-        gain = 1.0 if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
-        return replace(self, weight=kernel / gain, groups=1, bias=None)
+        gain = self.divisor if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
+        return replace(self, weight=kernel, groups=1, bias=None, divisor=gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -429,6 +444,10 @@ Step = Conv2d | ConvTranspose2d | GradientMagnitude | Pool | Restore
 
 def _is_integral(numbers: Weights | None) -> bool:
     return numbers is None or bool(np.all(np.rint(numbers) == numbers))
+
+
+def _places(numbers: Weights | None) -> int | None:
+    return 0 if numbers is None else binary_places(numbers)
 
 
 def _second(weight: Weights) -> int:

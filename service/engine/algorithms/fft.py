@@ -50,7 +50,7 @@ FEWEST_TAPS = 81
 FEWEST_TERMS = 49
 """So many products make the rounding of a sum in float32 as large as that of a transform."""
 EXACT_ERROR = 0.1
-"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
+"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do. Of fractions, parts."""
 
 
 class Tiling(NamedTuple):
@@ -83,7 +83,7 @@ class Fft:
             tiling is not None
             and tiling.points <= MOST_POINTS
             and _spectra_bytes(step, tiling) <= MOST_SPECTRA
-            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR)
+            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR * 2.0**-task.places)
         )
 
     def seconds(self, task: Task) -> float:
@@ -171,7 +171,8 @@ class Fft:
 def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
     if task.exact:
-        np.rint(sums, out=sums)
+        np.rint(np.multiply(sums, 2.0**task.places, out=sums), out=sums)
+        np.multiply(sums, 2.0**-task.places, out=sums)
     for plane, channel in zip(sums, range(place.shape[2])[channels], strict=True):
         bias = 0.0 if step.bias is None else float(step.bias[channel])
         target = place[:, :, channel]
@@ -228,7 +229,7 @@ def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:
         largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
         size = reach.gain * abs(reach.divisor) * largest
     else:
-        size = 2.0**24 if task.arithmetic == "float32" else float("inf")
+        size = 2.0 ** (24 - task.places) if task.arithmetic == "float32" else float("inf")
     return 1e-15 * log2(tiling.points + 1) * size
 
 

@@ -13,9 +13,10 @@ from service.engine.algorithms.forms import Form, finite
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.segments import Run, Segmented, wide_enough
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
+from service.engine.binary import binary_places
 from service.engine.rates import RATES
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors
