@@ -149,10 +149,11 @@ class Conv2d:
 
         Outside the image there is nothing ("zeros": alpha 0), or a colour ("constant": alpha `opaque`).
         """
-        kernel = self.weight.sum(axis=(0, 1), keepdims=True) / (1 if self.shared else self.out_channels)
+        kernel = self.weight.sum(axis=(0, 1), keepdims=True)
+        kernels = 1 if self.shared else self.out_channels
         outside = opaque if self.padding_mode == "constant" else 0.0
-        divisor = self.divisor if self.sums_to_zero else float(kernel.sum())
-        return replace(self, weight=kernel, groups=1, bias=None, divisor=divisor, padding_value=outside)
+        divisor = self.divisor * kernels if self.sums_to_zero else float(kernel.sum())
+        return replace(self, weight=kernel, groups=1, bias=None, divisor=divisor, padding_value=outside, factors=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,8 +269,9 @@ class ConvTranspose2d:
 
     def on_alpha(self, opaque: float) -> ConvTranspose2d:  # noqa: ARG002 -- one interface
         """Give the step that scatters alpha where colour is weighted by it: the mean kernel, normalised to gain 1."""
-        kernel = self.weight.sum(axis=(0, 1), keepdims=True) / (1 if self.shared else self.out_channels)
-        gain = self.divisor if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
+        kernel = self.weight.sum(axis=(0, 1), keepdims=True)
+        kernels = 1 if self.shared else self.out_channels
+        gain = self.divisor * kernels if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
         return replace(self, weight=kernel, groups=1, bias=None, divisor=gain)
 
 
@@ -340,6 +342,7 @@ class Pool:
     bias: ClassVar[None] = None
     parameters: ClassVar[int] = 0
     bias_parameters: ClassVar[int] = 0
+    sums_to_zero: ClassVar[bool] = False
 
     @property
     def in_channels(self) -> int:
@@ -354,24 +357,19 @@ class Pool:
         return _field_of_view(self.size, self.dilation)
 
     @property
-    def sums_to_zero(self) -> bool:
-        """The largest is no weighted sum: there alpha is copied, as for the kernels that sum to zero."""
-        return self.method == "max"
-
-    @property
     def reach(self) -> Reach:
         terms = self.size[0] * self.size[1]
         return Reach(1.0, terms, integral=True, divisor=1.0 if self.method == "max" else float(terms))
 
     def output(self, shape: Shape) -> Shape:
-        return self._window().output(shape)
+        return self.window().output(shape)
 
     def macs(self, shape: Shape) -> int:
         """Count the samples looked at: comparisons or additions."""
         return self.output(shape).samples * self.size[0] * self.size[1]
 
     def centres(self, shape: Shape) -> Centres:
-        return self._window().centres(shape)
+        return self.window().centres(shape)
 
     def scaled(self, unit: float) -> Pool:  # noqa: ARG002 -- one interface: a pool has no constants
         return self
@@ -379,7 +377,8 @@ class Pool:
     def on_alpha(self, opaque: float) -> Pool:  # noqa: ARG002 -- one interface
         return replace(self, channels=1)
 
-    def _window(self) -> Conv2d:
+    def window(self) -> Conv2d:
+        """Give the convolution that sums the samples of each window."""
         kernel = np.broadcast_to(np.float64(1), (1, 1, *self.size))
         return Conv2d(kernel, self.channels, self.stride, self.dilation, self.padding)
 
@@ -397,7 +396,6 @@ class Restore:
 
     bias: ClassVar[None] = None
     bias_parameters: ClassVar[int] = 0
-    sums_to_zero: ClassVar[bool] = True
 
     @property
     def in_channels(self) -> int:
@@ -410,6 +408,10 @@ class Restore:
     @property
     def parameters(self) -> int:
         return prod(self.psf.shape)
+
+    @property
+    def sums_to_zero(self) -> bool:
+        return _is_zero_sum(self.psf)
 
     @property
     def field_of_view(self) -> Pair:
@@ -436,7 +438,17 @@ class Restore:
         return self
 
     def on_alpha(self, opaque: float) -> Restore:  # noqa: ARG002 -- one interface
-        return replace(self, channels=1)
+        """Give the step that restores alpha where colour is weighted by it, normalised to gain 1.
+
+        A psf `gain` times as large makes results that are so many times smaller, if the noise is counted alike.
+        """
+        total = float(self.psf.sum())
+        if self.method == "richardson_lucy" or self.sums_to_zero:
+            return replace(self, channels=1)
+        if self.method == "inverse":
+            return replace(self, channels=1, psf=self.psf / total)
+        gain = total / (total * total + self.noise_to_signal)
+        return replace(self, channels=1, psf=self.psf * gain, noise_to_signal=self.noise_to_signal * gain * gain)
 
 
 Step = Conv2d | ConvTranspose2d | GradientMagnitude | Pool | Restore
