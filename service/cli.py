@@ -147,8 +147,6 @@ def warm(
             raise typer.Exit(NOT_HERE) from None
 
 
-
-
 @app.command()
 def batch(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder, a glob in quotes, or a file of paths.")],

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms import phases
-from service.engine.algorithms.base import Task
 from service.engine.geometry import Shape, field_of_view
 from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.windows import Padded
@@ -161,9 +160,7 @@ def _axes(step: Step, shape: Shape) -> tuple[Axis, Axis]:
         return vertical, horizontal
     vertical, horizontal = (
         Axis(
-            tuple(
-                Phase(phase.taps, tuple(shift - axis.begin for shift in phase.shifts)) for phase in axis.phases
-            ),
+            tuple(Phase(phase.taps, tuple(shift - axis.begin for shift in phase.shifts)) for phase in axis.phases),
             outputs,
             1,
             stride,

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.ground.grids import Grid, Phase, Piece, Step, as_slice, every, padded, padding_bytes, parts
+from service.engine.algorithms.ground.grids import (
+    Grid,
+    Phase,
+    Piece,
+    Step,
+    as_slice,
+    every,
+    padded,
+    padding_bytes,
+    parts,
+)
 from service.engine.algorithms.ground.sums import finished, storing_seconds
 from service.engine.arrays import stored
 from service.engine.rates import rates
@@ -63,13 +73,12 @@ class Products:
         source, result = padded(form.step, image), np.empty(task.output, task.target)
         weights = form.weights()
         bias = 0.0 if form.step.bias is None else form.step.bias
-        divisor = form.step.divisor if isinstance(form.step, Conv2d) else 1.0
 
         def compute(piece: Piece) -> None:
             window = np.empty((*form.grid.window, task.shape.channels), form.number)
             form.grid.read(source, piece, window)
             for rows, columns, sums in form.sums(window, weights, piece):
-                stored(finished(sums, divisor, bias, task), task.target, result[rows, columns])
+                stored(finished(sums, form.step.divisor, bias, task), task.target, result[rows, columns])
 
         parallel.each(compute, form.grid.pieces(), threads)
         return result
@@ -104,7 +113,9 @@ class _Form(NamedTuple):
         """Give the sums (h, w, out) of some pixels of each phase after the other, and the rows and columns they fill."""
         groups, vertical, horizontal = self.step.groups, self.grid.vertical, self.grid.horizontal
         grouped = window.reshape(*window.shape[:2], groups, self.inputs)
-        for (down, rows), (across, columns) in product(parts(vertical, piece.top, piece.height), parts(horizontal, piece.left, piece.width)):
+        for (down, rows), (across, columns) in product(
+            parts(vertical, piece.top, piece.height), parts(horizontal, piece.left, piece.width)
+        ):
             matrix = weights[down, across]
             offsets = list(product(down.offsets, across.offsets))
             high, wide = self.block(len(offsets))
