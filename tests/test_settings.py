@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import available_cores
+from service.engine.cores import available_cores
 from service.settings import BadSettings, Settings
 
 

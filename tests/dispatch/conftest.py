@@ -12,7 +12,7 @@ from tests.dispatch.tasks import obey
 
 Pools = Callable[..., AbstractAsyncContextManager[WorkerPool]]
 PATIENCE = 20.0
-FIRST_START = 300.0  # may have to compile the loops
+FIRST_START = 300.0
 
 
 @pytest.fixture

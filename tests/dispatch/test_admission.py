@@ -39,7 +39,7 @@ async def test_full_queue_refuses_at_once() -> None:
     with pytest.raises(QueueFull, match="2 jobs are waiting, of at most 2") as refusal:
         await queue.enter(1, 5)
     assert refusal.value.retry_after >= 1
-    queue.dismiss(ShuttingDown("over", 1))
+    queue.close(ShuttingDown("over", 1))
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -129,7 +129,7 @@ async def test_cores_are_shared_out() -> None:
         await queue.enter(1, 5)
     tasks = await waiting(queue, *[1] * 8)
     assert queue.threads() == 1
-    queue.dismiss(ShuttingDown("over", 1))
+    queue.close(ShuttingDown("over", 1))
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

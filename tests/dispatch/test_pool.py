@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import available_cores
+from service.engine.cores import available_cores
 from service.dispatch.errors import DeadlineExceeded, JobFailed, QueueFull, ShuttingDown, WorkerCrashed
 from service.dispatch.pool import WorkerPool
 from service.engine.errors import Fault, InvalidSpec, MemoryLimit

@@ -252,8 +252,7 @@ def test_memory_that_a_worker_keeps_is_given_back() -> None:
 
 
 def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
-    room = Room(1000, WorkerPool(1, 1, 1, 1, 1).status)
-    room.most = 2500
+    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).status)
     with room.upload() as first:
         first.grow(1500)
         with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:
