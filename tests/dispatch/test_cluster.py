@@ -30,10 +30,10 @@ from service.engine.jobs import Job, Result
 from service.engine.limits import Limits
 from service.engine.pipeline import perform
 from service.settings import BadSettings, Settings
-from tests.dispatch.conftest import FIRST_START, PATIENCE, until
 from tests.dispatch.tasks import obey, order
-from tests.dispatch.test_pool import gone
 from tests.live import ROOT, serving
+from tests.processes import gone
+from tests.waiting import FIRST_START, PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
