@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
-from tests.live import live
+from service.engine import compiled, levels
+
+LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba
+if os.environ.get("CONVSERVE_COMPILE") != "off":
+    compiled.load()
+
+from tests.live import live  # noqa: E402
 
 __all__ = ["live"]
 
@@ -22,6 +31,23 @@ LONG = (
     "tests/docs/test_docs.py",
 )
 """Files that take more than 10 s, the longest first."""
+
+
+def pytest_report_header() -> str:
+    return f"processor level {LEVEL}, compiled floor {compiled.share():.0%}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_is_compiled_in_tests() -> Iterator[None]:
+    """Let a test fail that calls a loop which no kit has; the floor is whole, or is not there at all."""
+    if os.environ.get("CONVSERVE_COMPILE") == "off":
+        yield
+        return
+    assert compiled.share() == 1, "run `convserve warm` first, as `make test` does"
+    from service.engine.loops.compiler import only_what_is_kept  # noqa: PLC0415 (imports numba)
+
+    with only_what_is_kept():
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -108,6 +108,20 @@ class Rates:
     pointwise_store: float
     """To round, clip and store one."""
 
+    # The ground floor: NumPy.
+    ground_call: float
+    """Of one call of NumPy, however small."""
+    ground_byte: float
+    """To read and write one byte of the sums in one pass."""
+    ground_apart: float
+    """How many times as long a pass takes where samples stand apart."""
+    ground_sample: float
+    """To bring one sample into a piece, or to divide, round or store one."""
+    ground_lay: float
+    """To lay out one sample for a product of matrices."""
+    ground_product: float
+    """Of one product in a product of matrices."""
+
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
     """To read one from a PNG."""
@@ -177,6 +191,12 @@ RATES = Rates(
     pointwise_sum=6.26e-11,
     pointwise_weave=6.75e-13,
     pointwise_store=4.17e-11,
+    ground_call=1.20e-06,
+    ground_byte=3.70e-11,
+    ground_apart=2.50e+00,
+    ground_sample=2.50e-10,
+    ground_lay=5.50e-10,
+    ground_product=2.50e-11,
     png_read_byte=1.45e-09,
     png_write_byte=1.10e-09,
     pool_strip=2.34e-05,

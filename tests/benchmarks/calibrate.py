@@ -26,7 +26,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from service.engine import codecs, rates
-from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape
@@ -250,7 +250,7 @@ def main(only: list[str]) -> None:
     measurements = [
         measure(algorithm, task)
         for task in tasks()
-        for algorithm in ALGORITHMS
+        for algorithm in usable()
         if (not only or algorithm.name in only) and algorithm.accepts(task) and algorithm.seconds(task) < 3
     ]
     fitted = fit(measurements, moving())

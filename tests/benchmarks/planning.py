@@ -52,7 +52,7 @@ def measured(task: Task) -> dict[str, float]:
             break
         for way in ways:
             start = thread_time()
-            planner.BY_NAME[way].apply(task, image, 1)
+            named(way).apply(task, image, 1)
             taken = thread_time() - start
             least[way], spent = min(least[way], taken), spent + taken
     return least

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form
+from service.engine.algorithms.forms import Form, kit_of
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
+from service.engine.compiled import Kit
 from service.engine.precision import EXACT_BELOW
 from service.engine.rates import rates
 from service.engine.steps import Conv2d
@@ -24,6 +25,10 @@ EXACT = {"float32": EXACT_BELOW, "float64": 2.0**53}
 @dataclass(frozen=True)
 class Box:
     name: str = "box"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (kit_of(_form(task)),)
 
     def accepts(self, task: Task) -> bool:
         """Accept integers whose sums the floats hold exactly: sums that run on would gather errors."""

@@ -92,6 +92,11 @@ class Form(NamedTuple):
         )
 
 
+def kit_of(form: Form) -> str:
+    """Name the part of the loops that sums strips."""
+    return f"convolution {form.number}"
+
+
 def tap_seconds(number: Number, *, mixed: bool = False) -> float:
     """Predict the time of one product; `mixed` says that a sum goes over several channels."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import ceil
 from typing import Any, NamedTuple
@@ -16,9 +17,23 @@ from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
 from service.engine.arrays import aligned, bytes_in
 from service.engine.borders import indices
+from service.engine.compiled import Kit
 from service.engine.geometry import field_of_view
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import FEW, HALF, MANY, NARROW, RUN, RUNS, WHOLE, Lines, Place, Weights, mix
+from service.engine.loops.mixing import (
+    FEW,
+    HALF,
+    MANY,
+    NARROW,
+    RUN,
+    RUNS,
+    WHOLE,
+    Lines,
+    Place,
+    Weights,
+    compile_for,
+    mix,
+)
 from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
@@ -158,6 +173,13 @@ class Form:
 
 class Mixing:
     name = "mixing"
+    kits = (
+        Kit("mixing float32", 2, partial(compile_for, np.float32)),
+        Kit("mixing float64", 3, partial(compile_for, np.float64)),
+    )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (f"mixing {task.arithmetic}",)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, Conv2d) and not task.step.shared

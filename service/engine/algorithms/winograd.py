@@ -7,6 +7,7 @@ convolutional neural networks" (2016), section 5.1. See loops/mixing.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -20,9 +21,10 @@ from service.engine.algorithms.strips import SLACK, source_bytes
 from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.arrays import CACHE_LINE, aligned, before_line, bytes_in
 from service.engine.borders import OUTSIDE, indices
+from service.engine.compiled import Kit
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.mixing import Lines, Place, Weights
-from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, mix_tiles
+from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, compile_for, mix_tiles
 from service.engine.precision import EXACT_BELOW
 from service.engine.rates import rates
 from service.engine.steps import Conv2d
@@ -97,6 +99,13 @@ class Form(NamedTuple):
 
 class Winograd:
     name = "winograd"
+    kits = (
+        Kit("winograd float32", 2, partial(compile_for, np.float32)),
+        Kit("winograd float64", 3, partial(compile_for, np.float64)),
+    )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (f"winograd {task.arithmetic}",)
 
     def accepts(self, task: Task) -> bool:
         step = task.step

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.planner import BY_NAME
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from tests import oracle
 from tests.engine.algorithms import drawn
@@ -88,7 +87,7 @@ def picture(shape: Shape, source: Sample, seed: int = 0) -> NDArray[Any]:
 
 def check(name: str, task: Task, threads: int = 1, image: NDArray[Any] | None = None) -> None:
     image = picture(task.shape, task.source) if image is None else image
-    result = BY_NAME[name].apply(task, image, threads)
+    result = named(name).apply(task, image, threads)
     assert result.flags.c_contiguous
     if isinstance(task.step, Restore):
         assert_restores(task, image, result)
@@ -108,7 +107,7 @@ def assert_restores(task: Task, image: NDArray[Any], result: NDArray[Any]) -> No
 
 
 def accepting(task: Task) -> list[str]:
-    return [algorithm.name for algorithm in ALGORITHMS if algorithm.accepts(task)]
+    return [algorithm.name for algorithm in usable() if algorithm.accepts(task)]
 
 
 @pytest.mark.parametrize("kind", STEPS)
@@ -136,7 +135,7 @@ def test_sizes_that_hurt(shape: Pair, kernel: Pair) -> None:
             check(name, task)
 
 
-@pytest.mark.parametrize("name", [algorithm.name for algorithm in ALGORITHMS])
+@pytest.mark.parametrize("name", [algorithm.name for algorithm in usable()])
 def test_threads_do_not_change_the_result(name: str) -> None:
     kernel = np.random.default_rng(2).normal(size=(9, 9))
     column, row = kernel[0].copy(), kernel[1].copy()
@@ -161,9 +160,9 @@ def test_threads_do_not_change_the_result(name: str) -> None:
         image = picture(shape, "uint8")
         for target in get_args(Sample):
             task = Task(step, shape, "uint8", target, "float32")
-            if BY_NAME[name].accepts(task):
+            if named(name).accepts(task):
                 accepted += 1
-                results = [BY_NAME[name].apply(task, image, threads) for threads in (1, 2, 3)]
+                results = [named(name).apply(task, image, threads) for threads in (1, 2, 3)]
                 np.testing.assert_array_equal(results[0], results[1])
                 np.testing.assert_array_equal(results[0], results[2])
     assert accepted, "it accepts none of these"

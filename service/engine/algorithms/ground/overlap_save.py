@@ -4,7 +4,7 @@ A tile of L samples a side, transformed, times the conjugate spectrum of the ker
 the L - window + 1 positions at which the window does not wrap around. After A. V. Oppenheim and R. W. Schafer,
 "Discrete-Time Signal Processing", section 8.7.3.
 
-Pictures are transformed in float32 by loops of our own (tiles.py), what must be more exact in float64 by SciPy.
+SciPy transforms in float64.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from service.engine import parallel
-from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.ground.products import Products
+from service.engine.algorithms.ground.shifted import Shifted
+from service.engine.algorithms.ground.sums import finished
 from service.engine.algorithms.ready import KEPT_BYTES, ready
-from service.engine.algorithms.tiles import tiles, workspace
-from service.engine.algorithms.tilings import MOST_SPECTRA, Needs, best_tiling
-from service.engine.borders import indices
+from service.engine.algorithms.tilings import MOST_SPECTRA
+from service.engine.arrays import stored
 from service.engine.geometry import Pair
-from service.engine.loops.planes import gather, store_integers
 from service.engine.rates import rates
 from service.engine.steps import Conv2d
+from service.engine.windows import Padded
 
 _SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
 SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
@@ -44,10 +44,10 @@ OUT_OF_CACHE = 1.5
 """So much longer a point takes in a larger tile: 1.2 times with the machine to itself, 2 times without."""
 BATCH = 4
 """Channels transformed in one call."""
+STORED_NUMBERS = 1 << 15
+"""Of each plane, rounded and stored at once: they stay in a cache meanwhile."""
 FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
-FEWEST_TERMS = 49
-"""So many products make the rounding of a sum in float32 as large as that of a transform."""
 EXACT_ERROR = 0.1
 """To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
 
@@ -70,13 +70,10 @@ class Tiling(NamedTuple):
 
 class Fft:
     name = "fft"
-
     def accepts(self, task: Task) -> bool:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
             return False
-        if _single(task, step) is not None:
-            return True
         tiling = _tiling(task, step)
         return (
             tiling is not None
@@ -87,8 +84,6 @@ class Fft:
 
     def seconds(self, task: Task) -> float:
         step = _known(task)
-        if (single := _single(task, step)) is not None:
-            return rates().call + single.seconds(Needs.of(task, step))
         tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
         point = rates().fft_point_double * log2(tiling.points + 1) / 2
@@ -108,8 +103,6 @@ class Fft:
 
     def workspace(self, task: Task, threads: int) -> int:
         step = _known(task)
-        if _single(task, step) is not None:
-            return workspace(task, threads)
         tiling = _tiles(task, step)
         batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
@@ -119,19 +112,14 @@ class Fft:
         spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
         need = spectra + threads * own + positions + (1 << 16)
-        return max(need, Direct().workspace(task, threads)) if task.source.startswith("float") else need
+        return max(need, _by_taps(step).workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step = _known(task)
-        if _single(task, step) is not None:
-            return tiles(task).apply(image, threads)
         if image.dtype.kind == "f" and not _is_finite(image):
-            return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
+            return _by_taps(step).apply(task, image, threads)  # a transform would spread NaN over the tile
         tiling = _tiles(task, step)
-        mode = step.padding_mode
-        value = float(step.padding_value) if mode == "constant" else 0.0
-        rows = indices(image.shape[0], step.padding.vertical, mode)
-        columns = indices(image.shape[1], step.padding.horizontal, mode)
+        padded = Padded.of(image, step.padding, step.padding_mode, step.padding_value)
         spectra = _spectra(task)
         result = np.empty(task.output, task.target)
         per_group, outputs = step.weight.shape[1], step.out_channels // step.groups
@@ -146,8 +134,8 @@ class Fft:
             sums: list[NDArray[Any]] = []
             for channel in range(per_group):
                 tile = np.empty((batch.stop - batch.start, *tiling.side))
-                source = rows[top : top + tiling.side[0]], columns[left : left + tiling.side[1]]
-                gather(image, *source, value, group * per_group + channel, per_group, tile)
+                channels = slice(group * per_group + channel, batch.stop * per_group, per_group)
+                padded.window(top, left, tile.transpose(1, 2, 0), channels)
                 spectrum = fft.rfft2(tile)
                 for output in range(outputs):
                     kernel = kernels[:, output, channel]
@@ -169,15 +157,18 @@ class Fft:
 
 def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
-    if task.exact:
-        np.rint(sums, out=sums)
-    for plane, channel in zip(sums, range(place.shape[2])[channels], strict=True):
-        bias = 0.0 if step.bias is None else float(step.bias[channel])
-        target = place[:, :, channel]
-        if target.dtype.kind == "u":
-            store_integers(plane, float(step.divisor), bias, float(np.iinfo(target.dtype).max), target)
-        else:
-            target[...] = plane / step.divisor + bias
+    bias = 0.0 if step.bias is None else step.bias[channels]
+    rows = max(1, STORED_NUMBERS // sums.shape[2])
+    for top in range(0, sums.shape[1], rows):
+        some = sums[:, top : top + rows]
+        if task.exact:
+            np.rint(some, out=some)
+        results = finished(some.transpose(1, 2, 0), step.divisor, bias, task)
+        stored(results, task.target, place[top : top + rows, :, channels])
+
+
+def _by_taps(step: Conv2d) -> Shifted | Products:
+    return Shifted() if step.weight.shape[1] == 1 else Products()
 
 
 @ready
@@ -202,18 +193,6 @@ def _is_finite(image: NDArray[Any]) -> bool:
     """Say whether all samples are numbers; a sum tells without a mask as large as the image."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(image.sum(dtype=np.float64)))
-
-
-def _single(task: Task, step: Conv2d) -> tilings.Tiling | None:
-    """Give the tiles of float32 where these will do.
-
-    The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
-    enough for pictures only, where the largest is known.
-    """
-    few = prod(step.weight.shape[1:]) < FEWEST_TERMS
-    if task.arithmetic != "float32" or task.exact or few or not _of_picture(task):
-        return None
-    return best_tiling(Needs.of(task, step))
 
 
 def _of_picture(task: Task) -> bool:

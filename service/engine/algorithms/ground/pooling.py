@@ -12,7 +12,6 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding
-from service.engine.loops.planes import store_integers
 from service.engine.rates import rates
 from service.engine.steps import Pool
 from service.engine.windows import Padded
@@ -111,12 +110,8 @@ def _sum_type(task: Task, step: Pool) -> np.dtype[Any]:
 def _divide(sums: NDArray[Any], step: Pool, task: Task, place: NDArray[Any]) -> None:
     """Put the means into `place` (h, w, C)."""
     number = np.dtype(task.arithmetic)
-    window = number.type(step.size[0] * step.size[1])
-    if place.dtype.kind == "u":
-        flat = sums.astype(number, copy=False).reshape(len(sums), -1)
-        store_integers(flat, window, number.type(0), number.type(np.iinfo(place.dtype).max), place.reshape(flat.shape))
-    else:
-        np.divide(sums, window, out=place, dtype=number, casting="same_kind")
+    means = np.divide(sums, number.type(step.size[0] * step.size[1]), dtype=number)
+    stored(means, place.dtype, place)
 
 
 def _taps(tap: int, step: Pool, axis: int, outputs: int) -> slice:
