@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.waiting import wait_until
+import pytest
+
+from tests.waiting import PATIENCE, wait_until
 
 
 def children(pid: int) -> list[int]:
@@ -63,6 +66,40 @@ def one_processor() -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def needs_fork(test: Callable[[], None]) -> Callable[[], None]:
+    """Mark a test that forks: what is warned of, a fork beside threads, is what it is about."""
+    there = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+    marked: Callable[[], None] = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")(there(test))
+    return marked
+
+
+def in_a_fork(work: Callable[..., None], *arguments: object) -> None:
+    """Do `work` in a process forked from this one: it has what is loaded here, and none of the threads."""
+    child = multiprocessing.get_context("fork").Process(target=work, args=arguments)
+    child.start()
+    child.join(PATIENCE)
+    child.kill()
+    assert child.exitcode == 0
+
+
+def keeping_away(work: Callable[[], None]) -> None:
+    """Do `work` on each processor in turn, and see that the threads that help are told to leave that one alone.
+
+    They are not moved: what they are told is looked at, and that there is one processor more than this machine has.
+    """
+    before, told = os.sched_getaffinity(0), list[set[int]]()
+    allowed = {*before, max(before) + 1}
+    move = os.sched_setaffinity
+    for processor in before:
+        move(0, {processor})
+        os.sched_getaffinity = lambda _: allowed
+        os.sched_setaffinity = lambda thread, processors: told.append(set(processors))
+        told.clear()
+        work()
+        assert told, "nobody was told"
+        assert all(processors == allowed - {processor} for processors in told)
 
 
 def _is_of_fork_server(pid: int) -> bool:
