@@ -418,7 +418,9 @@ def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int
             here += length
     place, held, bits = _append(out, place, held, bits, codes[_END] & _CODE, codes[_END] >> _LENGTH)
     _put_word(out, place, held)
-    _put_word(out, place + 8, np.uint64(0))
-    place += np.int64((bits + np.uint64(3 + 7)) >> np.uint64(3))
+    whole = bits >> np.uint64(3)  # bytes of what is held: behind them there are fewer than 8 bits, and then zeros
+    place += np.int64(whole)
+    _put_word(out, place, held >> (whole << np.uint64(3)))
+    place += np.int64(((bits & np.uint64(7)) + np.uint64(3 + 7)) >> np.uint64(3))
     _put_word(out, place, np.uint64(0xFFFF0000))
     return place + 4

@@ -67,6 +67,10 @@ class Channels(NamedTuple):
         return cls(step, grid, task.shape.channels, number, places or 0, kernels, found, task.source.startswith("f"))
 
     @property
+    def nbytes(self) -> int:
+        return self.weights.nbytes
+
+    @property
     def interleaved(self) -> bool:
         return self.step.shared and self.grid.horizontal.read == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.channels import Channels
 from service.engine.algorithms.ground.grids import Piece, padded
 from service.engine.algorithms.ground.sums import finished, storing_seconds
+from service.engine.algorithms.ready import ready
 from service.engine.arrays import stored
 from service.engine.rates import rates
 from service.engine.steps import GradientMagnitude
@@ -24,15 +25,15 @@ class Magnitude:
         return isinstance(task.step, GradientMagnitude)
 
     def seconds(self, task: Task) -> float:
-        _, forms = _known(task)
+        forms = _forms(task)
         return rates().call + sum(form.seconds(task) + storing_seconds(task, 2.0) for form in forms)
 
     def workspace(self, task: Task, threads: int) -> int:
-        _, forms = _known(task)
+        forms = _forms(task)
         return max(form.workspace(task, threads, together=2) for form in forms)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        step, (across, down) = _known(task)
+        step, (across, down) = _known(task), _forms(task)
         source, result = padded(step.x, image), np.empty(task.output, task.target)
 
         def compute(piece: Piece) -> None:
@@ -54,12 +55,26 @@ def _slope(sums: NDArray[Any], form: Channels, task: Task) -> NDArray[Any]:
     return finished(sums, form.divisor, bias, task).astype(task.arithmetic, copy=False)
 
 
-def _known(task: Task) -> tuple[GradientMagnitude, tuple[Channels, Channels]]:
+class _Forms(NamedTuple):
+    across: Channels
+    down: Channels
+
+    @property
+    def nbytes(self) -> int:
+        return self.across.nbytes + self.down.nbytes
+
+
+@ready
+def _forms(task: Task) -> _Forms:
     """Lay out both derivatives alike: they share a geometry, and the samples of a piece."""
-    step = task.step
-    if not isinstance(step, GradientMagnitude):
-        raise TypeError(f"no gradient in a {type(step).__name__}")
-    across, down = Channels.of(task, step.x), Channels.of(task, step.y)
-    if across.number != down.number:
-        across, down = Channels.of(task, step.x, short=False), Channels.of(task, step.y, short=False)
-    return step, (across, down)
+    step = _known(task)
+    forms = _Forms(Channels.of(task, step.x), Channels.of(task, step.y))
+    if forms.across.number == forms.down.number:
+        return forms
+    return _Forms(Channels.of(task, step.x, short=False), Channels.of(task, step.y, short=False))
+
+
+def _known(task: Task) -> GradientMagnitude:
+    if not isinstance(task.step, GradientMagnitude):
+        raise TypeError(f"no gradient in a {type(task.step).__name__}")
+    return task.step

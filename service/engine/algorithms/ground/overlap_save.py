@@ -2,9 +2,7 @@
 
 A tile of L samples a side, transformed, times the conjugate spectrum of the kernel, transformed back, holds the sums of
 the L - window + 1 positions at which the window does not wrap around. After A. V. Oppenheim and R. W. Schafer,
-"Discrete-Time Signal Processing", section 8.7.3.
-
-SciPy transforms in float64.
+"Discrete-Time Signal Processing", section 8.7.3. SciPy transforms in float64.
 """
 
 from __future__ import annotations
@@ -44,8 +42,6 @@ OUT_OF_CACHE = 1.5
 """So much longer a point takes in a larger tile: 1.2 times with the machine to itself, 2 times without."""
 BATCH = 4
 """Channels transformed in one call."""
-STORED_NUMBERS = 1 << 15
-"""Of each plane, rounded and stored at once: they stay in a cache meanwhile."""
 FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 EXACT_ERROR = 0.1
@@ -70,6 +66,7 @@ class Tiling(NamedTuple):
 
 class Fft:
     name = "fft"
+
     def accepts(self, task: Task) -> bool:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
@@ -158,13 +155,10 @@ class Fft:
 def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
     bias = 0.0 if step.bias is None else step.bias[channels]
-    rows = max(1, STORED_NUMBERS // sums.shape[2])
-    for top in range(0, sums.shape[1], rows):
-        some = sums[:, top : top + rows]
-        if task.exact:
-            np.rint(some, out=some)
-        results = finished(some.transpose(1, 2, 0), step.divisor, bias, task)
-        stored(results, task.target, place[top : top + rows, :, channels])
+    if task.exact:
+        sums = np.rint(sums).astype(task.arithmetic, copy=False)
+    results = finished(sums.transpose(1, 2, 0), step.divisor, bias, task)
+    stored(results, task.target, place[:, :, channels])
 
 
 def _by_taps(step: Conv2d) -> Shifted | Products:

@@ -111,7 +111,11 @@ def _divide(sums: NDArray[Any], step: Pool, task: Task, place: NDArray[Any]) -> 
     """Put the means into `place` (h, w, C)."""
     number = np.dtype(task.arithmetic)
     means = np.divide(sums, number.type(step.size[0] * step.size[1]), dtype=number)
-    stored(means, place.dtype, place)
+    if place.dtype == task.source and place.dtype.kind == "u":
+        np.rint(means, out=means)  # no mean leaves the range of the samples
+        np.copyto(place, means, casting="unsafe")
+    else:
+        stored(means, place.dtype, place)
 
 
 def _taps(tap: int, step: Pool, axis: int, outputs: int) -> slice:

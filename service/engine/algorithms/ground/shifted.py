@@ -12,6 +12,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.channels import Channels
 from service.engine.algorithms.ground.grids import Piece, padded
 from service.engine.algorithms.ground.sums import finished, storing_seconds
+from service.engine.algorithms.ready import ready
 from service.engine.arrays import stored
 from service.engine.rates import rates
 from service.engine.steps import Conv2d, ConvTranspose2d
@@ -48,6 +49,7 @@ class Shifted:
         return result
 
 
+@ready
 def _form(task: Task) -> Channels:
     if not isinstance(task.step, Conv2d | ConvTranspose2d):
         raise TypeError(f"nothing to shift for a {type(task.step).__name__}")
