@@ -16,22 +16,16 @@ from service.dispatch.pool import WorkerPool
 from service.engine.errors import Fault, InvalidSpec, MemoryLimit
 from service.engine.jobs import Result
 from service.engine.timings import Timing
-from tests.dispatch.conftest import PATIENCE, Pools, until
+from tests.dispatch.conftest import Pools
 from tests.dispatch.tasks import order
+from tests.processes import gone
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
 
 async def ask(pool: WorkerPool, body: bytes) -> bytes:
     return bytes((await pool.run(order(body))).body)
-
-
-def gone(pid: int) -> bool:
-    """Tell whether a process is no more, or is only waiting to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0] == "Z"
-    except OSError:
-        return True
 
 
 async def spinning(pool: WorkerPool, note: Path) -> tuple[asyncio.Task[Result], int]:
