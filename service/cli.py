@@ -21,6 +21,7 @@ from service.settings import BadSettings, Settings
 # ruff: noqa: PLC0415
 
 WRONG_USAGE = 2
+NOT_HERE = 3
 HEALTH_SECONDS = 3.0
 STANDARD = Path("-")
 
@@ -125,22 +126,25 @@ def plan(
 
 
 @app.command()
-def warm(progress: Annotated[bool, typer.Option("--progress", help="Print how many parts are done.")] = False) -> None:  # noqa: FBT002
-    """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
-    from service.engine.cores import available_cores
-    from service.engine.warm import PARTS
-    from service.engine.warm import warm as compile_loops
+def warm(
+    progress: Annotated[bool, typer.Option(help="Give way to other processes, and print how far it is.")] = False,  # noqa: FBT002
+    level: Annotated[str | None, typer.Option(help="Processor level; by default CONVSERVE_CPU.")] = None,
+    every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
+) -> None:
+    """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
+    from service import compiling
 
-    if not progress:
-        compile_loops(available_cores())
-        return
-    os.nice(19)
-    for done in range(len(PARTS) + 1):
-        typer.echo(f"{done} {len(PARTS)}")
-        sys.stdout.flush()
-        if done < len(PARTS):
-            PARTS[done]()
+    with good_settings():
+        try:
+            if every_level:
+                compiling.every_level()
+            else:
+                compiling.run(level or Settings.load().cpu, progress=progress)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--level") from None
+        except compiling.NotHere as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(NOT_HERE) from None
 
 
 @app.command()

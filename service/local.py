@@ -21,19 +21,16 @@ ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
 
 def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
     """Filter an image by the text of a spec or the name of a preset; the suffix of the target tells the form."""
+    _load_loops(settings)
     limits = settings.limits()
     text = text_of(spec, settings)
-    use_compiled(settings)
     answer = ANSWERS.get(suffix, "png")
     job = Job("filter", image, limits, perf_counter(), "image", text, preset=isinstance(spec, str), answer=answer)
     return perform(job, available_cores()).body
 
 
-def use_compiled(settings: Settings) -> None:
-    """Load the loops that are on disk, if they are to be used; this process compiles none."""
-    if settings.compile == "off":
-        compiled.forget()
-    else:
+def _load_loops(settings: Settings) -> None:
+    if settings.compile != "off":
         compiled.load()
 
 
@@ -49,8 +46,8 @@ def text_of(spec: bytes | str, settings: Settings) -> bytes:
 
 def plan_filter(spec: bytes, image: bytes | Mapping[str, Any], settings: Settings) -> Any:
     """Plan a spec, given as text, for an image or for the shape of one."""
+    _load_loops(settings)
     limits = settings.limits()
-    use_compiled(settings)
     shape = _shape(codecs.inspect(image, limits)) if isinstance(image, bytes) else image
     document = b'{"spec": %b, "image": %b}' % (spec, json.dumps(shape).encode())
     return json.loads(bytes(perform(Job("plan", document, limits, perf_counter()), 1).body))

@@ -240,7 +240,7 @@ class Settings(BaseSettings):
         if "max_memory_bytes" not in self.model_fields_set and (missing := self.missing_memory()):
             raise BadSettings([f"there is too little memory: {missing}"])
 
-    def use_cpu(self) -> str:
+    def use_cpu(self) -> str | None:
         """Choose the processor level for this process and its children; gives its name, raises BadSettings.
 
         To be called before anything imports NumPy.

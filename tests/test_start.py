@@ -17,22 +17,15 @@ import httpx
 import pytest
 
 from service.routes.sample import SAMPLE_PNG
-from tests.dispatch.test_pool import gone
 from tests.live import ROOT, Live, free_port, serving
+from tests.processes import children, gone
+from tests.waiting import wait_until as until
 
 PRETENCE = Path(__file__).parent / "pretence"
-PATIENCE = 60.0
 PROMPT = 10.0
 """Seconds within which a signal must have been obeyed on any machine; it takes a fraction of one."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.01)
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
@@ -105,13 +98,7 @@ def filtered(server: Live) -> int:
 
 def compilers(server: int) -> list[int]:
     """Find the processes of a server that compile."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            parent = (folder / "stat").read_text(encoding="ascii").rpartition(") ")[2].split()[1]
-            if int(parent) == server and b"--progress" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
+    return [pid for pid, command in commands(server).items() if b"--progress" in command]
 
 
 def test_service_is_ready_while_loops_are_compiled_and_uses_them_as_they_come(
@@ -216,12 +203,12 @@ def test_signal_is_obeyed_at_any_moment_of_a_start(
     with begun(tmp_path, workers=2) as server:
         match moment:
             case "importing":
-                until(lambda: b"service.dispatch.preload" in b"".join(commands(server.process.pid)))
+                until(lambda: b"service.dispatch.preload" in b"".join(commands(server.process.pid).values()))
             case "listening":
                 ready(server)
             case "compiling":
                 until(lambda: len(compilers(server.process.pid)) == 1)
-        family = descendants(server.process.pid)
+        family = children(server.process.pid)
         server.process.send_signal(number)
         assert server.process.wait(PROMPT) in (0, -number)
         until(lambda: all(gone(pid) for pid in family))
@@ -237,19 +224,10 @@ def test_second_signal_ends_at_once_what_is_still_starting(tmp_path: Path, loops
         assert server.process.wait(PROMPT) == 0
 
 
-def commands(parent: int) -> list[bytes]:
-    found = []
-    for pid in descendants(parent):
+def commands(server: int) -> dict[int, bytes]:
+    """Give the command lines of the processes below a server."""
+    found = {}
+    for pid in children(server):
         with suppress(OSError):
-            found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
-    return found
-
-
-def descendants(parent: int) -> list[int]:
-    """Find all processes that a process has begun, and those that these have."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            if int((folder / "stat").read_text(encoding="ascii").rpartition(") ")[2].split()[1]) == parent:
-                found += [int(folder.name), *descendants(int(folder.name))]
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
     return found

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # preload.py must run before anything imports NumPy, and this
 class Engine(NamedTuple):
     """What workers compute with: a processor level, and the share of its compiled loops that all of them use."""
 
-    level: str
+    level: str | None
     compiled: float
 
 

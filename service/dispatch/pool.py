@@ -61,7 +61,7 @@ class WorkerPool(Draining[WorkerProcess]):
         cores: int | None = None,
         compile_when: Compile = "off",
         compiler: Sequence[str] = COMMAND,
-        level: str = "",
+        level: str | None = None,
     ) -> None:
         self._cores = cores or available_cores()
         super().__init__(Admission(workers, queue * workers, self._cores), grace)

@@ -6,6 +6,8 @@ writes them here. They are those of one machine; between machines the ratios cha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -106,6 +108,20 @@ class Rates:
     pointwise_store: float
     """To round, clip and store one."""
 
+    # The ground floor: NumPy.
+    ground_call: float
+    """Of one call of NumPy, however small."""
+    ground_byte: float
+    """To read and write one byte of the sums in one pass."""
+    ground_apart: float
+    """How many times as long a pass takes where samples stand apart."""
+    ground_sample: float
+    """To bring one sample into a piece, or to divide, round or store one."""
+    ground_lay: float
+    """To lay out one sample for a product of matrices."""
+    ground_product: float
+    """Of one product in a product of matrices."""
+
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
     """To read one from a PNG."""
@@ -175,6 +191,12 @@ RATES = Rates(
     pointwise_sum=6.26e-11,
     pointwise_weave=6.75e-13,
     pointwise_store=4.17e-11,
+    ground_call=1.20e-06,
+    ground_byte=3.70e-11,
+    ground_apart=2.50e00,
+    ground_sample=2.50e-10,
+    ground_lay=5.50e-10,
+    ground_product=2.50e-11,
     png_read_byte=1.45e-09,
     png_write_byte=1.10e-09,
     pool_strip=2.34e-05,
@@ -183,3 +205,20 @@ RATES = Rates(
     pool_apart=1.15e-09,
     pool_store=9.72e-13,
 )
+
+_in_force = [RATES]
+
+
+def rates() -> Rates:
+    """Return the rates by which algorithms predict their time."""
+    return _in_force[-1]
+
+
+@contextmanager
+def given(others: Rates) -> Iterator[None]:
+    """Predict by `others` within the block, on all threads; for tests and calibration. What is chosen outside stays."""
+    _in_force.append(others)
+    try:
+        yield
+    finally:
+        _in_force.pop()

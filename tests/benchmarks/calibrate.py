@@ -26,7 +26,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from service.engine import codecs, rates
-from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape
@@ -43,6 +43,9 @@ BUDGET = 0.15
 """Seconds for one task, once it is warm."""
 LOYALTY = 0.1
 """How much the former value of a rate counts, against one measured task."""
+
+CHANGE = 1e-6
+"""Of a rate, relative to it, to see how much depends on it."""
 
 FIRMLY = 1000.0
 """The same for what is known."""
@@ -143,24 +146,17 @@ def measure(algorithm: Algorithm, task: Task) -> Measured:
 
 
 def predicted(algorithm: Algorithm, task: Task, assumed: Rates) -> float:
-    """Ask for the prediction under other rates: each module of an algorithm has them by the name RATES."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("service.engine.algorithms.")]
-    users = [module for module in modules if hasattr(module, "RATES")]
-    for module in users:
-        vars(module)["RATES"] = assumed
-    try:
+    """Ask for the prediction under other rates."""
+    with rates.given(assumed):
         return algorithm.seconds(task)
-    finally:
-        for module in users:
-            vars(module)["RATES"] = RATES
 
 
 def amounts(measured: Measured) -> list[float]:
-    """Find how many units of each rate the task is predicted to take."""
+    """Find how many units of each rate the task is predicted to take; the change is too small for other tiles."""
     algorithm, task, _ = measured
     base = algorithm.seconds(task)
     return [
-        (predicted(algorithm, task, replace(RATES, **{name: 2 * value})) - base) / value
+        (predicted(algorithm, task, replace(RATES, **{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
         for name in NAMES
         for value in [getattr(RATES, name)]
     ]
@@ -254,7 +250,7 @@ def main(only: list[str]) -> None:
     measurements = [
         measure(algorithm, task)
         for task in tasks()
-        for algorithm in ALGORITHMS
+        for algorithm in usable()
         if (not only or algorithm.name in only) and algorithm.accepts(task) and algorithm.seconds(task) < 3
     ]
     fitted = fit(measurements, moving())

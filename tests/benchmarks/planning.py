@@ -17,6 +17,7 @@ from time import thread_time  # noqa: E402
 import numpy as np  # noqa: E402
 
 from service.engine import planner  # noqa: E402
+from service.engine.algorithms import named  # noqa: E402
 from service.engine.algorithms.base import Task  # noqa: E402
 from service.engine.geometry import Shape  # noqa: E402
 from tests.benchmarks.calibrate import describe, layer, separable, shared  # noqa: E402
@@ -52,7 +53,7 @@ def measured(task: Task) -> dict[str, float]:
             break
         for way in ways:
             start = thread_time()
-            planner.BY_NAME[way].apply(task, image, 1)
+            named(way).apply(task, image, 1)
             taken = thread_time() - start
             least[way], spent = min(least[way], taken), spent + taken
     return least

@@ -13,8 +13,8 @@ import structlog
 
 from service.dispatch import compiling
 from service.dispatch.compiling import Compiling
-from tests.dispatch.conftest import until
-from tests.dispatch.test_pool import gone
+from tests.processes import gone
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba.extending
 from numba import config, njit, types
 from numba.core import cgutils, event
@@ -16,10 +15,19 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCach
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from service.engine import levels
+
 try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]
+
+LEVEL = levels.current()
+"""What the loops are compiled for, whatever machine this runs on."""
+if LEVEL is None:
+    raise ImportError("this processor has none of the levels that loops are compiled for")
+if not config.CPU_NAME:  # a process that was started for this has it from its environment: see levels.py
+    config.CPU_NAME, config.CPU_FEATURES = levels.target(LEVEL), ""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]
@@ -132,17 +140,24 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
         with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
             dispatcher._cache = _Cache(function)  # cache=True does it with numba's own
             _folders.add(dispatcher._cache.cache_path)
+        _loops.append(dispatcher)
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
 
 
 _folders: set[str] = set()
+_loops: list[Any] = []
 
 
-def can_be_kept() -> bool:
-    """Say whether what is compiled is kept on disk."""
-    return bool(_folders) and all(os.access(folder, os.W_OK) for folder in _folders)
+def all_loops() -> Sequence[Any]:
+    """List what was compiled, or may be."""
+    return _loops
+
+
+def folders() -> frozenset[str]:
+    """Name the folders where what is compiled is kept; none where there is nowhere to keep it."""
+    return frozenset(_folders)
 
 
 class NotKept(Exception):
@@ -162,17 +177,6 @@ def only_what_is_kept() -> Iterator[None]:
     """Raise NotKept within instead of compiling; what is on disk is loaded."""
     with event.install_listener("numba:compile", _Refusal()):
         yield
-
-
-def compiled_for(feature: str, *names: str) -> bool:
-    """Say whether the processor that numba compiles for has a feature; it need not be the one this runs on.
-
-    Those called `names` have it.
-    """
-    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
-    if name and name != "host":
-        return name in names or f"+{feature}" in (features or "")
-    return bool(llvm.get_host_cpu_features().get(feature))
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -29,11 +27,8 @@ def same(kernel: Pair) -> Padding:
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(fft, "SIDES", [32, 36, 40])
-    fft._least_work.cache_clear()
-    yield
-    fft._least_work.cache_clear()
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fft, "SIDES", (32, 36, 40))
 
 
 @pytest.mark.usefixtures("small_tiles")
