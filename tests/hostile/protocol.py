@@ -276,8 +276,21 @@ def _heads() -> Iterator[Talk]:
         ("nothing", "image/png;q=0"),
         ("nonsense", ",;,;/"),
         ("svg", "image/svg+xml"),
+        ("everything-excluded", "*;q=0"),
     ):
         yield _talk(f"accept-{name}", post("Content-Type: image/png", f"Accept: {value}"), NOT_ACCEPTABLE)
+    for name, value in (
+        ("of-old-java", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"),
+        ("of-axios", "application/json, text/plain, */*"),
+        ("with-many-digits", "*/*;q=1.0000"),
+        ("with-a-weight-that-is-none", "image/png;q=\xbd"),
+        ("of-commas", "," * 20_000),
+        ("of-quotes", 'a/b;c="' + '\\"' * 10_000 + ", image/png"),
+        ("of-semicolons", "*/*" + ";" * 20_000),
+    ):
+        right = NOT_ACCEPTABLE if name == "of-quotes" else OK
+        yield _talk(f"accept-{name}", post("Content-Type: image/png", f"Accept: {value}"), right)
+    yield _talk("accept-in-two-lines", post("Content-Type: image/png", "Accept: text/html", "Accept: image/png"), OK)
     yield _talk("accept-of-20-kilobytes", post("Content-Type: image/png", "Accept: " + "a/b," * 5000 + "image/png"), OK)
 
 
