@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Collection
-from typing import get_args
+from typing import cast, get_args
 
 from service.engine.algorithms.base import Sample
 from service.engine.codecs import Buffer, ImageInfo
@@ -21,6 +21,7 @@ from service.engine.errors import (
 )
 from service.engine.limits import Limits
 from service.engine.strict_json import loads
+from service.engine.whole import whole
 from service.engine.wording import listed, nearest, pointer, shown
 
 LARGEST_SIDE = 2**31 - 1
@@ -57,6 +58,7 @@ def image_info(image: object, limits: Limits) -> ImageInfo:
         Fault(pointer(["image", name]), _unknown(name, IMAGE_FIELDS)) for name in image if name not in IMAGE_FIELDS
     ]
     fields = {"channels": 3, "dtype": "uint8", **image}
+    sides: dict[str, int] = {}
     for name, most in IMAGE_FIELDS.items():
         value = fields.get(name)
         if name == "dtype":
@@ -66,11 +68,14 @@ def image_info(image: object, limits: Limits) -> ImageInfo:
                 )
         elif name not in fields:
             faults.append(Fault(f"/image/{name}", f"{name} is missing"))
-        elif type(value) is not int or not 1 <= value <= most:
+        elif (side := whole(value)) is None or not 1 <= side <= most:
             faults.append(Fault(f"/image/{name}", f"{name} must be an integer from 1 to {most:,}, was {shown(value)}"))
+        else:
+            sides[name] = side
     if faults:
         raise InvalidSpec.of(faults)
-    width, height, channels, dtype = (fields[name] for name in IMAGE_FIELDS)
+    width, height, channels = (sides[name] for name in ("width", "height", "channels"))
+    dtype = cast(Sample, fields["dtype"])
     if width * height > limits.max_image_pixels:
         raise ImageTooLarge(
             f"the image would have {width}x{height} = {width * height:,} pixels; "
