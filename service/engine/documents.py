@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Collection
 from typing import cast, get_args
 
 from service.engine.algorithms.base import Sample
 from service.engine.codecs import Buffer, ImageInfo
+from service.engine.embedded import embedded_image
 from service.engine.errors import (
     AmbiguousRequest,
     Fault,
     ImageTooLarge,
-    InvalidImage,
     InvalidSpec,
     MalformedJson,
     MissingImage,
@@ -34,7 +33,7 @@ def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
         raise MissingImage('the document has no "image"')
     if not preset and "spec" not in document:
         raise MissingSpec('the document has no "spec"')
-    return _base64(document["image"]), document.get("spec")
+    return embedded_image(document["image"]), document.get("spec")
 
 
 def plan_document(body: Buffer, limits: Limits) -> tuple[ImageInfo, object]:
@@ -107,16 +106,3 @@ def _unknown(name: str, known: Collection[str]) -> str:
     return f"{shown(name)} is not known here; " + (
         f'did you mean "{near}"?' if near else f"known: {listed(known, 'and')}"
     )
-
-
-def _base64(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise InvalidImage('"image" must be a string: base64, or a data: URI').at("/image")
-    if text.startswith("data:"):
-        header, comma, text = text.partition(",")
-        if not comma or not header.endswith(";base64"):
-            raise InvalidImage("the data: URI must hold base64: data:image/…;base64,…").at("/image")
-    try:
-        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (ValueError, UnicodeEncodeError):
-        raise InvalidImage('"image" is not base64').at("/image") from None

@@ -34,9 +34,9 @@ from tests.dispatch.conftest import until
 from tests.dispatch.tasks import obey, order
 from tests.engine.codecs.samples import npy
 from tests.hostile.probe import measuring
-from tests.hostile.protocol import SPEC, TARGET, post, request
 from tests.hostile.sending import RAW, children, client, open_files, read
 from tests.hostile.sockets import Wire, wire
+from tests.hostile.talk import SPEC, TARGET, post, request
 from tests.live import Live, serving
 
 PATIENCE = 30.0
