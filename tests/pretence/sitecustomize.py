@@ -30,7 +30,7 @@ class Changed(importlib.abc.MetaPathFinder):
         self._name = name
         self._change = change
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         spec = importlib.machinery.PathFinder.find_spec(name, path) if name == self._name else None
         if spec is None or spec.loader is None:
             return None
