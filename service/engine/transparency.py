@@ -2,7 +2,9 @@
 
 "preserve": colour is filtered as it stands, alpha copied, or where the size changes taken from the nearest sample.
 "premultiply": colour is weighted by alpha, alpha filtered by the mean kernel, colour divided back; both are float64.
-"auto" is the first for kernels that sum to zero and for steps that look at one sample, the second otherwise.
+A step that is no sum treats weighted colour and alpha alike: it takes the largest of each, as SVG's feMorphology does,
+or restores each. "auto" is the first for kernels that sum to zero and for steps that look at one sample, and the second
+otherwise, where the colour of a clear sample never shows.
 
 Alpha that is opaque throughout is not filtered at all: its shape follows the colour's.
 """
@@ -20,16 +22,24 @@ from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Shape
 from service.engine.planner import Choice
 from service.engine.spec import Alpha
-from service.engine.steps import Conv2d, ConvTranspose2d, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, Pool, Step
 
 Image = NDArray[Any]
 
 
+TRACE = 1e-9
+"""Of opaque: alpha that is smaller is what a transform leaves of 0."""
+
+
 class Planes(NamedTuple):
-    """Colour (H, W, C), and alpha (H, W, 1) unless there is none or it is opaque throughout."""
+    """Colour (H, W, C), and alpha (H, W, 1) unless there is none or it is opaque throughout.
+
+    `divided` says that colour is no longer what the plan knows of it, since it was divided by alpha.
+    """
 
     colour: Image
     alpha: Image | None = None
+    divided: bool = False
 
 
 def separate(image: Image, opaque: int) -> Planes:
@@ -43,17 +53,27 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
     if planes.alpha is None:
         return Planes(planner.compute(_arriving(choice, planes.colour), planes.colour, threads))
     step, shape = choice.task.step, choice.task.shape
+    exact = choice.task.exact and not planes.divided
     if mode == "preserve" or (mode == "auto" and (step.sums_to_zero or step.field_of_view == (1, 1))):
         rows, columns = step.centres(shape)
-        colour = _compute(step, shape, planes.colour, threads)
-        return Planes(colour, planes.alpha[rows[:, None], columns[None, :]])
+        colour = _compute(step, shape, planes.colour, threads, exact=exact, places=choice.task.places)
+        return planes._replace(colour=colour, alpha=planes.alpha[rows[:, None], columns[None, :]])
 
-    weighted = planes.colour * (planes.alpha / opaque)
-    colour = _compute(_without_bias(step), shape, weighted, threads)
-    alpha = _compute(step.on_alpha(opaque), shape, planes.alpha.astype(np.float64), threads)
-    visible = alpha > 0
-    colour = np.where(visible, colour * opaque / np.where(visible, alpha, 1), 0)
-    return Planes(colour if step.bias is None else colour + step.bias, alpha)
+    bare, divisor = _undivided(step, opaque)
+    covering, total = _undivided(step.on_alpha(opaque), 1)
+    exact = exact and planes.colour.dtype.kind == planes.alpha.dtype.kind == "u"
+    alpha = planes.alpha.astype(np.float64)
+    colour = _compute(bare, shape, planes.colour * alpha, threads, exact=exact)
+    cover = _compute(covering, shape, alpha, threads, exact=exact)
+    alpha = cover / total
+    alpha[np.abs(alpha) <= TRACE * opaque] = 0
+    if exact:  # products of integers: the quotient alone is rounded
+        colour, cover = colour * total, cover * divisor
+    else:
+        colour *= total / divisor
+    np.divide(colour, cover, out=colour, where=alpha > 0)
+    np.copyto(colour, 0, where=alpha <= 0)
+    return Planes(colour if step.bias is None else colour + step.bias, alpha, divided=True)
 
 
 def _arriving(choice: Choice, colour: Image) -> Choice:
@@ -63,15 +83,25 @@ def _arriving(choice: Choice, colour: Image) -> Choice:
     return planner.choose(replace(choice.task, source=_sample(colour)))
 
 
-def _compute(step: Step, shape: Shape, image: Image, threads: int) -> Image:
+def _compute(step: Step, shape: Shape, image: Image, threads: int, *, exact: bool, places: int = 0) -> Image:
     """Compute a step in float64."""
     own = Shape(shape.height, shape.width, image.shape[2])
-    task = Task(step, own, source=_sample(image), target="float64", arithmetic="float64")
+    task = Task(step, own, _sample(image), "float64", "float64", exact, places)
     return planner.compute(planner.choose(task), image, threads)
 
 
-def _without_bias(step: Step) -> Step:
-    return replace(step, bias=None) if isinstance(step, Conv2d | ConvTranspose2d) else step
+def _undivided(step: Step, opaque: int) -> tuple[Step, float]:
+    """Give the step without bias and division, for colour that is weighted by 0 to `opaque`; and the divisor."""
+    match step:
+        case Conv2d():
+            rim = step.padding_value * opaque
+            return replace(step, bias=None, divisor=1.0, padding_value=rim), step.divisor
+        case ConvTranspose2d():
+            return replace(step, bias=None, divisor=1.0), step.divisor
+        case Pool(method="average"):
+            return step.window(), float(step.size[0] * step.size[1])
+        case _:
+            return step, 1.0
 
 
 def _sample(image: Image) -> Sample:

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from service.engine import codecs, rates
-from service.engine.algorithms import named, usable
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape

@@ -26,23 +26,33 @@ def sharpen():
     assert filter_image(image, spec).shape == (4, 4, 3)
 """
 
-NOTHING_KEPT = GROUND + """
+NOTHING_KEPT = (
+    GROUND
+    + """
 compiled.load()
 assert compiled.share() == 0 and usable() == GROUND
 sharpen()
 assert not list(__import__("pathlib").Path(sys.argv[1]).rglob("*.nbi")), "something was compiled"
 """
+)
 
-NO_NUMBA = "import sys; sys.modules['numba'] = None" + GROUND + """
+NO_NUMBA = (
+    "import sys; sys.modules['numba'] = None"
+    + GROUND
+    + """
 compiled.load()
 assert compiled.share() == 0 and usable() == GROUND
 sharpen()
 """
+)
 
-NEVER_WANTED = GROUND + """
+NEVER_WANTED = (
+    GROUND
+    + """
 sharpen()
 assert usable() == GROUND and "numba" not in sys.modules and "llvmlite" not in sys.modules
 """
+)
 
 ONE_KIT = """
 import sys

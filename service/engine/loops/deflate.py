@@ -100,8 +100,9 @@ def _little(builder: Any, word: Any) -> Any:
 def code(data: Bytes, out: Bytes) -> tuple[int, int, float]:
     """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
 
-    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. The third number is about the share of the bits that matches would save; it is looked for, and not 0, where
-    codes take `DENSE` bits for each byte or more.
+    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. The third number is about
+    the share of the bits that matches would save; it is looked for, and not 0, where codes take `DENSE` bits for each
+    byte or more.
     """
     runs = np.empty((len(data) // RUN, 2), np.int32)
     lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)
@@ -418,7 +419,9 @@ def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int
             here += length
     place, held, bits = _append(out, place, held, bits, codes[_END] & _CODE, codes[_END] >> _LENGTH)
     _put_word(out, place, held)
-    _put_word(out, place + 8, np.uint64(0))
-    place += np.int64((bits + np.uint64(3 + 7)) >> np.uint64(3))
+    whole = bits >> np.uint64(3)  # bytes of what is held: behind them there are fewer than 8 bits, and then zeros
+    place += np.int64(whole)
+    _put_word(out, place, held >> (whole << np.uint64(3)))
+    place += np.int64(((bits & np.uint64(7)) + np.uint64(3 + 7)) >> np.uint64(3))
     _put_word(out, place, np.uint64(0xFFFF0000))
     return place + 4

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.engine.algorithms import named, usable
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
 from service.engine.geometry import Shape

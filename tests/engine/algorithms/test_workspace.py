@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from service.engine import calls
-from service.engine.algorithms import named, usable
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, Shape

@@ -355,7 +355,7 @@ def test_want_of_memory_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -
 
 MEASURE = """
 import ctypes, sys
-from service.engine.codecs import decode, decode_bytes, inspect, warm
+from service.engine.codecs import decode, decode_bytes, inspect
 from service.engine.limits import Limits
 
 PR_SET_THP_DISABLE = 41
@@ -365,7 +365,6 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
-warm()
 for name in sys.argv[1:]:
     with open(name, "rb") as file:
         data = file.read()

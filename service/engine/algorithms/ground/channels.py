@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import Grid, Piece, Step, as_slice, padding_bytes, parts
 from service.engine.algorithms.ground.sums import TAP_BYTES, add_up, groups, passes
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.short import short_places
+from service.engine.binary import binary_places
 from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors, factors_of
@@ -49,11 +50,11 @@ class Channels(NamedTuple):
         Sums of integers are made in 16 bits where these suffice, unless not `short`.
         """
         kernels = step.weight.reshape(-1, *step.kernel_size)
-        rim, divisor = (step.padding_value, step.divisor) if isinstance(step, Conv2d) else (0.0, 1.0)
+        rim = step.padding_value if isinstance(step, Conv2d) else 0.0
         found = factors_of(step, exact=task.exact) if isinstance(step, Conv2d) else None
         if found is None and step.shared:
             found = factors(kernels[0])
-        most = step.reach.gain * abs(divisor)
+        most = step.reach.gain * abs(step.divisor)
         places = short_places(task, *(found or (kernels,)), most=most, rim=rim) if short else None
         number = task.arithmetic if places is None else "int16"
         grid = Grid.of(step, task.shape, number)
@@ -82,7 +83,7 @@ class Channels(NamedTuple):
     @property
     def divisor(self) -> float:
         """Of the sums, as they are made."""
-        return 2.0**self.places * (self.step.divisor if isinstance(self.step, Conv2d) else 1.0)
+        return 2.0**self.places * self.step.divisor
 
     def window(self) -> Window:
         """Make room for the samples that a piece looks at: (planes, h, w)."""

@@ -76,13 +76,12 @@ class Products:
         source, result = padded(form.step, image), np.empty(task.output, task.target)
         weights = form.weights()
         bias = 0.0 if form.step.bias is None else form.step.bias
-        divisor = form.step.divisor if isinstance(form.step, Conv2d) else 1.0
 
         def compute(piece: Piece) -> None:
             window = np.empty((*form.grid.window, task.shape.channels), form.number)
             form.grid.read(source, piece, window)
             for place, sums in form.sums(window, weights, piece):
-                stored(finished(sums, divisor, bias, task), task.target, result[place])
+                stored(finished(sums, form.step.divisor, bias, task), task.target, result[place])
 
         parallel.each(compute, form.grid.pieces(), threads)
         return result
