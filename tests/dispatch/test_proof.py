@@ -43,7 +43,7 @@ def test_one_wrong_sample_is_enough(place: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"nothing", png(ANSWER)[:-30], png(ANSWER)[:60]])
 def test_answer_that_is_no_picture_is_wrong(body: bytes) -> None:
-    def broken(job: Job, threads: int) -> Result:  # noqa: ARG001
+    def broken(job: Job, threads: int) -> Result:
         return Result(body, "image/png")
 
     with pytest.raises(WrongAnswer):

@@ -1,7 +1,7 @@
 """On the path of a server under test, this folder makes parts of it pretend (`PRETENCE`, one word).
 
-loops   what is compiled stands in the file PRETENDED_LOOPS, "K N": the compiling process tells it as its progress, until
-        all is there, and workers load it as their share; "no numba" makes it end as it does without numba
+loops   what is compiled stands in the file PRETENDED_LOOPS, "K N": the compiling process tells it as its progress,
+        until all is there, and workers load it as their share; "no numba" makes it end as it does without numba
 absent  the engine cannot be imported
 wrong   the engine answers, but wrongly
 fatal   to import the engine ends the process
@@ -30,7 +30,7 @@ class Changed(importlib.abc.MetaPathFinder):
         self._name = name
         self._change = change
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         spec = importlib.machinery.PathFinder.find_spec(name, path) if name == self._name else None
         if spec is None or spec.loader is None:
             return None
