@@ -93,6 +93,14 @@ def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body
     return ""
 
 
+def kept_of_jobs(job: int) -> int:
+    """Give the memory that a worker may have kept of its jobs, of so many bytes, before another takes its place.
+
+    Less than its heap keeps (heap.py) would be had after nearly every job.
+    """
+    return min(256 * MIB, max(96 * MIB, job // 2))
+
+
 def available_memory(root: Path = ROOT) -> int:
     """Give the bytes of this machine, or of the narrowest control group around this process; `root` stands for `/`."""
     groups = bounds("memory", "memory.max", "memory.limit_in_bytes", root)
