@@ -138,8 +138,8 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "unsupported_media_type",
             "Unsupported media type",
             "The body's Content-Type or Content-Encoding is not one that this address takes.",
-            "Send multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy, "
-            "without Content-Encoding.",
+            "Send multipart/form-data, application/json, image/*, application/octet-stream, binary/octet-stream or "
+            "application/x-npy, without Content-Encoding.",
         ),
         (routes.UnsupportedMediaType,),
     ),

@@ -35,9 +35,9 @@ from tests.connections import Clock, Counted, until_closed, with_connection
 from tests.dispatch.tasks import obey, order
 from tests.engine.codecs.samples import npy
 from tests.hostile.probe import measuring
-from tests.hostile.protocol import SPEC, TARGET, post, request
 from tests.hostile.sending import RAW, client, open_files, read
 from tests.hostile.sockets import Wire, wire
+from tests.hostile.talk import SPEC, TARGET, post, request
 from tests.live import Live, serving
 from tests.processes import one_processor, stopped, workers_of
 from tests.waiting import PATIENCE, until, wait_until

@@ -251,7 +251,7 @@ class Windowed(Kernelled):
             "padding": self.margins(shape, step.kernel_size),
             "padding_value": step.padding_value if self.padding_mode == "constant" else None,
             "divisor": self.divisor if unknown_sum else step.divisor / divisor,
-            "bias": self.biases(step.out_channels),
+            "bias": step.bias,
         }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from service.engine.algorithms.fft import Fft
 
 from service.engine.algorithms import fft
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.fft import Fft
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, Pool

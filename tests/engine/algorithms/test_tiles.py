@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from service.engine.algorithms.fft import Fft
 
 from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.fft import Fft
 from service.engine.algorithms.tilings import SIDES, Needs, best_tiling
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d

@@ -119,19 +119,19 @@ class Channels(NamedTuple):
                 sums = add_up(seen, taps, steps, (len(rows), len(columns) * self.unit))
                 yield as_slice(rows), as_slice(columns), sums
 
-    def workspace(self, task: Task, threads: int, together: int = 1) -> int:
-        """Bound the bytes needed beside input and output, if `together` sums are held at once."""
+    def workspace(self, task: Task, threads: int, results: int = 1) -> int:
+        """Bound the bytes needed beside input and output, with so many `results` of a piece held at once."""
         sample, number, result = (np.dtype(kind).itemsize for kind in (task.source, self.number, task.arithmetic))
         height, width = self.grid.window
         planes = self.count if self.step.shared else 1
         tall = 2 * self.grid.rows * width * planes * number if self.factors else 0
-        sums = self.grid.rows * self.grid.columns * planes * 2 * (number + result)
-        own = height * width * self.count * (sample + number) + together * (tall + sums) + result * sums // 2
+        sums = self.grid.rows * self.grid.columns * planes * (2 * number + results * result)
+        own = height * width * self.count * (sample + number) + tall + sums + SLACK
         taps = prod(self.step.kernel_size) * TAP_BYTES
         kept = self.weights.nbytes + padding_bytes(self.step, task.shape)
-        return min(threads, self.grid.count) * (own + taps + SLACK) + kept
+        return min(threads, self.grid.count) * (own + taps) + kept
 
-    def seconds(self, task: Task) -> float:
+    def seconds(self) -> float:
         """Predict the time in which all sums are made, and their samples brought to them."""
         vertical, horizontal = self.grid.vertical, self.grid.horizontal
         height, width = self.grid.window

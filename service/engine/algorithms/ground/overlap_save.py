@@ -108,7 +108,8 @@ class Fft:
         own = batch * (2 * tiling.points * 8 + (outputs + 4) * spectrum)
         spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
-        need = spectra + threads * own + positions + (1 << 16)
+        pieces = tiling.tiles * ceil(step.groups / BATCH)
+        need = spectra + min(threads, pieces) * own + positions + (1 << 16)
         return max(need, _by_taps(step).workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
