@@ -93,8 +93,8 @@ SLOPES = separable(3)
 EXPECTED = [
     (task(shared(3)), "direct"),
     (task(shared(7)), "direct"),
-    (task(shared(15)), "fft"),
-    (task(shared(63)), "fft"),
+    (task(shared(15)), "spectra"),
+    (task(shared(63)), "spectra"),
     (task(shared(15, integers=True), exact=True), "direct"),
     (task(shared(3, integers=True), exact=True), "direct"),
     (task(separable(15)), "separable"),
@@ -148,6 +148,6 @@ def test_rates_decide_and_are_those_of_the_block_only() -> None:
     for price in (1e-3, 1e-15, 1e-3):
         with rates.given(replace(GIVEN, fft_point=price)):
             names.append(planner.choose(large).algorithm)
-    assert names == ["direct", "fft", "direct"]
-    assert planner.choose(large).algorithm == "fft"
+    assert names == ["direct", "spectra", "direct"]
+    assert planner.choose(large).algorithm == "spectra"
     assert rates.rates() is GIVEN
