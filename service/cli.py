@@ -50,10 +50,10 @@ def serve(
     """Serve over HTTP until a signal comes."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.dispatch.process import start_fork_server
 
-        start_fork_server()  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
         from service import server
 
         server.serve(chosen)
@@ -94,7 +94,7 @@ def run(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     image = read(source)
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         result = local.filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), chosen)
@@ -118,7 +118,7 @@ def plan(
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
@@ -139,14 +139,12 @@ def warm(
             if every_level:
                 compiling.every_level()
             else:
-                compiling.run(level or os.environ.get("CONVSERVE_CPU"), progress=progress)
+                compiling.run(level or Settings.load().cpu, progress=progress)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--level") from None
         except compiling.NotHere as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(NOT_HERE) from None
-
-
 
 
 @app.command()
@@ -165,7 +163,7 @@ def batch(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     given = {"scheduler": scheduler, "workers": workers}
     with good_settings(), refusals():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.batch import command
         from service.batch.sources import BadSources
 
@@ -185,6 +183,12 @@ def settings() -> None:
     names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
     for row in rows:
         typer.echo(f"{row.name:<{names}}  {row.value:<{values}}  {row.source}")
+
+
+def for_the_engine(chosen: Settings) -> Settings:
+    """Choose the processor level before anything imports NumPy; raises BadSettings."""
+    chosen.use_cpu()
+    return chosen
 
 
 def health_address(url: str | None) -> str:

@@ -29,6 +29,7 @@ LONG = (
     "tests/hostile/test_schemathesis.py",
     "tests/engine/codecs/test_damage.py",
     "tests/docs/test_docs.py",
+    "tests/engine/test_plan.py",
 )
 """Files that take more than 10 s, the longest first."""
 

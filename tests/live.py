@@ -36,14 +36,18 @@ class Live:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[Live]:
-    """Run `convserve serve` on a free port with the given settings (`grace=1`), ready; ends it afterwards."""
+def serving(folder: Path, *arguments: str, shell: str = "", **settings: object) -> Iterator[Live]:
+    """Run `convserve serve` on a free port with the given settings (`grace=1`), ready; ends it afterwards.
+
+    `shell` is a command for what the server inherits, such as `ulimit -v 2000000`.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CONVSERVE_") and name != "PORT"}
     given = {f"CONVSERVE_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "service", "serve", "--port", "0", *arguments]
     log = folder / "server.log"
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", "--port", "0", *arguments],
+            ["sh", "-c", f'{shell}\nexec "$@"', "sh", *command],
             cwd=ROOT,
             env={**clean, **given},
             stdout=subprocess.PIPE,

@@ -6,17 +6,17 @@ import math
 import os
 from pathlib import Path
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups, version 2: "<quota or max> <period>"
+from service.engine.cgroups import ROOT, bounds
 
 
-def available_cores(quota_file: Path = _QUOTA) -> int:
-    """Count the cores of the affinity mask, at most the container's CPU quota rounded up.
+def available_cores(root: Path = ROOT) -> int:
+    """Count the cores of the affinity mask, at most the CPU quota of every control group around, rounded up.
 
-    A container with a quota still sees every core of its host in the affinity mask.
+    A container with a quota still sees every core of its host in the affinity mask. `root` stands for `/`.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = quota_file.read_text(encoding="ascii").split()
-        return max(1, min(cores, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError, ZeroDivisionError):
-        return cores
+    for words in bounds("cpu", "cpu.max", "cpu.cfs_quota_us cpu.cfs_period_us", root):
+        quota, period, *_ = (*" ".join(words).split(), "", "")
+        if quota.isdecimal() and period.isdecimal() and int(period):  # "max" and -1 are no quota
+            cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(1, cores)

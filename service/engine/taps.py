@@ -7,6 +7,7 @@ from math import gcd
 
 import numpy as np
 
+from service.engine.binary import binary_places
 from service.engine.steps import Conv2d, Weights
 
 RANK_ONE = 1e-12
@@ -48,8 +49,12 @@ def triangle(distance: Weights) -> Weights:
 def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
     """Split a kernel (kH, kW) of rank one into (column, row), whose outer product it is; None for any other.
 
-    The factors of an integer kernel are integers.
+    The factors of an integer kernel are integers, those of a kernel of multiples of 1/2, 1/4 ... are such as well.
     """
+    places = binary_places(kernel) or 0
+    if places:  # shared out, lest large samples grow beyond float32 between the passes
+        found = factors(kernel * 2.0**places)
+        return found and (found[0] * 2.0 ** -(places // 2), found[1] * 2.0 ** (places // 2 - places))
     peak = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
     if kernel[peak] == 0:
         return None

@@ -18,6 +18,7 @@ from service.routes.operations import BY_NAME
 from service.routes.problem_table import KINDS
 from service.routes.problems import MEDIA_TYPE
 from service.routes.sample import SAMPLE_BASE64
+from service.routes.uploads import RAW
 
 _DESCRIPTION = """Send a picture and say in JSON how it is to be convolved; get a PNG and the time that each part took.
 
@@ -237,7 +238,7 @@ def _figure_body() -> dict[str, Any]:
 
 
 def _raw() -> dict[str, Any]:
-    return {name: {"schema": schemas.BINARY} for name in ("image/*", "application/octet-stream", "application/x-npy")}
+    return {name: {"schema": schemas.BINARY} for name in ("image/*", *RAW)}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
+from service.engine.wording import listed
 from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
 from service.routes.multipart import Parts
 from service.routes.query import query_of
@@ -20,8 +21,9 @@ from service.routes.room import Held
 
 LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
-_RAW = frozenset({"application/octet-stream", "application/x-npy"})
-_FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
+RAW = ("application/octet-stream", "binary/octet-stream", "application/x-npy")
+"""The second is what S3 and its kin say of a file whose type nobody gave."""
+_FORMS = listed(("multipart/form-data", "application/json", "image/*", *RAW))
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ async def read_filter(request: Request, held: Held, max_bytes: int, *, preset: b
         if in_query is not None:
             raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")
         return Upload("document", _image(await _read_whole(request, held, max_bytes)))
-    if media_type in _RAW or media_type.startswith("image/"):
+    if media_type in RAW or media_type.startswith("image/"):
         spec = _spec(in_query, preset=preset)
         return Upload("image", _image(await _read_whole(request, held, max_bytes)), spec)
     raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import available_cores
-from service.dispatch.errors import DeadlineExceeded, JobFailed, QueueFull, ShuttingDown, WorkerCrashed
-from service.dispatch.pool import WorkerPool
+from service.dispatch.errors import DeadlineExceeded, JobFailed, QueueFull, ShuttingDown, WorkerCrashed, WorkerKilled
+from service.dispatch.pool import TRIES, WorkerPool
+from service.engine.cores import available_cores
 from service.engine.errors import Fault, InvalidSpec, MemoryLimit
 from service.engine.jobs import Result
 from service.engine.timings import Timing
 from tests.dispatch.conftest import Pools
-from tests.dispatch.tasks import order
+from tests.dispatch.tasks import obey, order
 from tests.processes import gone
 from tests.waiting import PATIENCE, until
 
@@ -178,10 +178,53 @@ async def test_grace_has_an_end(pools: Pools, tmp_path: Path) -> None:
         assert gone(pid)
 
 
+async def test_jobs_that_were_accepted_get_new_workers_while_the_pool_drains(pools: Pools, tmp_path: Path) -> None:
+    async with pools() as pool:
+        pid = int(await ask(pool, b"pid"))
+        jobs = [asyncio.create_task(pool.run(order(b"wait " + str(tmp_path / "go").encode()))) for _ in range(2)]
+        await until(lambda: pool.status().queued == 1)
+        stopping = asyncio.create_task(pool.stop())
+        await until(lambda: pool.status().reason == "draining")
+        os.kill(pid, signal.SIGKILL)
+        (tmp_path / "go").touch()
+        assert [bytes(result.body) for result in await asyncio.gather(*jobs)] == [b"waited"] * 2
+        await stopping
+
+
+async def test_draining_ends_though_workers_are_killed_at_its_end(pools: Pools, tmp_path: Path) -> None:
+    async with pools(grace=0.2, deadline=1000) as pool:
+        task, pid = await spinning(pool, tmp_path / "pid")
+        killed = asyncio.create_task(pool.run(order(b"kill")))
+        stopping = asyncio.create_task(pool.stop())
+        await until(lambda: pool.status().reason == "draining")
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(stopping, PATIENCE)
+        outcomes = await asyncio.gather(task, killed, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} <= {ShuttingDown, WorkerKilled}
+
+
+async def test_job_whose_workers_are_killed_each_time_may_come_again(pools: Pools) -> None:
+    async with pools() as pool:
+        with pytest.raises(WorkerKilled, match="killed from outside") as refusal:
+            await pool.run(order(b"kill"))
+        assert refusal.value.retry_after >= 1
+        assert pool.status().restarts == {"killed": TRIES}
+        assert await ask(pool, b"echo") == b"echo"
+
+
+async def test_stop_does_not_wait_for_workers_that_are_starting() -> None:
+    pool = WorkerPool(2, 1, 60, 1000, 1 << 28, obey)
+    await pool.start()
+    await asyncio.wait_for(pool.stop(), PATIENCE)
+    assert pool.status().workers == 0
+    with pytest.raises(ShuttingDown):
+        await pool.run(order(b"echo"))
+
+
 async def test_workers_die_with_the_server(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
-        "from service.dispatch.pool import WorkerPool\n"
+        "from service.dispatch.pool import TRIES, WorkerPool\n"
         "from tests.dispatch.tasks import obey, order\n"
         "async def main():\n"
         "    pool = WorkerPool(1, 1, 60, 5, 1 << 28, obey)\n"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.engine import compiled, levels
-
-needs_loops = pytest.mark.skipif(not compiled.generation(), reason="the compiled floor is off")
+from tests.floors import needs_loops
 
 GROUND = """
 import sys
@@ -26,23 +25,33 @@ def sharpen():
     assert filter_image(image, spec).shape == (4, 4, 3)
 """
 
-NOTHING_KEPT = GROUND + """
+NOTHING_KEPT = (
+    GROUND
+    + """
 compiled.load()
 assert compiled.share() == 0 and usable() == GROUND
 sharpen()
 assert not list(__import__("pathlib").Path(sys.argv[1]).rglob("*.nbi")), "something was compiled"
 """
+)
 
-NO_NUMBA = "import sys; sys.modules['numba'] = None" + GROUND + """
+NO_NUMBA = (
+    "import sys; sys.modules['numba'] = None"
+    + GROUND
+    + """
 compiled.load()
 assert compiled.share() == 0 and usable() == GROUND
 sharpen()
 """
+)
 
-NEVER_WANTED = GROUND + """
+NEVER_WANTED = (
+    GROUND
+    + """
 sharpen()
 assert usable() == GROUND and "numba" not in sys.modules and "llvmlite" not in sys.modules
 """
+)
 
 ONE_KIT = """
 import sys

@@ -61,7 +61,12 @@ def test_unknown_and_missing_levels_are_refused_with_what_there_is(monkeypatch: 
 
 @pytest.mark.parametrize("level", levels.available())
 def test_loops_are_compiled_for_the_level_and_not_for_the_machine(level: str, tmp_path: object) -> None:
-    environment = {**os.environ, levels.NAME: levels.target(level), levels.FEATURES: "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {
+        **os.environ,
+        levels.NAME: levels.target(level),
+        levels.FEATURES: "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
     command = [sys.executable, "-c", TARGET]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == [level, levels.target(level)]

@@ -14,6 +14,7 @@ from service.engine.geometry import Padding, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.rates import Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests.floors import needs_ground, needs_loops
 
 OTHERS = 1e-8
 """Of rates that are not named: what has others is slow."""
@@ -109,12 +110,30 @@ EXPECTED = [
 ]
 
 
+ON_THE_GROUND = [
+    (task(shared(3)), "shifted"),
+    (task(shared(63, integers=True), exact=True), "fft"),
+    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "shifted"),
+    (task(GradientMagnitude(SLOPES, SLOPES)), "magnitude"),
+    (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "products"),
+    (task(Pool(3, "max", (2, 2), (2, 2))), "pooling"),
+    (task(Restore(3, np.ones((5, 5)), "wiener")), "restoration"),
+]
+
+
 @pytest.fixture(autouse=True)
 def _given_rates() -> Iterator[None]:
     with rates.given(GIVEN):
         yield
 
 
+@needs_ground
+@pytest.mark.parametrize(("given", "name"), ON_THE_GROUND)
+def test_choice_without_loops(given: Task, name: str) -> None:
+    assert planner.choose(given).algorithm == name
+
+
+@needs_loops
 @pytest.mark.parametrize(("given", "name"), EXPECTED)
 def test_choice(given: Task, name: str) -> None:
     assert planner.choose(given).algorithm == name
@@ -143,6 +162,7 @@ def test_choice_prints_itself() -> None:
     assert " ms" in str(planner.choose(task(shared(31))))
 
 
+@needs_loops
 def test_rates_decide_and_are_those_of_the_block_only() -> None:
     large, names = task(shared(15)), []
     for price in (1e-3, 1e-15, 1e-3):

@@ -35,9 +35,9 @@ from tests.connections import Clock, Counted, until_closed, with_connection
 from tests.dispatch.tasks import obey, order
 from tests.engine.codecs.samples import npy
 from tests.hostile.probe import measuring
-from tests.hostile.protocol import SPEC, TARGET, post, request
 from tests.hostile.sending import RAW, client, open_files, read
 from tests.hostile.sockets import Wire, wire
+from tests.hostile.talk import SPEC, TARGET, post, request
 from tests.live import Live, serving
 from tests.processes import one_processor, stopped, workers_of
 from tests.waiting import PATIENCE, until, wait_until
@@ -242,8 +242,7 @@ def test_memory_that_a_worker_keeps_is_given_back() -> None:
 
 
 def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
-    room = Room(1000, WorkerPool(1, 1, 1, 1, 1).status)
-    room.most = 2500
+    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).status)
     with room.upload() as first:
         first.grow(1500)
         with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:

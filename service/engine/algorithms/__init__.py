@@ -8,6 +8,8 @@ from service.engine import compiled
 from service.engine.algorithms.base import Algorithm, CompiledAlgorithm
 from service.engine.algorithms.ground import GROUND
 
+__all__ = ["GROUND", "named", "usable", "with_loops"]
+
 
 def usable() -> tuple[Algorithm, ...]:
     """List what the planner may choose from in this process."""
@@ -15,7 +17,7 @@ def usable() -> tuple[Algorithm, ...]:
 
 
 def with_loops() -> tuple[CompiledAlgorithm, ...]:
-    """List the algorithms of the compiled floor, of which some may still lack their loops; none before any is loaded."""
+    """List the algorithms of the compiled floor, once any loops are loaded; some may still lack theirs."""
     return _registered() if compiled.generation() else ()
 
 

@@ -23,9 +23,9 @@ class Task:
     """One step on an image of known shape, and in what numbers.
 
     `source` is the type of the samples that come. Results leave as `target`: a float type takes them as computed, an
-    integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that samples and weights are
-    integers, so that the sums before the division must come out without any error. `made` is what was made ready for
-    it, by what makes it: see ready.py.
+    integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that weights are integers,
+    and samples, those of the rim too, multiples of 2**-`places`, so that the sums before the division must come out
+    without any error. `made` is what was made ready for it, by what makes it: see ready.py.
     """
 
     step: Step
@@ -34,6 +34,7 @@ class Task:
     target: Sample
     arithmetic: Arithmetic
     exact: bool = False
+    places: int = 0
     made: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

@@ -20,7 +20,7 @@ from service.engine.algorithms.phases import Axis, Phase
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
 from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
@@ -30,6 +30,7 @@ from service.engine.algorithms.strips import (
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
+from service.engine.binary import binary_places
 from service.engine.compiled import Kit
 from service.engine.geometry import Pair
 from service.engine.rates import rates
@@ -90,7 +91,7 @@ def _work(task: Task) -> Work | Segmented:
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
     if form.factors is not None and _in_segments(form, task):
         column, row = form.factors
-        end = finish(task, [1.0], bias[:1], places=form.places)
+        end = finish(task, [form.step.divisor], bias[:1], places=form.places)
         return Segmented.of(
             task, form.rim(task), end, form.number, _runs(form.vertical, column), _runs(form.horizontal, row)
         )
@@ -106,7 +107,7 @@ def _work(task: Task) -> Work | Segmented:
     sums = Sums(
         table(columns, form.number, form.distance, skip_zeros=finite(task)),
         along,
-        finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases), places=form.places),
+        finish(task, [form.step.divisor] * form.planes, bias * len(form.horizontal.phases), places=form.places),
         form.planes,
         form.horizontal.outputs * form.unit,
         len(rows),
@@ -204,7 +205,8 @@ class Form(NamedTuple):
 def _in_segments(form: Form, task: Task) -> bool:
     step, across = form.step, len(form.horizontal.phases)
     met = all(phase.taps for axis in (form.vertical, form.horizontal) for phase in axis.phases)
-    plain = form.interleaved and met and step.dilation == (1, 1) and task.output.width % across == 0
+    twice = form.factors is not None and form.interleaved and step.dilation == (1, 1)
+    plain = twice and met and task.output.width % across == 0
     return plain and wide_enough(task.output.width // across, form.number)
 
 
@@ -247,15 +249,16 @@ def _form(task: Task) -> Form:
     row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
     cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
     factors = _factors(step, vertical, horizontal)
+    form = Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
     places = short_places(task, *(factors or [step.weight]), most=_most(step, vertical, horizontal))
-    if places is None:
-        return Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
+    if places is None or _in_segments(form, task):  # twice as fast as strips of integers, and as exact
+        return form
     if factors is not None:
         column, row = (factor * 2.0 ** (binary_places(factor) or 0) for factor in factors)
         factors = column, row
     else:
         step = replace(step, weight=step.weight * 2.0**places)
-    return Form(step, interleaved, vertical, horizontal, layout, cut, factors, "int16", places)
+    return form._replace(step=step, factors=factors, number="int16", places=places)
 
 
 def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:

@@ -14,9 +14,10 @@ from service.engine.algorithms.forms import Form, finite, kit_of
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.segments import WIDE, Run, Segmented, kit_of_segments, wide_enough
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
+from service.engine.binary import binary_places
 from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic

@@ -247,5 +247,8 @@ def _weights(form: Form, number: np.dtype[Any]) -> Weights:
 def _stays_exact(task: Task, step: Conv2d) -> bool:
     """Say whether sums have no error; the bias is in them from the beginning."""
     reach = step.reach
+    if task.source not in {"uint8", "uint16"} or reach.offset_places is None:
+        return False
     largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
-    return GROWTH * reach.gain * abs(step.divisor) * largest + QUARTERS * reach.offset < EXACT_BELOW
+    sums = GROWTH * reach.gain * abs(step.divisor) * largest + QUARTERS * reach.offset
+    return sums * 2.0 ** max(task.places, reach.offset_places) < EXACT_BELOW

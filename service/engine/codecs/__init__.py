@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.engine.codecs import npy, pictures, png_reader, png_writer
 from service.engine.codecs.base import Buffer, Decoded, ImageInfo
+from service.engine.codecs.metadata import NOTHING, Metadata
 from service.engine.codecs.png_writer import Compression
 from service.engine.codecs.sniff import sniff
 from service.engine.errors import MemoryLimit
@@ -22,6 +23,7 @@ __all__ = [
     "Compression",
     "Decoded",
     "ImageInfo",
+    "Metadata",
     "decode",
     "decode_bytes",
     "encode_npy",
@@ -77,10 +79,15 @@ def decode_bytes(info: ImageInfo) -> int:
 
 
 def encode_png(
-    image: NDArray[Any], *, compression: Compression = "fast", icc: bytes | None = None, threads: int = 1
+    image: NDArray[Any],
+    *,
+    compression: Compression = "fast",
+    icc: bytes | None = None,
+    metadata: Metadata = NOTHING,
+    threads: int = 1,
 ) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels; the same bytes for any number of threads."""
-    return png_writer.encode(image, compression, icc, threads)
+    return png_writer.encode(image, compression, icc, metadata, threads)
 
 
 def encode_npy(image: NDArray[Any]) -> bytes:

@@ -100,8 +100,9 @@ def _little(builder: Any, word: Any) -> Any:
 def code(data: Bytes, out: Bytes) -> tuple[int, int, float]:
     """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
 
-    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. The third number is about the share of the bits that matches would save; it is looked for, and not 0, where
-    codes take `DENSE` bits for each byte or more.
+    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. The third number is about
+    the share of the bits that matches would save; it is looked for, and not 0, where codes take `DENSE` bits for each
+    byte or more.
     """
     runs = np.empty((len(data) // RUN, 2), np.int32)
     lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)

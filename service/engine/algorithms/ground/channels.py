@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import Grid, Piece, Step, as_slice, padding_bytes, parts
 from service.engine.algorithms.ground.sums import TAP_BYTES, add_up, groups, passes
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.short import short_places
+from service.engine.binary import binary_places
 from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 from service.engine.taps import factors, factors_of
@@ -49,11 +50,11 @@ class Channels(NamedTuple):
         Sums of integers are made in 16 bits where these suffice, unless not `short`.
         """
         kernels = step.weight.reshape(-1, *step.kernel_size)
-        rim, divisor = (step.padding_value, step.divisor) if isinstance(step, Conv2d) else (0.0, 1.0)
+        rim = step.padding_value if isinstance(step, Conv2d) else 0.0
         found = factors_of(step, exact=task.exact) if isinstance(step, Conv2d) else None
         if found is None and step.shared:
             found = factors(kernels[0])
-        most = step.reach.gain * abs(divisor)
+        most = step.reach.gain * abs(step.divisor)
         places = short_places(task, *(found or (kernels,)), most=most, rim=rim) if short else None
         number = task.arithmetic if places is None else "int16"
         grid = Grid.of(step, task.shape, number)
@@ -82,7 +83,7 @@ class Channels(NamedTuple):
     @property
     def divisor(self) -> float:
         """Of the sums, as they are made."""
-        return 2.0**self.places * (self.step.divisor if isinstance(self.step, Conv2d) else 1.0)
+        return 2.0**self.places * self.step.divisor
 
     def window(self) -> Window:
         """Make room for the samples that a piece looks at: (planes, h, w)."""
@@ -118,19 +119,19 @@ class Channels(NamedTuple):
                 sums = add_up(seen, taps, steps, (len(rows), len(columns) * self.unit))
                 yield as_slice(rows), as_slice(columns), sums
 
-    def workspace(self, task: Task, threads: int, together: int = 1) -> int:
-        """Bound the bytes needed beside input and output, if `together` sums are held at once."""
+    def workspace(self, task: Task, threads: int, results: int = 1) -> int:
+        """Bound the bytes needed beside input and output, with so many `results` of a piece held at once."""
         sample, number, result = (np.dtype(kind).itemsize for kind in (task.source, self.number, task.arithmetic))
         height, width = self.grid.window
         planes = self.count if self.step.shared else 1
         tall = 2 * self.grid.rows * width * planes * number if self.factors else 0
-        sums = self.grid.rows * self.grid.columns * planes * 2 * (number + result)
-        own = height * width * self.count * (sample + number) + together * (tall + sums) + result * sums // 2
+        sums = self.grid.rows * self.grid.columns * planes * (2 * number + results * result)
+        own = height * width * self.count * (sample + number) + tall + sums + SLACK
         taps = prod(self.step.kernel_size) * TAP_BYTES
         kept = self.weights.nbytes + padding_bytes(self.step, task.shape)
-        return min(threads, self.grid.count) * (own + taps + SLACK) + kept
+        return min(threads, self.grid.count) * (own + taps) + kept
 
-    def seconds(self, task: Task) -> float:
+    def seconds(self) -> float:
         """Predict the time in which all sums are made, and their samples brought to them."""
         vertical, horizontal = self.grid.vertical, self.grid.horizontal
         height, width = self.grid.window

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms import phases
-from service.engine.algorithms.base import Task
 from service.engine.geometry import Shape, field_of_view
 from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.windows import Padded
@@ -20,8 +19,8 @@ PIECE_BYTES = 1 << 18
 """Of the samples that a piece of the output reads, about: they stay in a second-level cache."""
 ROW_BYTES = 1 << 16
 """Of one row of them, about."""
-POSITION_BYTES = 64
-"""Of the index of a padded row or column, while these are made and sorted into runs."""
+POSITION_BYTES = 40
+"""Of the index of a padded row or column, while these are made."""
 
 Step = Conv2d | ConvTranspose2d
 
@@ -66,7 +65,7 @@ class Axis(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Where a piece of the output begins, and how many rows and columns it has; so many times the phases at the most."""
+    """Where a piece of the output begins, and how many rows and columns it has."""
 
     top: int
     left: int
@@ -137,7 +136,7 @@ def padded(step: Step, image: NDArray[Any]) -> Padded:
 
 
 def padding_bytes(step: Step, shape: Shape) -> int:
-    """Bound the bytes that `padded` takes, and that finding a window in it does."""
+    """Bound the bytes that `padded` takes."""
     if isinstance(step, Conv2d):
         return POSITION_BYTES * (shape.height + shape.width + sum(step.padding))
     return POSITION_BYTES * sum(axis.end - axis.begin for axis in _transposed(step, shape))
@@ -161,9 +160,7 @@ def _axes(step: Step, shape: Shape) -> tuple[Axis, Axis]:
         return vertical, horizontal
     vertical, horizontal = (
         Axis(
-            tuple(
-                Phase(phase.taps, tuple(shift - axis.begin for shift in phase.shifts)) for phase in axis.phases
-            ),
+            tuple(Phase(phase.taps, tuple(shift - axis.begin for shift in phase.shifts)) for phase in axis.phases),
             outputs,
             1,
             stride,

@@ -26,11 +26,11 @@ class Magnitude:
 
     def seconds(self, task: Task) -> float:
         forms = _forms(task)
-        return rates().call + sum(form.seconds(task) + storing_seconds(task, 2.0) for form in forms)
+        return rates().call + sum(form.seconds() + storing_seconds(task, 2.0) for form in forms)
 
     def workspace(self, task: Task, threads: int) -> int:
         forms = _forms(task)
-        return max(form.workspace(task, threads, together=2) for form in forms)
+        return sum(form.workspace(task, threads, results=6) for form in forms)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step, (across, down) = _known(task), _forms(task)

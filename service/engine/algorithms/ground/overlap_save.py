@@ -45,7 +45,7 @@ BATCH = 4
 FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
 EXACT_ERROR = 0.1
-"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
+"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do. Of fractions, parts."""
 
 
 class Tiling(NamedTuple):
@@ -76,7 +76,7 @@ class Fft:
             tiling is not None
             and tiling.points <= MOST_POINTS
             and _spectra_bytes(step, tiling) <= MOST_SPECTRA
-            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR)
+            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR * 2.0**-task.places)
         )
 
     def seconds(self, task: Task) -> float:
@@ -108,7 +108,8 @@ class Fft:
         own = batch * (2 * tiling.points * 8 + (outputs + 4) * spectrum)
         spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
-        need = spectra + threads * own + positions + (1 << 16)
+        pieces = tiling.tiles * ceil(step.groups / BATCH)
+        need = spectra + min(threads, pieces) * own + positions + (1 << 16)
         return max(need, _by_taps(step).workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
@@ -156,7 +157,7 @@ def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
     bias = 0.0 if step.bias is None else step.bias[channels]
     if task.exact:
-        sums = np.rint(sums).astype(task.arithmetic, copy=False)
+        sums = (np.rint(sums * 2.0**task.places) * 2.0**-task.places).astype(task.arithmetic, copy=False)
     results = finished(sums.transpose(1, 2, 0), step.divisor, bias, task)
     stored(results, task.target, place[:, :, channels])
 
@@ -200,7 +201,7 @@ def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:
         largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
         size = reach.gain * abs(reach.divisor) * largest
     else:
-        size = 2.0**24 if task.arithmetic == "float32" else float("inf")
+        size = 2.0 ** (24 - task.places) if task.arithmetic == "float32" else float("inf")
     return 1e-15 * log2(tiling.points + 1) * size
 
 

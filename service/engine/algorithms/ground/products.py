@@ -12,11 +12,24 @@ from numpy.typing import NDArray
 
 from service.engine import parallel
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.ground.grids import Grid, Phase, Piece, Step, as_slice, every, padded, padding_bytes, parts
+from service.engine.algorithms.ground.grids import (
+    Grid,
+    Phase,
+    Piece,
+    Step,
+    as_slice,
+    every,
+    padded,
+    padding_bytes,
+    parts,
+)
 from service.engine.algorithms.ground.sums import finished, storing_seconds
 from service.engine.arrays import stored
 from service.engine.rates import rates
 from service.engine.steps import Conv2d, ConvTranspose2d
+
+Matrices = dict[tuple[Phase, Phase], NDArray[Any]]
+Place = tuple[slice, slice]
 
 MATRIX_BYTES = 1 << 20
 """Of the samples that are laid out at once, about."""
@@ -53,8 +66,8 @@ class Products:
         rows, columns = form.block(taps)
         sample, number = np.dtype(task.source).itemsize, np.dtype(task.arithmetic).itemsize
         window = height * width * task.shape.channels * (sample + number)
-        block = rows * columns * (taps * task.shape.channels + 4 * task.output.channels) * number
-        weights = 2 * form.step.weight.size * number
+        block = rows * columns * (taps * task.shape.channels + 2 * task.output.channels) * number
+        weights = form.step.weight.size * (number + 2 * form.step.weight.itemsize)
         own = window + block + SLACK
         return min(threads, form.grid.count) * own + weights + padding_bytes(form.step, task.shape)
 
@@ -63,13 +76,12 @@ class Products:
         source, result = padded(form.step, image), np.empty(task.output, task.target)
         weights = form.weights()
         bias = 0.0 if form.step.bias is None else form.step.bias
-        divisor = form.step.divisor if isinstance(form.step, Conv2d) else 1.0
 
         def compute(piece: Piece) -> None:
             window = np.empty((*form.grid.window, task.shape.channels), form.number)
             form.grid.read(source, piece, window)
-            for rows, columns, sums in form.sums(window, weights, piece):
-                stored(finished(sums, divisor, bias, task), task.target, result[rows, columns])
+            for place, sums in form.sums(window, weights, piece):
+                stored(finished(sums, form.step.divisor, bias, task), task.target, result[place])
 
         parallel.each(compute, form.grid.pieces(), threads)
         return result
@@ -84,7 +96,7 @@ class _Form(NamedTuple):
     outputs: int
     number: str
 
-    def weights(self) -> dict[tuple[Phase, Phase], NDArray[Any]]:
+    def weights(self) -> Matrices:
         """Give the weights of each phase as matrices: (groups, taps * inputs, outputs)."""
         groups, size = self.step.groups, self.step.kernel_size
         if isinstance(self.step, Conv2d):
@@ -98,27 +110,32 @@ class _Form(NamedTuple):
             for down, across in product(self.grid.vertical.phases, self.grid.horizontal.phases)
         }
 
-    def sums(
-        self, window: NDArray[Any], weights: dict[tuple[Phase, Phase], NDArray[Any]], piece: Piece
-    ) -> Iterator[tuple[slice, slice, NDArray[Any]]]:
-        """Give the sums (h, w, out) of some pixels of each phase after the other, and the rows and columns they fill."""
-        groups, vertical, horizontal = self.step.groups, self.grid.vertical, self.grid.horizontal
-        grouped = window.reshape(*window.shape[:2], groups, self.inputs)
-        for (down, rows), (across, columns) in product(parts(vertical, piece.top, piece.height), parts(horizontal, piece.left, piece.width)):
+    def sums(self, window: NDArray[Any], weights: Matrices, piece: Piece) -> Iterator[tuple[Place, NDArray[Any]]]:
+        """Give the sums (h, w, out) of some pixels of each phase in turn, and the rows and columns they fill."""
+        vertical, horizontal = self.grid.vertical, self.grid.horizontal
+        grouped = window.reshape(*window.shape[:2], self.step.groups, self.inputs)
+        for (down, rows), (across, columns) in product(
+            parts(vertical, piece.top, piece.height), parts(horizontal, piece.left, piece.width)
+        ):
             matrix = weights[down, across]
-            offsets = list(product(down.offsets, across.offsets))
-            high, wide = self.block(len(offsets))
-            for top, left in product(range(0, len(rows), high), range(0, len(columns), wide)):
-                some_rows, some_columns = rows[top : top + high], columns[left : left + wide]
-                shape = len(some_rows), len(some_columns)
-                seen = np.empty((groups, *shape, len(offsets), self.inputs), self.number)
-                for tap, (row, column) in enumerate(offsets):
-                    here = every(row + top * vertical.read, shape[0], vertical.read)
-                    there = every(column + left * horizontal.read, shape[1], horizontal.read)
-                    seen[:, :, :, tap] = grouped[here, there].transpose(2, 0, 1, 3)
-                sums = seen.reshape(groups, shape[0] * shape[1], matrix.shape[1]) @ matrix
-                pixels = sums.reshape(groups, *shape, self.outputs).transpose(1, 2, 0, 3).reshape(*shape, -1)
-                yield as_slice(some_rows), as_slice(some_columns), pixels
+            height, width = self.block(len(down.taps) * len(across.taps))
+            for top, left in product(range(0, len(rows), height), range(0, len(columns), width)):
+                place = rows[top : top + height], columns[left : left + width]
+                corner = grouped[top * vertical.read :, left * horizontal.read :]
+                shape = len(place[0]), len(place[1])
+                sums = self._seen(corner, down, across, shape) @ matrix
+                pixels = sums.reshape(-1, *shape, self.outputs).transpose(1, 2, 0, 3).reshape(*shape, -1)
+                yield (as_slice(place[0]), as_slice(place[1])), pixels
+
+    def _seen(self, window: NDArray[Any], down: Phase, across: Phase, shape: tuple[int, int]) -> NDArray[Any]:
+        """Lay out what the taps of a phase see for each of `shape` pixels: (groups, pixels, taps * inputs)."""
+        places = list(product(down.offsets, across.offsets))
+        seen = np.empty((self.step.groups, *shape, len(places), self.inputs), self.number)
+        for tap, (row, column) in enumerate(places):
+            rows = every(row, shape[0], self.grid.vertical.read)
+            columns = every(column, shape[1], self.grid.horizontal.read)
+            seen[:, :, :, tap] = window[rows, columns].transpose(2, 0, 1, 3)
+        return seen.reshape(self.step.groups, shape[0] * shape[1], len(places) * self.inputs)
 
     def block(self, taps: int) -> tuple[int, int]:
         """Give the rows and columns of a phase for which samples are laid out at once."""

@@ -29,7 +29,7 @@ class Shifted:
 
     def seconds(self, task: Task) -> float:
         form = _form(task)
-        return rates().call + form.seconds(task) + storing_seconds(task, form.divisor)
+        return rates().call + form.seconds() + storing_seconds(task, form.divisor)
 
     def workspace(self, task: Task, threads: int) -> int:
         return _form(task).workspace(task, threads)

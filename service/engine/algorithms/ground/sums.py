@@ -13,7 +13,6 @@ from service.engine.algorithms.ground.grids import every
 from service.engine.rates import rates
 from service.engine.steps import Weights
 
-
 TAP_BYTES = 512
 """Of the lists in which a tap is sorted."""
 
