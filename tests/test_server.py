@@ -70,13 +70,19 @@ def test_endless_head_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
     assert with_connection(lambda port: talk(port, b"")) == b""
-    assert with_connection(lambda port: talk(port, b"GET / HT")) == b""
+    told = with_connection(lambda port: talk(port, b"GET / HT"))
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b'"code": "request_timeout"' in told
 
 
 def test_body_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "TELLING_SECONDS", 0.05)
     request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nab"
-    assert with_connection(lambda port: talk(port, request)) == b""
+    told = with_connection(lambda port: talk(port, request))
+    assert told.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b'"code": "request_timeout"' in told
+    assert b"2 bytes of the body came within 0.05 s; at least 16,384 a second are waited for" in told
 
 
 def test_body_that_comes_slowly_but_steadily_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
