@@ -33,7 +33,6 @@ from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
 from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
-from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
 from service.engine.rates import TABLE, Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -178,14 +177,7 @@ def least(work: Callable[[], object], budget: float = BUDGET) -> float:
 
 def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
-    image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
-    planes, place = np.zeros((3, 256, 256)), image[:256, :256, 1]
-    return {
-        "widen_sample": widening(),
-        "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
-        "fft_store": least(lambda: store_integers(planes[0], 1.0, 1.0, 255.0, place)) / place.size,
-        **coding(),
-    }
+    return {"widen_sample": widening(), **coding()}
 
 
 def coding() -> dict[str, float]:
