@@ -23,6 +23,7 @@ from service.settings import BadSettings, Settings
 # ruff: noqa: PLC0415
 
 WRONG_USAGE = 2
+NOT_HERE = 3
 HEALTH_SECONDS = 3.0
 STANDARD = Path("-")
 
@@ -70,10 +71,10 @@ def serve(
     """Serve over HTTP until a signal comes."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.dispatch.process import start_fork_server
 
-        start_fork_server()  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
         from service import server
 
         server.serve(chosen)
@@ -118,7 +119,7 @@ def run(
     answer = answer_for(target)
     image = read(source)
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         result = local.filter_image(image, read(spec) if spec else preset or "", answer, chosen)
@@ -142,7 +143,7 @@ def plan(
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
@@ -150,13 +151,25 @@ def plan(
 
 
 @app.command()
-def warm() -> None:
-    """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
-    from service.cores import available_cores
-    from service.engine.warm import warm as compile_loops
+def warm(
+    progress: Annotated[bool, typer.Option(help="Give way to other processes, and print how far it is.")] = False,  # noqa: FBT002
+    level: Annotated[str | None, typer.Option(help="Processor level; by default CONVSERVE_CPU.")] = None,
+    every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
+) -> None:
+    """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
+    from service import compiling
 
-    compile_loops(available_cores())
+    with good_settings():
+        try:
+            if every_level:
+                compiling.every_level()
+            else:
+                compiling.run(level or Settings.load().cpu, progress=progress)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--level") from None
+        except compiling.NotHere as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(NOT_HERE) from None
 
 
 @app.command()
@@ -175,7 +188,7 @@ def batch(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     given = {"scheduler": scheduler, "workers": workers}
     with good_settings(), refusals():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.batch import command
         from service.batch.sources import BadSources
 
@@ -195,6 +208,12 @@ def settings() -> None:
     names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
     for row in rows:
         typer.echo(f"{row.name:<{names}}  {row.value:<{values}}  {row.source}")
+
+
+def for_the_engine(chosen: Settings) -> Settings:
+    """Choose the processor level before anything imports NumPy; raises BadSettings."""
+    chosen.use_cpu()
+    return chosen
 
 
 def health_address(url: str | None) -> str:

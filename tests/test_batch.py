@@ -11,8 +11,7 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -34,9 +33,9 @@ from service.engine.jobs import Job
 from service.engine.limits import Limits
 from service.engine.pipeline import perform
 from service.settings import Settings
-from tests.dispatch.conftest import FIRST_START
-from tests.dispatch.test_pool import gone
 from tests.live import ROOT
+from tests.processes import children, gone, one_processor
+from tests.waiting import FIRST_START, wait_until
 
 BLUR = {"op": "blur", "sigma": 1}
 SLOW = {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 2}, "method": "richardson_lucy", "iterations": 40}
@@ -309,11 +308,15 @@ def test_files_that_cannot_be_read_are_failures() -> None:
 
 
 def test_limits_and_deadline_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    make("in/a.png", content=png(1000))  # half a minute, where 5x5 samples take a tenth of a second
+    make("in/a.png", content=png(1000))  # minutes for one processor, where 5x5 samples take half a second
     make("in/b.png")
-    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 200}), encoding="utf-8")
-    monkeypatch.setenv("CONVSERVE_DEADLINE", "3")
-    assert [row[:2] for row in lines(batch("in", "out", spec="slow.json"))] == [["in/a.png", "deadline_exceeded"]]
+    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 1000}), encoding="utf-8")
+    monkeypatch.setenv("CONVSERVE_DEADLINE", "5")
+    monkeypatch.setenv("CONVSERVE_MAX_MACS", "1e15")
+    with one_processor():
+        result = batch("in", "out", spec="slow.json")
+    assert [row[:2] for row in lines(result)] == [["in/a.png", "deadline_exceeded"]]
+    monkeypatch.delenv("CONVSERVE_DEADLINE")
     monkeypatch.setenv("CONVSERVE_MAX_IMAGE_PIXELS", "100")
     assert [row[:2] for row in lines(batch("in", "out2"))] == [["in/a.png", "image_too_large"]]
     monkeypatch.setenv("CONVSERVE_MAX_BODY_BYTES", "1000")
@@ -502,31 +505,18 @@ def begin(*arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[st
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + FIRST_START
-    while not condition():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.005)
-
-
-def children(pid: int) -> list[int]:
-    """List a process's children and theirs."""
-    own = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-    return own + [grandchild for child in own for grandchild in children(child)]
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_what_was_interrupted_goes_on_where_it_was(number: signal.Signals, status: int) -> None:
-    sources = [f"in/{name}.png" for name in range(12)]
-    make(*sources, content=png(120))
+    make("in/0.png", "in/1.png", content=png(120))
+    make(*(f"in/{name}.png" for name in range(10, 20)), content=png(300))  # takes longer than to notice those
     Path("slow.json").write_text(json.dumps(SLOW), encoding="utf-8")
     with begin("in", "out", "--spec", "slow.json") as process:
-        until(lambda: len(list(Path().glob("out/*.png"))) >= 2)
+        wait_until(lambda: len(list(Path().glob("out/*.png"))) >= 2, FIRST_START)
         workers = children(process.pid)
         process.send_signal(number)
         output, errors = process.communicate(timeout=FIRST_START)
     assert process.returncode == status, output + errors
-    until(lambda: all(gone(pid) for pid in workers))
+    wait_until(lambda: all(gone(pid) for pid in workers))
     done = [path for path in Path("out").iterdir() if path.suffix == ".png"]
     assert 2 <= len(done) < 12
     for path in done:

@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 
 from service.engine.binary import binary_places
-from service.engine.steps import Weights
+from service.engine.steps import Conv2d, Weights
 
 RANK_ONE = 1e-12
 """Relative to the largest number: how far the outer product of two factors may be from their kernel."""
@@ -66,3 +66,15 @@ def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
     row = kernel[peak[0]] / column[peak[0]]
     error = np.abs(np.multiply.outer(column, row) - kernel).max()
     return (column, row) if error <= RANK_ONE * abs(kernel[peak]) else None
+
+
+def factors_of(step: Conv2d, *, exact: bool) -> tuple[Weights, Weights] | None:
+    """Give a column and a row whose outer product is the kernel shared by all channels; None where there are none.
+
+    With `exact` they are integers where the kernel is: the sums in between are then integers too.
+    """
+    if not step.shared:
+        return None
+    if step.factors is not None and (not exact or all(np.all(np.rint(factor) == factor) for factor in step.factors)):
+        return step.factors
+    return factors(step.weight[0, 0])

@@ -14,9 +14,9 @@ from service.dispatch.host import Host, NotHere
 from service.dispatch.messages import Failed
 from service.engine.errors import InvalidSpec
 from service.engine.jobs import Result
-from tests.dispatch.conftest import until
 from tests.dispatch.tasks import obey, order
-from tests.dispatch.test_pool import gone
+from tests.processes import gone
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Step
@@ -60,4 +62,17 @@ class Algorithm(Protocol):
 
     def apply(self, task: Task, image: NDArray[np.generic], threads: int) -> NDArray[np.generic]:
         """Compute the task on a C-contiguous `image` (H, W, C) of `source`; gives (H', W', C') of `target`."""
+        ...
+
+
+class CompiledAlgorithm(Algorithm, Protocol):
+    """An algorithm that calls compiled loops; it is offered where those that a task needs are loaded."""
+
+    @property
+    def kits(self) -> tuple[Kit, ...]:
+        """The parts of the loops that are compiled for it; another algorithm may need them, too."""
+        ...
+
+    def needs(self, task: Task) -> Iterable[str]:
+        """Name the parts that `apply` calls for a task that it accepts."""
         ...

@@ -10,7 +10,6 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from service.engine.loops import deflate as loops
-from service.engine.loops.joining import AT_ONCE
 
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
@@ -44,7 +43,7 @@ def small(data: Bytes) -> Pieces:
 
 def _fast(data: Bytes) -> Pieces:
     out = np.empty(len(data) + loops.END_BYTES, np.uint8)
-    size, bits, saved = loops.code(data, out, AT_ONCE)
+    size, bits, saved = loops.code(data, out)
     if _worth_a_search(data, saved, dense=bits >= loops.DENSE * len(data)):
         matched = _by_isal(data)
         if 8 * _size(matched) < min(bits, 8 * len(data)):
@@ -68,7 +67,7 @@ def _repeats(data: Bytes, *, dense: bool) -> bool:
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
-    _, bits, _ = loops.code(samples, _NOWHERE, AT_ONCE)
+    _, bits, _ = loops.code(samples, _NOWHERE)
     return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
 
 

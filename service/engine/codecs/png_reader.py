@@ -5,7 +5,6 @@ Of animations the default image is read. Pixels are inflated strip by strip, nev
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from service.engine import parallel
 from service.engine.codecs import png_header as png
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
-from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
+from service.engine.codecs.metadata import orientation, transposes, upright
 from service.engine.codecs.png_header import damaged
 from service.engine.limits import Limits
 from service.engine.loops.unfilter import TOGETHER, unfilter_rows
@@ -48,7 +47,8 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
     if transposes(orientation(header.exif)):
         width, height = height, width
     dtype: Dtype = "uint16" if header.depth == 16 else "uint8"
-    return ImageInfo("png", width, height, header.channels, dtype, alpha=header.channels in {2, 4})
+    alpha = header.channels in {2, 4}
+    return ImageInfo("png", width, height, header.channels, dtype, alpha, header.gamma)
 
 
 def decode(data: Buffer, threads: int = 1) -> Decoded:
@@ -61,7 +61,8 @@ def decode(data: Buffer, threads: int = 1) -> Decoded:
     finish = _finish_side_by_side if threads > 1 and image.nbytes > STRIP_BYTES else _finish
     finish(header, _strips(header, source, image))
     source.finish()
-    return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
+    turned = orientation(header.exif)
+    return Decoded(upright(image, turned), header.icc, header.metadata.turned(turned))
 
 
 def _finish(header: png.Header, strips: Iterator[_Strip]) -> None:
@@ -125,10 +126,10 @@ class _Inflater:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        """Check that the stream ends here, and every checksum that has not been looked at."""
-        while not self._stream.eof:
-            if self._inflate(1):
-                raise damaged("it has more pixels than its header says")
+        """Check every checksum that has not been looked at; of surplus pixels no more than a strip is inflated."""
+        surplus = STRIP_BYTES
+        while not self._stream.eof and surplus > 0:
+            surplus -= len(self._inflate(surplus))
         for _ in self._feed:
             pass
 
@@ -215,16 +216,3 @@ def _palette(header: png.Header) -> NDArray[np.uint8]:
     alpha = np.full((len(colours), 1), 255, np.uint8)
     alpha[: len(header.transparency), 0] = np.frombuffer(header.transparency, np.uint8)
     return np.concatenate([colours, alpha], axis=1)
-
-
-def _profile(chunk: bytes) -> bytes | None:
-    """Inflate the profile of an iCCP chunk: name, 0, method 0, zlib stream. None if it cannot be, or is too large."""
-    if not chunk:
-        return None
-    compressed = chunk.partition(b"\0")[2][1:]
-    stream = zlib.decompressobj()
-    try:
-        profile = stream.decompress(compressed, MAX_PROFILE_BYTES)
-    except zlib.error:
-        return None
-    return profile if stream.eof else None

@@ -16,7 +16,8 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from service.engine import parallel
-from service.engine.codecs import deflate
+from service.engine.codecs import deflate, png_ancillary
+from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
 from service.engine.loops.png import filter_rows
 
@@ -31,7 +32,7 @@ _LAST_BLOCK = b"\x03\x00"
 _ADLER_MODULUS = 65521
 
 
-def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, threads: int) -> bytes:
+def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, metadata: Metadata, threads: int) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
     height, width, channels = image.shape
     deflated = _deflated(_rows(image), image.itemsize, channels, _DEFLATE[compression], threads)
@@ -39,6 +40,8 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    for kind, content in png_ancillary.written(metadata):
+        pieces += _chunk(kind, content)
     pieces.append(_BEGIN)
     adler = 1
     for strip in deflated:

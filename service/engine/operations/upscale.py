@@ -13,6 +13,7 @@ from service.engine.numbers import read_only
 from service.engine.operations.base import OperationBase
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import interpolation_taps, triangle
+from service.engine.whole import Whole
 
 SHARPNESS = -0.75
 """The parameter a of cubic convolution (R. Keys, 1981) that torch and OpenCV use."""
@@ -34,7 +35,7 @@ class Upscale(OperationBase):
     )
 
     op: Literal["upscale"]
-    factor: int = Field(2, ge=2, le=8, description="How many times wider and higher the image becomes: 2 to 8.")
+    factor: Whole = Field(2, ge=2, le=8, description="How many times wider and higher the image becomes: 2 to 8.")
     method: Literal["nearest", "bilinear", "bicubic"] = Field(
         "nearest",
         description="Repeat samples, or interpolate between 2x2 (bilinear) or 4x4 (bicubic, a = -0.75) of them.",
