@@ -21,7 +21,7 @@ RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
     signal sparse spatial stats
 # The loops are compiled here, for every level of this architecture, those included that this machine cannot run.
 # A container finds those of its own processor when it starts, and compiles nothing.
-RUN /opt/convserve/bin/convserve warm --all-levels
+RUN /opt/convserve/bin/convserve warm --every-level
 
 FROM ${BASE}
 ARG BASE

@@ -89,7 +89,8 @@ LOWEST := tests/test_cli.py tests/test_settings.py tests/test_client.py tests/te
 lowest: $(UV) ## Test what meets other packages with the lowest versions that pyproject.toml allows
 	$(UV) --no-config venv --quiet --clear --python $(PYTHON) build/lowest
 	$(UV) --no-config pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[dev]'
-	build/lowest/bin/python -m pytest $(LOWEST)
+	build/lowest/bin/convserve warm
+	build/lowest/bin/pytest $(LOWEST)
 
 clean: ## Remove what was built
 	rm -rf .venv build dist *.egg-info

@@ -14,10 +14,10 @@ if sys.platform != "win32":
     import resource
 
 MIB = 1 << 20
-BASE_BYTES = 224 * MIB
-"""What the server and the fork server take, the engine of all workers included: 190 MiB and a few files."""
-WORKER_BYTES = 48 * MIB
-"""What a worker has for itself beside a job: 14 MiB, and the beginnings of its two memory files."""
+BASE_BYTES = 176 * MIB
+"""What the server and the fork server take, the engine of all workers included."""
+WORKER_BYTES = 24 * MIB
+"""What a worker has for itself beside its job and its body: 14 MiB, and loops that are loaded later."""
 WORKER_ADDRESSES = 768 * MIB
 """Addresses that a worker takes for the engine alone: 480 MiB, and some for loops that are loaded later."""
 THREAD_ADDRESSES = 160 * MIB
@@ -62,7 +62,7 @@ def share_out(memory: int, addresses: int | None, cores: int, wishes: Wishes) ->
     """
     body = wishes.body
     most = max(MOST_BODIES_BYTES, LARGEST_BODIES * body)
-    bodies = wishes.bodies or min(most, max(SHORT_BODIES * body, (memory - BASE_BYTES) // 4))
+    bodies = wishes.bodies or min(most, max(SHORT_BODIES * body, (memory - BASE_BYTES) // 8))
     free = memory - BASE_BYTES - bodies
     job = wishes.job or Limits.max_memory_bytes
     if addresses is not None:
@@ -91,6 +91,14 @@ def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body
             f"job of {shares.job:,} (max_memory_bytes)"
         )
     return ""
+
+
+def kept_of_jobs(job: int) -> int:
+    """Give the memory that a worker may have kept of its jobs, of so many bytes, before another takes its place.
+
+    Less than its heap keeps (heap.py) would be had after nearly every job.
+    """
+    return min(256 * MIB, max(96 * MIB, job // 2))
 
 
 def available_memory(root: Path = ROOT) -> int:

@@ -1,4 +1,4 @@
-"""Tests of the compiled floor alone, which are passed over where it is off."""
+"""Which floor the tests run on: the compiled one of a level, or with CONVSERVE_COMPILE=off the ground floor."""
 
 from __future__ import annotations
 
@@ -7,3 +7,4 @@ import pytest
 from service.engine import compiled
 
 needs_loops = pytest.mark.skipif(not compiled.generation(), reason="the compiled floor is off")
+needs_ground = pytest.mark.skipif(bool(compiled.generation()), reason="the compiled floor is on")

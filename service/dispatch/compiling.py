@@ -17,7 +17,7 @@ Compile = Literal["background", "before", "off"]
 
 COMMAND = lifeline.command("warm", "--progress")
 NO_COMPILER = 3
-"""Exit status where there is no numba."""
+"""Exit status where nothing can be compiled: no numba, or no folder to keep it in."""
 PAUSES = (1.0, 5.0, 30.0)
 """Seconds between tries that bring nothing, after which there is no other."""
 LAST_WORDS = 4096
@@ -72,7 +72,7 @@ class Compiling:
                 return
             await asyncio.sleep(PAUSES[max(0, tries - 1)])
         if status == NO_COMPILER:
-            log.warning("no_compiler", detail="numba cannot be imported; NumPy does its work", last_words=last_words)
+            log.warning("no_compiler", detail="no loop is compiled; NumPy and SciPy do their work", cause=last_words)
         self.finished = True
 
     async def _run(self) -> tuple[int, str]:
@@ -90,6 +90,7 @@ class Compiling:
             end.cancel()
             with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
 
     def _note(self, line: bytes) -> None:
         words = line.split()

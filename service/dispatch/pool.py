@@ -24,10 +24,9 @@ from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.cores import available_cores
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
+from service.memory import kept_of_jobs
 
 JOBS_PER_WORKER = 10_000
-BYTES_PER_WORKER = 256 << 20
-"""Memory that a worker may have kept of its jobs before another takes its place."""
 TRIES = 5
 """How often a job is begun whose worker is killed from outside, as by the kernel where memory is short."""
 KILLED_PAUSE = 0.05
@@ -57,7 +56,7 @@ class WorkerPool(Draining[WorkerProcess]):
         perform: Perform = perform_with_engine,
         *,
         jobs_per_worker: int = JOBS_PER_WORKER,
-        bytes_per_worker: int = BYTES_PER_WORKER,
+        bytes_per_worker: int | None = None,
         cores: int | None = None,
         compile_when: Compile = "off",
         compiler: Sequence[str] = COMMAND,
@@ -70,13 +69,14 @@ class WorkerPool(Draining[WorkerProcess]):
         self._memory = max_memory_bytes
         self._perform = perform
         self._jobs_per_worker = jobs_per_worker
-        self._bytes_per_worker = bytes_per_worker
+        self._bytes_per_worker = kept_of_jobs(max_memory_bytes) if bytes_per_worker is None else bytes_per_worker
         self._compile_when = compile_when
         self._compiling = Compiling(self._update_idle, compiler)
         self._level = level
         self._crew: set[WorkerProcess] = set()
         self._warm = False
         self._told: set[str] = set()
+        self._unloaded = ""
         self._starts: set[asyncio.Task[None]] = set()
         self._changes: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Future[Reply]] = set()
@@ -246,8 +246,8 @@ class WorkerPool(Draining[WorkerProcess]):
             log.error("worker_start_failed", reason=str(error), report=report, exc_info=None if report else error)
 
     def _tell_unloaded(self, loaded: Loaded) -> None:
-        if loaded.report and loaded.report not in self._told:
-            self._told.add(loaded.report)
+        if loaded.report and loaded.report != self._unloaded:
+            self._unloaded = loaded.report
             log.error("loops_not_loaded", report=loaded.report)
 
     @property

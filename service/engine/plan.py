@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from service.engine import codecs, light, montage, planner
+from service.engine import codecs, light, montage, planner, transparency
 from service.engine.algorithms.base import Sample, Task
 from service.engine.codecs import ImageInfo
 from service.engine.errors import (
@@ -134,7 +134,7 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
     target: Sample = dtype if _stores_directly(info, spec, answer, dtype) else numbers.arithmetic
 
     tasks = _tasks(operations, steps, numbers, source, target)
-    choices = iter([planner.choose(task) for task in tasks])
+    choices = iter([_choose(task, spec, limits, 255 * unit, alpha=alpha) for task in tasks])
     planned = tuple(
         PlannedOperation(operation, own, ways := tuple(islice(choices, len(own))), before, ways[-1].task.output)
         for operation, own, before in operations
@@ -299,17 +299,26 @@ def _check_result(plan: Plan, limits: Limits) -> None:
         )
 
 
+def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, *, alpha: bool) -> Choice:
+    """Choose a way, and as many threads for it as the memory allows."""
+    room = limits.max_memory_bytes - _held_bytes(task, alpha=alpha)
+    return planner.choose(task, room, instead=transparency.instead(task, spec.alpha, opaque) if alpha else ())
+
+
+def _held_bytes(task: Task, *, alpha: bool) -> int:
+    """Bound the bytes of what comes to a task and of what goes."""
+    if alpha:
+        return transparency.plane_bytes(task, BYTES[task.source])
+    return task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
+
+
 def _peak_bytes(plan: Plan) -> int:
     """Bound the memory of the job at its widest moment: input, output and workspace of one part at a time."""
     number = BYTES[plan.arithmetic]
     stages = [codecs.decode_bytes(plan.info)]
     for operation in plan.operations:
         for choice in operation.choices:
-            task = choice.task
-            ends = task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
-            if plan.alpha:  # weighted by alpha: float64 planes beside those that come and go
-                ends += 8 * 2 * (task.shape.samples + task.output.samples)
-            stages.append(ends + choice.workspace)
+            stages.append(_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace)
     last = plan.output.samples
     stages.append(last * (2 * number + 2 * BYTES[plan.dtype]) + (1 << 20))
     return max(stages)

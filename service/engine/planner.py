@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ THREADS = (16, 8, 4, 2, 1)
 class Choice:
     """One way to compute `task`, its predicted `seconds` on one thread, and the ways that it beat.
 
-    `workspace` bounds the bytes needed beside the input and the output by up to `threads` threads.
+    `workspace` bounds the bytes needed beside the input and the output by up to `threads` threads, also for the tasks
+    that may have to be done instead.
     """
 
     task: Task
@@ -35,12 +36,12 @@ class Choice:
         return ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in ways)
 
 
-def choose(task: Task, room: float = float("inf"), *, only: str | None = None) -> Choice:
+def choose(task: Task, room: float = float("inf"), *, instead: Iterable[Task] = (), only: str | None = None) -> Choice:
     """Choose among the algorithms that accept `task` and have their loops, or take the one named `only`.
 
-    As many threads as stay within `room` bytes of workspace, or one, may share the work. The predictions are good to
-    about a factor of 1.5 on the machines of rates.py; they are worst for images that take less than a tenth of a
-    millisecond.
+    As many threads as stay within `room` bytes of workspace, or one, may share the work; what may turn out to be the
+    task `instead` stays within it too. The predictions are good to about a factor of 1.5 on the machines of rates.py;
+    they are worst for images that take less than a tenth of a millisecond.
     """
     ways = sorted(
         (algorithm.seconds(task), position, algorithm.name)
@@ -50,7 +51,8 @@ def choose(task: Task, room: float = float("inf"), *, only: str | None = None) -
     if not ways:
         raise LookupError(f"no algorithm{'' if only is None else f' named {only}'} accepts {task}")
     seconds, _, name = ways[0]
-    threads, workspace = _within(room, named(name), task)
+    others = [(named(choose(other).algorithm), other) for other in instead]
+    threads, workspace = _within(room, [(named(name), task), *others])
     return Choice(task, name, seconds, workspace, threads, tuple((name, seconds) for seconds, _, name in ways[1:]))
 
 
@@ -69,10 +71,10 @@ def compute(choice: Choice, image: NDArray[Any], threads: int) -> NDArray[Any]:
     return named(choice.algorithm).apply(choice.task, image, min(threads, choice.threads))
 
 
-def _within(room: float, algorithm: Algorithm, task: Task) -> tuple[int, int]:
-    """Give how many threads can share the task, and what they need together."""
+def _within(room: float, ways: Sequence[tuple[Algorithm, Task]]) -> tuple[int, int]:
+    """Give how many threads can share a task, whichever of these it is, and what they need together."""
     for threads in THREADS:
-        workspace = algorithm.workspace(task, threads)
+        workspace = max(algorithm.workspace(task, threads) for algorithm, task in ways)
         if workspace <= room:
             break
     return threads, workspace

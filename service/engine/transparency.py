@@ -49,22 +49,24 @@ def separate(image: Image, opaque: int) -> Planes:
 
 
 def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int) -> Planes:
-    """Compute one step, planned for colour alone, on colour and alpha."""
+    """Compute one step, planned for colour alone, on colour and alpha; see `instead` for what it may come down to."""
     if planes.alpha is None:
         return Planes(planner.compute(_arriving(choice, planes.colour), planes.colour, threads))
-    step, shape = choice.task.step, choice.task.shape
+    step, shape, threads = choice.task.step, choice.task.shape, min(threads, choice.threads)
     exact = choice.task.exact and not planes.divided
-    if mode == "preserve" or (mode == "auto" and (step.sums_to_zero or step.field_of_view == (1, 1))):
+    if _preserves(mode, step):
         rows, columns = step.centres(shape)
-        colour = _compute(step, shape, planes.colour, threads, exact=exact, places=choice.task.places)
+        task = _in_float64(step, shape, _sample(planes.colour), exact, choice.task.places if exact else 0)
+        colour = _compute(task, planes.colour, threads)
         return planes._replace(colour=colour, alpha=planes.alpha[rows[:, None], columns[None, :]])
 
     bare, divisor = _undivided(step, opaque)
     covering, total = _undivided(step.on_alpha(opaque), 1)
     exact = exact and planes.colour.dtype.kind == planes.alpha.dtype.kind == "u"
     alpha = planes.alpha.astype(np.float64)
-    colour = _compute(bare, shape, planes.colour * alpha, threads, exact=exact)
-    cover = _compute(covering, shape, alpha, threads, exact=exact)
+    colour = _compute(_in_float64(bare, shape, "float64", exact), planes.colour * alpha, threads)
+    alone = Shape(shape.height, shape.width, 1)
+    cover = _compute(_in_float64(covering, alone, "float64", exact), alpha, threads)
     alpha = cover / total
     alpha[np.abs(alpha) <= TRACE * opaque] = 0
     if exact:  # products of integers: the quotient alone is rounded
@@ -76,6 +78,30 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
     return Planes(colour if step.bias is None else colour + step.bias, alpha, divided=True)
 
 
+def instead(task: Task, mode: Alpha, opaque: int) -> list[Task]:
+    """List what a task, planned for colour alone, may come down to on a picture that is not opaque throughout."""
+    kinds = {(task.exact, task.places), (False, 0)}
+    if _preserves(mode, task.step):
+        sources: set[Sample] = {task.source, "float64"}
+        return [_in_float64(task.step, task.shape, source, *kind) for source in sources for kind in kinds]
+    bare, _ = _undivided(task.step, opaque)
+    covering, _ = _undivided(task.step.on_alpha(opaque), 1)
+    alone = Shape(task.shape.height, task.shape.width, 1)
+    steps = ((bare, task.shape), (covering, alone))
+    return [_in_float64(step, shape, "float64", exact) for step, shape in steps for exact in {task.exact, False}]
+
+
+def plane_bytes(task: Task, sample_bytes: int) -> int:
+    """Bound the bytes of the planes that `apply` holds at once: those that come, those that go, and all in between."""
+    before, after = task.shape, task.output
+    arriving = (before.samples + before.pixels) * (sample_bytes + 8)
+    return arriving + 8 * (2 * after.samples + 4 * after.pixels)
+
+
+def _preserves(mode: Alpha, step: Step) -> bool:
+    return mode == "preserve" or (mode == "auto" and (step.sums_to_zero or step.field_of_view == (1, 1)))
+
+
 def _arriving(choice: Choice, colour: Image) -> Choice:
     """Plan again where the samples come in another type than foreseen."""
     if colour.dtype == choice.task.source:
@@ -83,10 +109,11 @@ def _arriving(choice: Choice, colour: Image) -> Choice:
     return planner.choose(replace(choice.task, source=_sample(colour)))
 
 
-def _compute(step: Step, shape: Shape, image: Image, threads: int, *, exact: bool, places: int = 0) -> Image:
-    """Compute a step in float64."""
-    own = Shape(shape.height, shape.width, image.shape[2])
-    task = Task(step, own, _sample(image), "float64", "float64", exact, places)
+def _in_float64(step: Step, shape: Shape, source: Sample, exact: bool, places: int = 0) -> Task:  # noqa: FBT001
+    return Task(step, shape, source, "float64", "float64", exact, places)
+
+
+def _compute(task: Task, image: Image, threads: int) -> Image:
     return planner.compute(planner.choose(task), image, threads)
 
 

@@ -14,6 +14,7 @@ from service.engine.geometry import Padding, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.rates import Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests.floors import needs_ground, needs_loops
 
 OTHERS = 1e-8
 """Of rates that are not named: what has others is slow."""
@@ -93,8 +94,8 @@ SLOPES = separable(3)
 EXPECTED = [
     (task(shared(3)), "direct"),
     (task(shared(7)), "direct"),
-    (task(shared(15)), "fft"),
-    (task(shared(63)), "fft"),
+    (task(shared(15)), "spectra"),
+    (task(shared(63)), "spectra"),
     (task(shared(15, integers=True), exact=True), "direct"),
     (task(shared(3, integers=True), exact=True), "direct"),
     (task(separable(15)), "separable"),
@@ -109,12 +110,30 @@ EXPECTED = [
 ]
 
 
+ON_THE_GROUND = [
+    (task(shared(3)), "shifted"),
+    (task(shared(63, integers=True), exact=True), "fft"),
+    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "shifted"),
+    (task(GradientMagnitude(SLOPES, SLOPES)), "magnitude"),
+    (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "products"),
+    (task(Pool(3, "max", (2, 2), (2, 2))), "pooling"),
+    (task(Restore(3, np.ones((5, 5)), "wiener")), "restoration"),
+]
+
+
 @pytest.fixture(autouse=True)
 def _given_rates() -> Iterator[None]:
     with rates.given(GIVEN):
         yield
 
 
+@needs_ground
+@pytest.mark.parametrize(("given", "name"), ON_THE_GROUND)
+def test_choice_without_loops(given: Task, name: str) -> None:
+    assert planner.choose(given).algorithm == name
+
+
+@needs_loops
 @pytest.mark.parametrize(("given", "name"), EXPECTED)
 def test_choice(given: Task, name: str) -> None:
     assert planner.choose(given).algorithm == name
@@ -143,11 +162,12 @@ def test_choice_prints_itself() -> None:
     assert " ms" in str(planner.choose(task(shared(31))))
 
 
+@needs_loops
 def test_rates_decide_and_are_those_of_the_block_only() -> None:
     large, names = task(shared(15)), []
     for price in (1e-3, 1e-15, 1e-3):
         with rates.given(replace(GIVEN, fft_point=price)):
             names.append(planner.choose(large).algorithm)
-    assert names == ["direct", "fft", "direct"]
-    assert planner.choose(large).algorithm == "fft"
+    assert names == ["direct", "spectra", "direct"]
+    assert planner.choose(large).algorithm == "spectra"
     assert rates.rates() is GIVEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from service.engine import filter_bytes
+from service.engine.codecs import ImageInfo, inspect
 from service.engine.geometry import Padding
+from service.engine.limits import Limits
+from service.engine.plan import prepare
+from service.engine.spec import parse
 from service.engine.steps import Conv2d, Pool, Restore
 from tests import oracle
 from tests.engine.pictures import as_png, from_png, noise
@@ -198,7 +203,8 @@ def test_ties_of_weighted_colours_are_rounded_to_even(kernel: int, divisor: int)
     alpha = image[..., 3:].astype(np.int64)
 
     def sums(planes: NDArray[Any]) -> NDArray[Any]:
-        return planes[:-1, :-1] + planes[1:, :-1] + planes[:-1, 1:] + planes[1:, 1:]
+        down = planes[:-1] + planes[1:]
+        return np.asarray(down[:, :-1] + down[:, 1:])
 
     numerator = sums(image[..., :3] * alpha) * 4 * kernel
     denominator = np.maximum(sums(alpha) * divisor, 1)
@@ -217,3 +223,44 @@ def test_what_a_transform_leaves_of_no_alpha_is_none() -> None:
     raw = filter_bytes(as_png(image), spec, answer="npy")
     planes = np.load(BytesIO(raw))
     assert not planes[:, 87:].any()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        BOX,
+        SLOPE,
+        {"op": "blur", "sigma": 3},
+        {"op": "conv", "kernel": {"name": "disk", "radius": 15}, "padding": "same"},
+        {"op": "conv", "kernel": [[1] * 31] * 31, "divisor": "sum", "padding": "same"},
+        {"op": "upscale", "factor": 2},
+        {"op": "pool", "method": "max", "size": 3, "stride": 1},
+        {"op": "deconvolve", "psf": {"name": "disk", "radius": 3}, "method": "wiener"},
+    ],
+)
+@pytest.mark.parametrize("mode", ["preserve", "premultiply"])
+def test_memory_planned_for_a_picture_with_alpha_is_not_exceeded(step: dict[str, Any], mode: str) -> None:
+    data, bounds = as_png(noise(300, 400, 4)), Limits()
+    spec = {"steps": [step], "alpha": mode}
+    plan = prepare(inspect(data, bounds), parse(spec, bounds), bounds, "png")
+    filter_bytes(data, spec, threads=2)
+    tracemalloc.start()
+    try:
+        filter_bytes(data, spec, threads=2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= plan.peak_bytes
+
+
+def test_fewer_threads_are_planned_where_more_would_take_too_much_memory() -> None:
+    info = ImageInfo("png", 1000, 1000, 3, "uint8", alpha=False)
+    spec = {"op": "conv", "kernel": [[1] * 255] * 255, "padding": "same", "mode": "convolution"}
+    threads = []
+    for memory in (1 << 33, 1 << 28, 1 << 27):
+        bounds = Limits(max_memory_bytes=memory)
+        plan = prepare(info, parse(spec, bounds), bounds, "png")
+        assert plan.peak_bytes <= memory
+        threads.append(plan.operations[0].choices[0].threads)
+    assert threads == sorted(threads, reverse=True)
+    assert threads[0] > threads[-1]

@@ -1,7 +1,7 @@
 """On the path of a server under test, this folder makes parts of it pretend (`PRETENCE`, one word).
 
-loops   what is compiled stands in the file PRETENDED_LOOPS, "K N": the compiling process tells it as its progress, until
-        all is there, and workers load it as their share; "no numba" makes it end as it does without numba
+loops   what is compiled stands in the file PRETENDED_LOOPS, "K N": the compiling process tells it as its progress,
+        until all is there, and workers load it as their share; "no numba" makes it end as it does without numba
 absent  the engine cannot be imported
 wrong   the engine answers, but wrongly
 fatal   to import the engine ends the process
