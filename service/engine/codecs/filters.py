@@ -109,7 +109,8 @@ def mean(a: Rows, b: Rows, out: Rows | None = None) -> Rows:
     """Halve a + b, rounded down, in bytes alone."""
     half = a ^ b
     half >>= 1
-    return np.add(a & b, half, out=out)
+    total: Rows = np.add(a & b, half, out=out)
+    return total
 
 
 def nearest(a: Any, b: Any, c: Any) -> Any:
