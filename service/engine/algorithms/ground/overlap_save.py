@@ -158,8 +158,9 @@ def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place:
     bias = 0.0 if step.bias is None else step.bias[channels]
     if task.exact:
         scale = 2.0**task.places
-        whole = np.rint(sums * scale) / scale if task.places else np.rint(sums)
-        sums = whole.astype(task.arithmetic, copy=False)
+        sums = np.rint(sums * scale) / scale if task.places else np.rint(sums)
+        if task.target.startswith("uint"):
+            sums = sums.astype(task.arithmetic, copy=False)
     results = finished(sums.transpose(1, 2, 0), step.divisor, bias, task)
     stored(results, task.target, place[:, :, channels])
 
