@@ -96,7 +96,7 @@ class _Answer(asyncio.Transport):
         connection = self._connection
         while not connection.lost and connection.flow.write_paused:
             await connection.flow.drain()
-        if not connection.lost or (self._cycle.response_complete and connection.emptied):
+        if not connection.lost:
             return None
         return max(0, connection.taken - self._body_from) if self._body_from else 0
 
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
         self._swallowed = 0
         self._behind = 0.0
         self._glanced = (0.0, 0)
-        self.lost = self.emptied = False
+        self.lost = False
         self.taken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -131,9 +131,10 @@ class Connection(HttpToolsProtocol):
         self._expect(HEAD_SECONDS, self._end_late_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note what the client has, and whether all that was written has gone out."""
+        """Note what the connection took: all that was written, unless it broke."""
         if not self.lost:
-            self.lost, self.emptied, self.taken = True, exc is None, self.outgoing.taken()
+            self.lost = True
+            self.taken = self.outgoing.written if exc is None else self.outgoing.taken()
         super().connection_lost(exc)
         self._expect_nothing()
         self.resume_writing()

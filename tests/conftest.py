@@ -23,6 +23,7 @@ LONG = (
     "tests/browser/test_playground.py",
     "tests/hostile/test_load.py",
     "tests/browser/test_docs_shell.py",
+    "tests/test_start.py",
     "tests/dispatch/test_cluster.py",
     "tests/test_server.py",
     "tests/deploy/test_balancer.py",
@@ -30,6 +31,7 @@ LONG = (
     "tests/engine/codecs/test_damage.py",
     "tests/docs/test_docs.py",
     "tests/engine/test_plan.py",
+    "tests/test_memory.py",
 )
 """Files that take more than 10 s, the longest first."""
 

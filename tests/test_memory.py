@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from service import backends, memory
 from service.memory import MIB, Shares, Wishes, available_memory, missing, share_out
@@ -17,6 +20,7 @@ from service.routes.sample import SAMPLE_PNG
 from service.settings import BadSettings, Settings
 from tests.engine.test_cores import UNIFIED, machine
 from tests.live import ROOT, serving
+from tests.waiting import wait_until
 
 GIB = 1 << 30
 RAW = {"Content-Type": "image/png"}
@@ -121,6 +125,52 @@ def test_start_with_too_little_memory_says_what_is_missing(monkeypatch: pytest.M
     with pytest.raises(BadSettings, match=r"there is too little memory: .* are missing"):
         backends.dispatcher_of(Settings.load())
     backends.dispatcher_of(Settings.load(max_memory_bytes=100 * MIB))  # whoever sets it knows
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """Make a real control group of 512 MiB, where this process may."""
+    legacy = Path("/sys/fs/cgroup/memory")
+    group = (legacy if legacy.is_dir() else legacy.parent) / f"convserve-test-{os.getpid()}"
+    bound = group / ("memory.limit_in_bytes" if legacy.is_dir() else "memory.max")
+    try:
+        group.mkdir()
+        bound.write_text(str(512 * MIB), encoding="ascii")
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield group
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text(encoding="ascii"))
+        group.rmdir()
+
+
+def test_large_pictures_in_a_small_container_are_answered_or_refused_by_name(tmp_path: Path, small_group: Path) -> None:
+    """Four at once of every size: nobody is told that the picture is at fault, and the kernel kills no worker."""
+    with serving(tmp_path, shell=f"echo $$ > {small_group}/cgroup.procs", compile="off") as server:
+        limits = httpx.get(f"{server.url}/v1/limits", trust_env=False).json()
+        assert limits["max_memory_bytes"]["value"] < 512 * MIB
+
+        def sharpened(image: bytes) -> tuple[int, str]:
+            spec = {"spec": '{"op": "sharpen"}'}
+            answer = httpx.post(
+                f"{server.url}/v1/filter", params=spec, content=image, headers=RAW, timeout=100, trust_env=False
+            )
+            return answer.status_code, "" if answer.status_code == 200 else answer.json()["code"]
+
+        with ThreadPoolExecutor(4) as clients:
+            for size in ((640, 480), (1920, 1200), (4000, 3000), (8000, 6000)):
+                answers = set(clients.map(sharpened, [plain(*size)] * 4))
+                assert answers <= {(200, ""), (422, "memory_limit")}
+                assert answers == {(200, "")} or size[0] > 1920
+        assert "convserve_worker_restarts_total{" not in httpx.get(f"{server.url}/metrics", trust_env=False).text
+
+
+def plain(width: int, height: int) -> bytes:
+    """Write a picture of one colour, which is small as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (10, 200, 30)).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is Linux's")

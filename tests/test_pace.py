@@ -162,7 +162,7 @@ def test_slow_sender_is_told(
             assert response.headers["Connection"].lower() == "close"
             line.shutdown(socket.SHUT_WR)
             assert wire.closed()
-        noted = next(found for found in lines if found.get("request_id") == "slow")
+        noted = line_of(lines, target.replace("sobel", "{preset}"))
         assert (noted["status"], noted["code"]) == (408, "request_timeout")
         assert counted(port, 'convserve_refusals_total{code="request_timeout"}') == 1
 

@@ -92,6 +92,7 @@ def is_private(name: str) -> bool:
 
 
 LOOKS = "looks whether something has become true, up to a time that only what hangs takes"
+PACE = "a reader at a pace, through the buffers that the system has"
 REPORTS = "reports what it measures, and claims nothing"
 OURS = "names it to find it"
 RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
@@ -101,6 +102,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
             "waiting.py: sleep": LOOKS,
             "dispatch/tasks.py: sleep": "a worker that a test keeps waiting for a file",
             "pretence/sitecustomize.py: sleep": "a compiler that a test keeps waiting for a file",
+            "test_pace.py: sleep": PACE,
             "test_start.py: sleep": "for a second start, of which nothing may be told: a slow machine proves less",
             "hostile/probe.py: sleep": "a client that asks again and again",
             "hostile/soak.py: sleep": "a client that obeys Retry-After",
@@ -111,6 +113,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
         {
             "waiting.py: monotonic": LOOKS,
             "browser/playground.py: monotonic": LOOKS,
+            "test_pace.py: monotonic": PACE,
             "hostile/probe.py: perf_counter": REPORTS,
             "hostile/sending.py: perf_counter": REPORTS,
             "hostile/soak.py: monotonic": REPORTS,
@@ -124,6 +127,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
             "test_settings.py: available_cores": "the default is as many workers, however many these are",
             "engine/codecs/test_pictures.py: VmHWM": "what codecs in C take, against their bound, without huge pages",
             "hostile/sending.py: VmRSS": REPORTS,
+            "test_pace.py: SO_RCVBUF": PACE,
             "processes.py: sched_getaffinity": "the same one processor on every machine",
             "processes.py: sched_setaffinity": "the same one processor on every machine",
             **{f"test_tests.py: {word}": OURS for word in SYSTEM},

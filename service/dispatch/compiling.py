@@ -90,6 +90,7 @@ class Compiling:
             end.cancel()
             with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
 
     def _note(self, line: bytes) -> None:
         words = line.split()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from service.dispatch.errors import DeadlineExceeded, WorkerCrashed
+from service.dispatch.errors import DeadlineExceeded, WorkerCrashed, WorkerKilled
 from service.dispatch.host import Host, NotHere
 from service.dispatch.messages import Failed
 from service.engine.errors import InvalidSpec
@@ -37,6 +38,9 @@ async def test_outcomes_come_as_values() -> None:
         assert isinstance(await host.perform("2", order(b"refuse"), 0, 20), InvalidSpec)
         assert isinstance(await host.perform("3", order(b"stumble"), 0, 20), Failed)
         assert isinstance(await host.perform("4", order(b"crash"), 0, 20), WorkerCrashed)
+        killed = await host.perform("5", order(b"kill"), 0, 20)
+        assert isinstance(killed, WorkerKilled)
+        assert isinstance(pickle.loads(pickle.dumps(killed)), WorkerKilled)
 
 
 async def test_work_ends_at_the_deadline_though_nobody_asks(tmp_path: Path) -> None:
