@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal, TextIO
 from urllib.parse import urlsplit
 
 import httpx
 import typer
+import typer.core
 
 from service.settings import BadSettings, Settings
 
@@ -25,7 +27,26 @@ NOT_HERE = 3
 HEALTH_SECONDS = 3.0
 STANDARD = Path("-")
 
+ANSWERS: dict[str, Literal["png", "npy", "json"]] = {".png": "png", ".npy": "npy", ".json": "json"}
+"""What `run` writes, by the suffix of the target."""
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands: an error of the system is one line and exit status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            with suppress(OSError):
+                typer.echo(f"{error.filename or 'standard output'}: {error.strerror or error}", err=True)
+            if error.filename is None:
+                _forget_output()
+            raise typer.Exit(1) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="convserve",
     help="Convolution as a service: a picture and a JSON spec in, a PNG and timings out.",
     no_args_is_help=True,
@@ -85,19 +106,23 @@ def health(
 @app.command()
 def run(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Image or array; - for standard input.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="PNG, .npy or .json; - for standard output (PNG).")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help=".png, .npy or .json; PNG without a suffix or with - for standard output."),
+    ],
     spec: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
 ) -> None:
     """Filter one image in this process, without a server."""
     if (spec is None) == (preset is None):
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
+    answer = answer_for(target)
     image = read(source)
     with good_settings(), refusals():
         chosen = for_the_engine(Settings.load())
         from service import local
 
-        result = local.filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), chosen)
+        result = local.filter_image(image, read(spec) if spec else preset or "", answer, chosen)
     write(target, result)
 
 
@@ -202,24 +227,54 @@ def health_address(url: str | None) -> str:
     return url if probe else f"{url.rstrip('/')}/readyz"
 
 
+def answer_for(target: Path) -> Literal["png", "npy", "json"]:
+    """Give the form that a target's suffix names; a PNG where it has none."""
+    answer = ANSWERS.get(target.suffix.lower()) if target.suffix else "png"
+    if answer is None:
+        raise typer.BadParameter(
+            f'{target}: nothing is written as "{target.suffix}"; served are {", ".join(ANSWERS)}', param_hint="OUT"
+        )
+    return answer
+
+
 def read(path: Path) -> bytes:
-    """Read a file, or standard input."""
+    """Read a file, or standard input; raises OSError where it is there and cannot be read."""
+    if path == STANDARD:
+        return _standard(sys.stdin, "standard input").read()
     try:
-        return sys.stdin.buffer.read() if path == STANDARD else path.read_bytes()
-    except OSError as error:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from None
 
 
 def write(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file, or standard output."""
+    """Write a file, or standard output; raises OSError. What could not be written whole is taken away again."""
     if path == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        output = _standard(sys.stdout, "standard output")
+        output.write(data)
+        output.flush()
         return
+    made = not os.path.lexists(path)
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+        if made:
+            path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None  # that of writing does not name the file
+
+
+def _standard(stream: TextIO | None, name: str) -> BinaryIO:
+    if stream is None:  # closed by whoever started this process
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
+    return stream.buffer
+
+
+def _forget_output() -> None:
+    """Let go of what could not be written: Python would try again at its end, and tell of it at length."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 @contextmanager

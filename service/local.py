@@ -16,15 +16,12 @@ from service.routes.errors import NotFound
 from service.routes.names import unknown
 from service.settings import Settings
 
-ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
 
-
-def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
-    """Filter an image by the text of a spec or the name of a preset; the suffix of the target tells the form."""
+def filter_image(image: bytes, spec: bytes | str, answer: Answer, settings: Settings) -> Buffer:
+    """Filter an image by the text of a spec or the name of a preset; gives the bytes of `answer`."""
     _load_loops(settings)
     limits = settings.limits()
     text = text_of(spec, settings)
-    answer = ANSWERS.get(suffix, "png")
     job = Job("filter", image, limits, perf_counter(), "image", text, preset=isinstance(spec, str), answer=answer)
     return perform(job, available_cores()).body
 

@@ -18,7 +18,9 @@ from service.engine.cores import available_cores
 from service.engine.limits import Limits
 
 PREFIX = "CONVSERVE_"
-_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.\-\[\]:]+")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._\-\[\]:]+|(?!https?:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._\-\[\]:]*")
+"""Apps and extensions have schemes of their own, some without a host. "null" is no origin but what every sandboxed
+frame and local file says of itself: to allow it would be to allow anybody."""
 _KEY = re.compile(r"[!-+\--~]+")  # visible ASCII but the comma, which separates
 _HIDDEN = "********"
 
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
     )
     allow_origins: Annotated[tuple[str, ...], NoDecode] = _text(
         (),
-        "origins such as https://example.org, separated by commas, or *",
+        'origins such as https://example.org or capacitor://localhost, separated by commas, or *; "null" is anybody\'s',
         "origins whose pages may call the service, separated by commas; * for all",
     )
     presets: Path | None = _text(

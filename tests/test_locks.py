@@ -51,7 +51,9 @@ def pins(lock: str, python: str, machine: str) -> dict[str, str]:
         "platform_python_implementation": "CPython",
     }
     held = [entry for entry, _ in entries(lock) if entry.marker is None or entry.marker.evaluate(dict(where))]
-    versions = {canonicalize_name(entry.name): str(entry.specifier).removeprefix("==") for entry in held}
+    versions: dict[str, str] = {
+        canonicalize_name(entry.name): str(entry.specifier).removeprefix("==") for entry in held
+    }
     assert len(versions) == len(held)
     return versions
 

@@ -45,14 +45,16 @@ def test_endless_head_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.parametrize("head", [b"", b"GET / HT"])
-def test_head_that_does_not_come_is_not_waited_for(head: bytes) -> None:
+@pytest.mark.parametrize(("head", "status"), [(b"", b""), (b"GET / HT", b"HTTP/1.1 408 Request Timeout")])
+def test_head_that_does_not_come_is_not_waited_for(head: bytes, status: bytes) -> None:
     def check(port: int, clock: Clock) -> bytes:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(head)
             return until_closed(client, clock, connection.HEAD_SECONDS)
 
-    assert with_connection(check, greet) == b""
+    told = with_connection(check, greet)
+    assert told.partition(b"\r\n")[0] == status
+    assert (b'"code": "request_timeout"' in told) == bool(status)
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -70,7 +72,10 @@ def test_body_that_trickles_is_not_waited_for(size: int) -> None:
             counted.wait_for(size)
             return until_closed(client, clock, connection.BODY_SECONDS)
 
-    assert with_connection(check, counted) == b""
+    told = with_connection(check, counted)
+    assert told.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b'"code": "request_timeout"' in told
+    assert b"%s bytes of the body came within 30 s; at least 16,384 a second" % f"{size:,}".encode() in told
 
 
 def test_body_that_comes_slowly_but_steadily_is_taken() -> None:

@@ -36,9 +36,7 @@ class Choice:
         return ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in ways)
 
 
-def choose(
-    task: Task, room: float = float("inf"), *, instead: Iterable[Task] = (), only: str | None = None
-) -> Choice:
+def choose(task: Task, room: float = float("inf"), *, instead: Iterable[Task] = (), only: str | None = None) -> Choice:
     """Choose among the algorithms that accept `task` and have their loops, or take the one named `only`.
 
     As many threads as stay within `room` bytes of workspace, or one, may share the work; what may turn out to be the

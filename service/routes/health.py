@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter
@@ -47,6 +47,13 @@ def _engine(status: Status) -> dict[str, Any] | None:
 
 @cache
 def _versions() -> dict[str, Any]:
-    packages = {name: version(name) for name in _PACKAGES}
+    packages = {name: _version(name) for name in _PACKAGES}
     python = platform.python_version()
     return {"name": "convserve", "version": version("convserve"), "python": python, "packages": packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # numba may be left out
+        return None

@@ -34,7 +34,7 @@ _TAGS = {
 }
 _HEADERS_OF = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
-_WORK = (400, 401, 406, 413, 415, 422, 429, 500, 503, 504)
+_WORK = (400, 401, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 
 
 def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str, Any]:

@@ -124,6 +124,16 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
     ),
     (
         Kind(
+            408,
+            "request_timeout",
+            "The request came too slowly",
+            "The request did not come at the pace that is waited for; the connection is closed.",
+            "Send it over a faster connection, or a smaller or better compressed image.",
+        ),
+        (routes.RequestTimeout,),
+    ),
+    (
+        Kind(
             413,
             "body_too_large",
             "The body is too large",

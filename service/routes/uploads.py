@@ -14,7 +14,8 @@ from starlette.requests import Request
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
 from service.engine.wording import listed
-from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
+from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, RequestTimeout, UnsupportedMediaType
+from service.routes.line import line_of
 from service.routes.multipart import Parts
 from service.routes.query import query_of
 from service.routes.room import Held
@@ -137,11 +138,13 @@ async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[by
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
         raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}", rest=max_bytes)
-    size = 0
+    size, line = 0, line_of(request.scope)
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
+        if line and line.too_slow:
+            raise RequestTimeout(line.too_slow)
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:

@@ -16,7 +16,7 @@ from time import thread_time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from service.engine import planner  # noqa: E402
+from service.engine import compiled, planner  # noqa: E402
 from service.engine.algorithms import named  # noqa: E402
 from service.engine.algorithms.base import Task  # noqa: E402
 from service.engine.geometry import Shape  # noqa: E402
@@ -60,6 +60,7 @@ def measured(task: Task) -> dict[str, float]:
 
 
 def main() -> None:
+    compiled.load()
     good, losses = 0, []
     for task in tasks():
         least = measured(task)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
@@ -52,18 +54,28 @@ class _Places(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes."""
+    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes.
+
+    Files are known by what they contain, not by when they were written: what is kept can be carried to another clone.
+    """
 
     _impl_class = _Places
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        sources = sorted(Path(__file__).parent.glob("*.py"))
-        self._cache_file._source_stamp = tuple((s.stat().st_mtime, s.stat().st_size) for s in sources)
+        self._cache_file._source_stamp = _stamp()
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError), _alone(self.cache_path):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+@cache
+def _stamp() -> str:
+    contents = sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        contents.update(source.name.encode() + source.read_bytes())
+    return contents.hexdigest()
 
 
 @contextmanager

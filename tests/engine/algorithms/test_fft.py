@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from service.engine.algorithms.fft import Fft
 
-from service.engine.algorithms import fft
 from service.engine.algorithms.base import Sample, Task
+from service.engine.algorithms.ground import overlap_save
+from service.engine.algorithms.ground.overlap_save import Fft
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, Pool
@@ -28,7 +28,7 @@ def same(kernel: Pair) -> Padding:
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fft, "SIDES", (32, 36, 40))
+    monkeypatch.setattr(overlap_save, "SIDES", (32, 36, 40))
 
 
 @pytest.mark.usefixtures("small_tiles")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from service.engine.algorithms.fft import Fft
 
 from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Sample, Task
+from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.tilings import SIDES, Needs, best_tiling
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d
@@ -32,7 +32,7 @@ def check(step: Conv2d, image: NDArray[Any], target: Sample = "float64", threads
     """Hold a task against the oracle, to a ten thousandth of a level; integers must be its own, but next to ties."""
     task = Task(step, Shape(*image.shape), image.dtype.name, target, "float32")  # type: ignore[arg-type]
     assert best_tiling(Needs.of(task, step)) is not None
-    result = Fft().apply(task, image, threads)
+    result = Spectra().apply(task, image, threads)
     exact = oracle.apply(step, image)
     assert result.shape == exact.shape
     assert result.dtype == np.dtype(target)
@@ -147,7 +147,7 @@ def test_errors_stay_below_a_ten_thousandth_of_a_level(sided: Sided, side: int) 
         for image in (picture(shape), np.full(shape, 255, np.uint8), (picture(shape) & 1) * np.uint8(255)):
             step = Conv2d(weight, 3)
             task = Task(step, Shape(*shape), "uint8", "float64", "float32")
-            assert np.abs(Fft().apply(task, image, 1) - oracle.apply(step, image)).max() < 1e-4
+            assert np.abs(Spectra().apply(task, image, 1) - oracle.apply(step, image)).max() < 1e-4
 
 
 @settings(max_examples=300, deadline=None)
