@@ -171,14 +171,17 @@ def _is_pillows(directory: Directory) -> bool:
     bits, channels = directory.integer(tags.BITS, 1), directory.integer(tags.SAMPLES, 1)
     if set(directory.integers(tags.SAMPLE_FORMAT, UNSIGNED)) - {UNSIGNED, _VOID}:
         return False
+    photometric, planes = (
+        directory.integer(tags.PHOTOMETRIC, 0),
+        directory.integer(tags.PLANAR, _SIDE_BY_SIDE) == PLANES,
+    )
     if bits == 16:
-        return channels == 1 and directory.integer(tags.PHOTOMETRIC, 0) in {WHITE_IS_ZERO, BLACK_IS_ZERO}
+        return channels == 1 and photometric in {WHITE_IS_ZERO, BLACK_IS_ZERO} and not planes
     if bits > 8:
         return False
-    photometric = directory.integer(tags.PHOTOMETRIC, 0)
     if bits < 8 or photometric > _RGB:
         return channels <= _MOST_OF_PILLOW
-    if directory.integer(tags.PLANAR, _SIDE_BY_SIDE) == PLANES and channels > 1:
+    if planes:
         return not _can_be_inflated(directory.integer(tags.COMPRESSION, 1))
     colours = 3 if photometric == _RGB else 1
     extra = directory.integers(tags.EXTRA_SAMPLES)
@@ -295,15 +298,21 @@ def _check_segments(samples: Samples) -> None:
 
 
 def places(samples: Samples, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Give where the strips or tiles begin and how many bytes each has; of uncompressed ones no more than needed."""
+    """Give where the strips or tiles begin and how many bytes each has; of uncompressed ones no more than needed.
+
+    Lengths that are missing or 0, as some writers leave them, are those of the samples, or of the rest of the file.
+    """
     directory, tiled = samples.directory, samples.tile is not None
     offsets = directory.integers(tags.TILE_OFFSETS if tiled else tags.STRIP_OFFSETS)
     sizes = directory.integers(tags.TILE_BYTES if tiled else tags.STRIP_BYTES)
-    if not sizes and samples.compression == 1:  # old writers left them out
-        sizes = tuple(size for _, size in samples.segments())
+    needed = tuple(size for _, size in samples.segments())
+    if not any(sizes) and samples.compression == 1:
+        sizes = needed
+    elif not any(sizes) and number == len(offsets) == 1:
+        sizes = (max(0, len(directory.data) - offsets[0]),)
     if min(len(offsets), len(sizes)) < number:
-        raise InvalidImage(f"damaged TIFF: {number:,} strips or tiles are needed, it lists {len(offsets):,}")
+        listed = min(len(offsets), len(sizes))
+        raise InvalidImage(f"damaged TIFF: {number:,} strips or tiles are needed, it lists {listed:,}")
     if samples.compression == 1:
-        needed = (size for _, size in samples.segments())
         sizes = tuple(min(pair) for pair in zip(sizes[:number], needed, strict=True))
     return offsets[:number], sizes[:number]

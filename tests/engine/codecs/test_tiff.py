@@ -147,7 +147,7 @@ def test_packbits_is_what_the_specification_shows() -> None:
     for content in (packed, packed + b"\x05 behind"):
         image = read(plain_tiff(content, tags))
         assert image.astype(np.int8).tobytes() == unpacked
-    for content in (packed[:-1], packed[:-2], b""):
+    for content in (packed[:-1], packed[:-2], packed[:1]):
         with pytest.raises(InvalidImage):
             read(plain_tiff(content, tags))
 
@@ -306,11 +306,21 @@ def test_an_inflated_strip_is_cut_to_its_size() -> None:
         read(plain_tiff(zlib.compress(bytes(16))[:-1] + b"?", {256: 2, 257: 2, 258: 32, 259: 8}))
 
 
-def test_a_strip_without_its_length_is_as_long_as_it_must_be() -> None:
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_strip_of_no_told_length_is_as_long_as_it_must_be(compression: int) -> None:
     samples = drawn(2, 2, 1, dtype="int32")
-    data = plain_tiff(samples.tobytes(), {256: 2, 257: 2, 258: 32, 339: 2})
+    content = samples.tobytes() if compression == 1 else zlib.compress(samples.tobytes())
+    data = plain_tiff(content, {256: 2, 257: 2, 258: 32, 259: compression, 339: 2})
     entry = data.index(struct.pack("<HHI", 279, 4, 1))
     np.testing.assert_array_equal(read(data[:entry] + struct.pack("<H", 65000) + data[entry + 2 :]), samples)
+    np.testing.assert_array_equal(read(data[: entry + 8] + bytes(4) + data[entry + 12 :]), samples)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_channel_may_be_called_a_plane(bits: int) -> None:
+    samples = drawn(3, 5, 1, dtype=f"uint{bits}")
+    data = plain_tiff(samples.tobytes(), {256: 5, 257: 3, 258: bits, 284: 2})
+    np.testing.assert_array_equal(read(data), samples)
 
 
 @pytest.mark.parametrize("cut", [9, 20, 60])
