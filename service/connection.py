@@ -1,4 +1,4 @@
-"""One HTTP connection with bounds that uvicorn does not set: nobody holds one by sending slowly, or without end."""
+"""One HTTP connection with bounds that uvicorn does not set: nobody holds one by trickling, or without end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import asyncio
 import json
 import sys
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from httptools import HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.routes.problem_table import KINDS
+from service.outgoing import Data, Outgoing
+from service.routes.last_answer import MOST_SECONDS
+from service.routes.line import KEY
+from service.routes.problem_table import KINDS, Kind
 
 if sys.platform != "win32":
     import resource
@@ -24,8 +28,13 @@ FRAMING = 8  # bytes of chunk sizes and the like for each byte of a body: chunks
 HEAD_SECONDS = 15.0
 BODY_SECONDS = 30.0
 BODY_BYTES_PER_SECOND = 16 * 1024
+TELLING_SECONDS = 1.0  # for a route to answer that a body comes too slowly, before that is done here
 SWALLOWED_BYTES = 64 << 20  # of a body that was answered before its end
-WRITE_SECONDS = 30.0
+WRITE_BYTES_PER_SECOND = 4000  # a little less than the 4 KiB that are promised
+WRITE_SECONDS = 240.0
+"""How far a reader may fall behind that pace: systems take up to a sixteenth of their receive buffer at once, so that
+from one that reads 4 KiB a second nothing is heard for minutes."""
+GLANCES = 16  # at a reader's pace within that time
 PIPELINED = 32
 CONNECTIONS = 8192
 _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
@@ -40,40 +49,56 @@ def most_connections() -> int:
     return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
-Data = bytes | bytearray | memoryview
+_NO_HTTP = (
+    "the request is not valid HTTP/1.1, or its head is too long: at most "
+    f"{HEAD_BYTES:,} bytes, of which {FIELD_BYTES:,} in {FIELDS} header fields"
+)
 
 
 class _Refused(Exception):
     """The request is not taken; the parser turns this into an error of its own."""
 
 
-class _Together(asyncio.Transport):
-    """The transport of an answer, whose head is written together with the first of its body.
+class _Answer(asyncio.Transport):
+    """The transport of one answer, whose head is written together with the first of its body, and its line (`Line`).
 
     Small answers, written apart, would be two packets, and wake the client twice.
     """
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self._transport, self._cycle = transport, cycle
+        self._connection, self._cycle = connection, connection.cycle
         self._head: Data | None = None
+        self._bodiless = self._cycle.scope["method"] == "HEAD"
+        self._body_from = 0
+        self.too_slow = ""
 
     def write(self, data: Data) -> None:
+        outgoing = self._connection.outgoing
         if self._head:
             head, self._head = self._head, b""
-            self._transport.writelines([head, data])
-        elif self._head is None and self._cycle.response_started:
+            self._body_from = outgoing.written + len(head)
+            outgoing.write(head, data)
+        elif self._head is None and self._cycle.response_started and not self._bodiless:
             self._head = data
         else:  # such as what asks for the body (100 Continue)
-            self._transport.write(data)
+            outgoing.write(data)
 
     def close(self) -> None:
         if self._head:
-            self._transport.write(self._head)
-        self._transport.close()
+            self._connection.outgoing.write(self._head)
+        self._connection.transport.close()
 
     def is_closing(self) -> bool:
-        return self._transport.is_closing()
+        return self._connection.transport.is_closing()
+
+    async def settled(self) -> int | None:
+        connection = self._connection
+        while not connection.lost and connection.flow.write_paused:
+            await connection.flow.drain()
+        if not connection.lost:
+            return None
+        return max(0, connection.taken - self._body_from) if self._body_from else 0
 
 
 class Connection(HttpToolsProtocol):
@@ -92,15 +117,24 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self._seen_bytes = 0
         self._swallowed = 0
+        self._behind = 0.0
+        self._glanced = (0.0, 0)
+        self.lost = False
+        self.taken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.outgoing = Outgoing(transport)
         self.since = self.loop.time()
         if len(self.connections) > most_connections():
             self._make_room()
-        self._expect(HEAD_SECONDS, self.transport.close)
+        self._expect(HEAD_SECONDS, self._end_late_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Note what the connection took: all that was written, unless it broke."""
+        if not self.lost:
+            self.lost = True
+            self.taken = self.outgoing.written if exc is None else self.outgoing.taken()
         super().connection_lost(exc)
         self._expect_nothing()
         self.resume_writing()
@@ -114,7 +148,7 @@ class Connection(HttpToolsProtocol):
         if self._overhead > HEAD_BYTES + FRAMING * self._body_bytes:
             self.send_400_response("")
         elif not (self._under_way or self._reading or self.timeout_keep_alive_task) and not self._owes_answers():
-            self._expect(HEAD_SECONDS, self.transport.close)  # line ends, which belong to no request
+            self._expect(HEAD_SECONDS, self._end_late_head)  # line ends, which belong to no request
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED:
@@ -123,7 +157,7 @@ class Connection(HttpToolsProtocol):
         self._under_way = self._in_head = True
         self._fields = self._field_bytes = self._body_bytes = self._swallowed = 0
         self._overhead = len(self._piece)
-        self._expect(HEAD_SECONDS, self.transport.close)
+        self._expect(HEAD_SECONDS, self._end_late_head)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
@@ -141,8 +175,9 @@ class Connection(HttpToolsProtocol):
             return
         self.url, _, query = self.url.partition(b"?")  # uvicorn's reader of addresses stops at 64 KiB
         super().on_headers_complete()
-        if self.scope["method"] != "HEAD":
-            self.cycle.transport = _Together(self.transport, self.cycle)
+        self._answer = _Answer(self)
+        self.cycle.transport = self._answer
+        self.cycle.scope[KEY] = self._answer
         self.scope["query_string"] = query.partition(b"#")[0]
         self._in_head = False
         self._seen_bytes = 0
@@ -184,13 +219,26 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._writing = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+        self._behind = 0.0
+        self._glanced = (self.loop.time(), self.outgoing.taken())
+        self._writing = self.loop.call_later(WRITE_SECONDS / GLANCES, self._check_reader)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._writing:
             self._writing.cancel()
             self._writing = None
+
+    def _check_reader(self) -> None:
+        """Let a reader take its time as long as it keeps the pace; what it once was ahead does not count."""
+        then, had = self._glanced
+        self._glanced = now, has = self.loop.time(), self.outgoing.taken()
+        self._behind = max(0.0, self._behind + (now - then) * WRITE_BYTES_PER_SECOND - (has - had))
+        if self._behind < WRITE_SECONDS * WRITE_BYTES_PER_SECOND:
+            self._writing = self.loop.call_later(WRITE_SECONDS / GLANCES, self._check_reader)
+        else:
+            self.lost, self.taken = True, self.outgoing.sent  # what the system has, it goes on sending
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's own words stay inside
         """Answer what is no HTTP as every other refusal is answered; those before it come first."""
@@ -200,28 +248,28 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
+        self._refuse(KINDS["bad_request"], _NO_HTTP)
+
+    def _refuse(self, kind: Kind, detail: str) -> None:
+        """Say what is wrong, unless another answer is half written, and close the connection."""
         if not (self._owes_answers() and self.cycle.response_started):
-            self.transport.write(self._refusal())
+            self.outgoing.write(self._refusal(kind, detail))
         self.transport.close()
 
-    def _refusal(self) -> bytes:
-        kind = KINDS["bad_request"]
+    def _refusal(self, kind: Kind, detail: str) -> bytes:
         request_id = uuid4().hex
         document = {
             "type": f"{self.root_path}/problems/{kind.code}",
             "title": kind.title,
             "status": kind.status,
-            "detail": (
-                "the request is not valid HTTP/1.1, or its head is too long: at most "
-                f"{HEAD_BYTES:,} bytes, of which {FIELD_BYTES:,} in {FIELDS} header fields"
-            ),
+            "detail": detail,
             "instance": "/",
             "code": kind.code,
             "request_id": request_id,
         }
         body = json.dumps(document).encode()
         head = (
-            f"HTTP/1.1 {kind.status} Bad Request\r\nContent-Type: application/problem+json\r\n"
+            f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}\r\nContent-Type: application/problem+json\r\n"
             f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\nX-Content-Type-Options: nosniff\r\n"
             "Connection: close\r\n\r\n"
         )
@@ -246,6 +294,26 @@ class Connection(HttpToolsProtocol):
         self._seen_bytes = self._body_bytes
         if self.pipeline or self.flow.read_paused or arrived >= BODY_BYTES_PER_SECOND * BODY_SECONDS:
             self._expect(BODY_SECONDS, self._check_body)
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._answer.too_slow = (
+                f"{arrived:,} bytes of the body came within {BODY_SECONDS:g} s; "
+                f"at least {BODY_BYTES_PER_SECOND:,} a second are waited for"
+            )
+            self.cycle.message_event.set()  # whoever awaits the body sees it
+            self._expect(TELLING_SECONDS, self._end_slow_body)
+
+    def _end_slow_body(self) -> None:
+        """Refuse what no route has refused; one that has gives the client some time to read that."""
+        if self.cycle.response_started:
+            self._expect(2 * MOST_SECONDS, self.transport.close)
+        else:
+            self._refuse(KINDS["request_timeout"], self._answer.too_slow)
+
+    def _end_late_head(self) -> None:
+        if self._under_way and self._in_head and not self._owes_answers():
+            self._refuse(KINDS["request_timeout"], f"the head of the request was not complete after {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
 

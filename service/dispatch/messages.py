@@ -45,6 +45,33 @@ class Failed:
 
 Reply = Done | EngineError | Failed
 
+LOAD = "load"
+"""Asks a worker to load the loops that were compiled since it last did; it answers `Loaded`."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The share of the loops that the worker has loaded; where it could not go on, `report` is the traceback."""
+
+    compiled: float
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A worker's first words: it has answered its test picture rightly. `by_memory`: memory files reach it."""
+
+    by_memory: bool
+    loaded: Loaded
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why a worker ends before it has begun, in words for everybody; `report` is a traceback for the log."""
+
+    reason: str
+    report: str
+
 
 def question(job: Job, body: Parcel, address: Address | None, threads: int) -> bytes:
     """Write down a job, whose body goes by itself, and where its answer is to be put."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Collection
-from typing import get_args
+from typing import cast, get_args
 
 from service.engine.algorithms.base import Sample
 from service.engine.codecs import Buffer, ImageInfo
+from service.engine.embedded import embedded_image
 from service.engine.errors import (
     AmbiguousRequest,
     Fault,
     ImageTooLarge,
-    InvalidImage,
     InvalidSpec,
     MalformedJson,
     MissingImage,
@@ -21,6 +20,7 @@ from service.engine.errors import (
 )
 from service.engine.limits import Limits
 from service.engine.strict_json import loads
+from service.engine.whole import whole
 from service.engine.wording import listed, nearest, pointer, shown
 
 LARGEST_SIDE = 2**31 - 1
@@ -33,7 +33,7 @@ def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
         raise MissingImage('the document has no "image"')
     if not preset and "spec" not in document:
         raise MissingSpec('the document has no "spec"')
-    return _base64(document["image"]), document.get("spec")
+    return embedded_image(document["image"]), document.get("spec")
 
 
 def plan_document(body: Buffer, limits: Limits) -> tuple[ImageInfo, object]:
@@ -57,6 +57,7 @@ def image_info(image: object, limits: Limits) -> ImageInfo:
         Fault(pointer(["image", name]), _unknown(name, IMAGE_FIELDS)) for name in image if name not in IMAGE_FIELDS
     ]
     fields = {"channels": 3, "dtype": "uint8", **image}
+    sides: dict[str, int] = {}
     for name, most in IMAGE_FIELDS.items():
         value = fields.get(name)
         if name == "dtype":
@@ -66,11 +67,14 @@ def image_info(image: object, limits: Limits) -> ImageInfo:
                 )
         elif name not in fields:
             faults.append(Fault(f"/image/{name}", f"{name} is missing"))
-        elif type(value) is not int or not 1 <= value <= most:
+        elif (side := whole(value)) is None or not 1 <= side <= most:
             faults.append(Fault(f"/image/{name}", f"{name} must be an integer from 1 to {most:,}, was {shown(value)}"))
+        else:
+            sides[name] = side
     if faults:
         raise InvalidSpec.of(faults)
-    width, height, channels, dtype = (fields[name] for name in IMAGE_FIELDS)
+    width, height, channels = (sides[name] for name in ("width", "height", "channels"))
+    dtype = cast(Sample, fields["dtype"])
     if width * height > limits.max_image_pixels:
         raise ImageTooLarge(
             f"the image would have {width}x{height} = {width * height:,} pixels; "
@@ -102,16 +106,3 @@ def _unknown(name: str, known: Collection[str]) -> str:
     return f"{shown(name)} is not known here; " + (
         f'did you mean "{near}"?' if near else f"known: {listed(known, 'and')}"
     )
-
-
-def _base64(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise InvalidImage('"image" must be a string: base64, or a data: URI').at("/image")
-    if text.startswith("data:"):
-        header, comma, text = text.partition(",")
-        if not comma or not header.endswith(";base64"):
-            raise InvalidImage("the data: URI must hold base64: data:image/…;base64,…").at("/image")
-    try:
-        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (ValueError, UnicodeEncodeError):
-        raise InvalidImage('"image" is not base64').at("/image") from None

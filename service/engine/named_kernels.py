@@ -19,6 +19,7 @@ from service.engine.limits import Limits
 from service.engine.steps import Weights
 from service.engine.taps import gaussian_size, gaussian_taps, interpolation_taps, places, triangle
 from service.engine.vocabulary import unknown_field, unknown_value
+from service.engine.whole import whole
 from service.engine.wording import about, shown
 
 Parameters = dict[str, "float | Pair"]
@@ -63,11 +64,12 @@ class Parameter:
         forms = [number, pair, {"type": "null"}] if self.default is None else [number, pair]
         return {"anyOf": forms, **words}
 
-    def _integer(self, value: object, whole: object) -> int:
-        if type(value) is not int or not self._fits(value):
+    def _integer(self, value: object, given: object) -> int:
+        number = whole(value)
+        if number is None or not self._fits(number):
             pair = ", or a pair [vertical, horizontal] of them" if self.type == "size" else ""
-            raise InvalidSpec(f"must be an integer {self.bounds}{pair}; was {shown(whole)}")
-        return value
+            raise InvalidSpec(f"must be an integer {self.bounds}{pair}; was {shown(given)}")
+        return number
 
     def _fits(self, value: float) -> bool:
         return self.minimum <= value <= self.maximum  # False for NaN

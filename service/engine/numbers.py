@@ -18,6 +18,7 @@ from service.engine.errors import InvalidSpec, LimitExceeded, TooManyChannels, W
 from service.engine.named_kernels import KERNELS, exact
 from service.engine.steps import Weights
 from service.engine.validation import Checked, Context
+from service.engine.whole import whole
 from service.engine.wording import shown
 
 LARGEST = 1e30
@@ -181,12 +182,14 @@ def _shape(value: dict[str, object], dimensions: int, context: Context) -> tuple
     shape = value["shape"]
     if not isinstance(shape, list) or len(shape) != dimensions:
         raise InvalidSpec(f"must be a list of {dimensions} integers, was {shown(shape)}").at("/shape")
-    for index, side in enumerate(shape):
-        if type(side) is not int or side < 1:
-            raise InvalidSpec(f"must be an integer of at least 1, was {shown(side)}").at(f"/shape/{index}")
-    if prod(shape) > MOST_NUMBERS:
-        raise InvalidSpec(f"stands for {shown(prod(shape))} numbers; at most {MOST_NUMBERS} can be sent").at("/shape")
-    return tuple(shape)
+    sides = [whole(side) for side in shape]
+    for index, side in enumerate(sides):
+        if side is None or side < 1:
+            raise InvalidSpec(f"must be an integer of at least 1, was {shown(shape[index])}").at(f"/shape/{index}")
+    numbers = tuple(side for side in sides if side)
+    if prod(numbers) > MOST_NUMBERS:
+        raise InvalidSpec(f"stands for {shown(prod(numbers))} numbers; at most {MOST_NUMBERS} can be sent").at("/shape")
+    return numbers
 
 
 def _fault(value: object, dimensions: int, expected: tuple[int, ...] = (), place: str = "") -> tuple[str, str]:

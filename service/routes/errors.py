@@ -6,6 +6,7 @@ RouteError
 ├── NotFound
 ├── MethodNotAllowed
 ├── NotAcceptable
+├── RequestTimeout            a body that comes too slowly
 ├── BodyTooLarge              announced or sent
 ├── UnsupportedMediaType
 ├── InvalidParameter          a path or query parameter
@@ -49,6 +50,12 @@ class MethodNotAllowed(RouteError):
 
 class NotAcceptable(RouteError):
     pass
+
+
+class RequestTimeout(RouteError):
+    """`rest` is how much more of the body may be taken in while the answer is on its way."""
+
+    rest = 1 << 20
 
 
 class BodyTooLarge(RouteError):

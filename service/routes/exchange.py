@@ -15,13 +15,16 @@ _KEY = "convserve.exchange"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 UNMATCHED = "unmatched"
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a request whose client had gone before its answer had; only the log and the metrics have it."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer; `spans` are seconds by part, `code` is that of the refusal.
 
-    `status` is 0 until the answer begins; `bytes_in` and `bytes_out` are those of the bodies.
+    `status` is 0 until the answer begins; `bytes_in` and `bytes_out` are those of the bodies that came and that the
+    connection took.
 
     `received` is when the request had been read (`time.perf_counter()`), `timings` are the parts of the work after
     that, `pixels` those of the image that came.

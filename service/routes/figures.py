@@ -18,7 +18,7 @@ from service.engine.jobs import Job
 from service.engine.wording import listed, nearest
 from service.routes.dependencies import Needed
 from service.routes.errors import InvalidParameter
-from service.routes.negotiation import choose
+from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.query import query_of
 from service.routes.responses import BufferResponse
 from service.routes.uploads import read_document
@@ -43,7 +43,7 @@ async def figure(request: Request, services: Needed) -> Response:
     the window that gathers from the stretched input, or with `reading=scatter` as samples that spread the kernel.
     Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
     """
-    choose(request.headers.get("accept"), {"image/svg+xml": None, "application/problem+json": None})
+    choose(accept_of(request.headers), {"image/svg+xml": None, "application/problem+json": None})
     if len(query_of(request.scope)) > LONGEST_QUERY:
         raise InvalidParameter(f"the query has more than {LONGEST_QUERY:,} bytes")
     view = view_of(request.query_params.multi_items())
@@ -54,7 +54,7 @@ async def figure(request: Request, services: Needed) -> Response:
             raise MalformedJson("the body is empty")
         job = Job(kind="figure", body=body, limits=services.limits, received=perf_counter(), view=view)
         result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, SECURITY, services.room)
+    return BufferResponse(result.body, result.media_type, SECURITY | VARY, services.room)
 
 
 def view_of(parameters: list[tuple[str, str]]) -> View:

@@ -16,7 +16,7 @@ from service.routes.dependencies import Services, services_of
 from service.routes.errors import NotFound
 from service.routes.exchange import exchange_of
 from service.routes.names import unknown
-from service.routes.negotiation import choose
+from service.routes.negotiation import accept_of, choose
 from service.routes.responses import filtered
 from service.routes.shortcut import Way
 from service.routes.uploads import read_filter
@@ -58,7 +58,7 @@ def preset_named(name: str, services: Services) -> Preset:
 
 async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:
     settings = services.settings
-    answer = choose(request.headers.get("accept"), ANSWERS)
+    answer = choose(accept_of(request.headers), ANSWERS)
     with services.room.upload() as body:
         upload = await read_filter(request, body, settings.max_body_bytes, preset=preset is not None)
         received = perf_counter()

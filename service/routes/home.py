@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.routes import playground
-from service.routes.errors import NotAcceptable
-from service.routes.negotiation import choose
+from service.routes.negotiation import VARY, accept_of, prefers
 
 _LINKS = {
     "documentation": "/docs",
@@ -29,21 +28,14 @@ router = APIRouter(tags=["documentation"])
 @router.get("/", summary="Start page")
 async def home(request: Request) -> Response:
     """Give the version and links as JSON, or the playground to those that prefer text/html."""
-    if _wants_page(request.headers.get("accept")):
+    if prefers(accept_of(request.headers), "text/html", "application/json"):
         response = playground.answer(request, "index.html")
     else:
         root = str(request.scope.get("root_path", "")).rstrip("/")
         links = {name: root + target for name, target in _LINKS.items()}
         response = JSONResponse({"name": "convserve", "version": version("convserve"), "links": links})
-    response.headers["Vary"] = "Accept"
+    response.headers.update(VARY)
     return response
-
-
-def _wants_page(accept: str | None) -> bool:
-    try:
-        return choose(accept, {"application/json": False, "text/html": True})
-    except NotAcceptable:
-        return False
 
 
 router.include_router(playground.router)

@@ -40,13 +40,20 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        read = Counter("convserve_bytes_in", "Bytes of the bodies that came.", ("route",), registry=self.registry)
+        sent = Counter(
+            "convserve_bytes_out", "Bytes of the answers that connections took.", ("route",), registry=self.registry
+        )
         refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=self.registry)
         self._requests, self._durations = cache(requests.labels), cache(durations.labels)
+        self._read, self._sent = cache(read.labels), cache(sent.labels)
         self._spans, self._refusals = cache(spans.labels), cache(refusals.labels)
 
     def count(self, route: str, method: str, status: int, exchange: Exchange) -> None:
         self._requests(route, method, str(status)).inc()
         self._durations(route).observe(exchange.elapsed)
+        self._read(route).inc(exchange.bytes_in)
+        self._sent(route).inc(exchange.bytes_out)
         for name, seconds in exchange.spans.items():
             self._spans("step" if name.startswith("step-") else name).observe(seconds)
         if exchange.code is not None:
@@ -62,6 +69,10 @@ class _Workers(Collector):
         yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
         yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
         yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
+        if status.engine:
+            yield GaugeMetricFamily(
+                "convserve_compiled_ratio", "Share of the compiled loops that all workers use.", status.engine.compiled
+            )
         restarts = CounterMetricFamily("convserve_worker_restarts", "Workers replaced.", labels=("reason",))
         for reason, count in status.restarts.items():
             restarts.add_metric((reason,), count)

@@ -8,6 +8,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from service.engine.errors import AmbiguousRequest
 from service.routes.errors import MalformedMultipart
+from service.routes.padding import Unpadded
 
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 
@@ -24,12 +25,16 @@ class Parts:
         self._current: list[bytes] = []
         try:
             self._parser = PushMultipartParser(boundary, header_charset="latin-1")  # file names may be in any
+            self._unpadded = Unpadded(self._parser.boundary)
         except MultipartError as error:
             raise _malformed(error) from None
 
     def write(self, chunk: bytes) -> None:
         """Take in more of the body; raises MalformedMultipart, AmbiguousRequest."""
-        if not chunk:
+        self._parse(self._unpadded.write(chunk))
+
+    def _parse(self, chunk: bytes) -> None:
+        if not chunk:  # would mean the end
             return
         try:
             for event in self._parser.parse(chunk):
@@ -42,6 +47,7 @@ class Parts:
 
     def close(self) -> None:
         """Check that the body came to its end."""
+        self._parse(self._unpadded.close())
         try:
             self._parser.close()
         except MultipartError:

@@ -1,73 +1,90 @@
-"""Which form of an answer `Accept` asks for (RFC 9110, section 12.5.1)."""
+"""Which form of an answer `Accept` asks for (RFC 9110, section 12.5.1), read as leniently as the header is written."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
+
+from starlette.datastructures import Headers
 
 from service.routes.errors import NotAcceptable
 
-_QUALITY = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)")
-_RANGE = re.compile(r"(\*|[^\s/;,*]+)/(\*|[^\s/;,*]+)")
+_ENTRY = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+(?:"|\Z))++')
+"""What stands between two commas; a comma within a quoted string divides nothing."""
+_PARAMETER = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*+(?:"|\Z))++')
+_QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)
+"""A weight may have more digits than the RFC allows, but ".2", which old versions of Java send, is none."""
+_RANGE = re.compile(r"\*|\*/\*|[^\s/;,*\"]+/(?:\*|[^\s/;,*\"]+)")
+
+VARY = {"Vary": "Accept"}
 
 Form = TypeVar("Form")
 
 
 class _Range(NamedTuple):
-    """A media range with its weight; the parameters of a range are not looked at."""
+    """A media range with its weight; other parameters of a range are not looked at."""
 
-    type: str
-    subtype: str
+    name: str
     quality: float
 
     def precision(self, media_type: str) -> int:
         """Tell how exactly the range names a media type: 0 is not at all."""
-        main, _, sub = media_type.partition("/")
-        if (self.type, self.subtype) == (main, sub):
+        if self.name == media_type:
             return 3
-        if self.subtype == "*":
-            return 2 if self.type == main else int(self.type == "*")
-        return 0
+        main, _, sub = self.name.partition("/")
+        if sub == "*" and main == media_type.partition("/")[0]:
+            return 2
+        return int(self.name == "*/*")
+
+
+def accept_of(headers: Headers) -> str | None:
+    """Give the header `Accept`, joined where it was sent in several lines (RFC 9110, section 5.3)."""
+    lines = headers.getlist("accept")
+    return ", ".join(lines) if lines else None
 
 
 def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
-    """Choose among the offered media types, the server's preference first.
+    """Choose among the offered media types: the highest weight wins, of equal weights the first of the offers.
 
-    The highest weight wins; of equal weights the type that is named more exactly, so that `application/json, */*`
-    means JSON; then the order of the offers. Nothing means anything.
+    A library's `application/json, text/plain, */*`, sent unasked, therefore means the first. Nothing means anything.
+    Raises NotAcceptable where the header excludes or leaves out all of them.
     """
-    if accept is None or not accept.strip():
-        return next(iter(offers.values()))
     ranges = _ranges(accept)
-    weights = [_weight(media_type, ranges) for media_type in offers]
+    weights = [_weight(media_type, ranges)[0] for media_type in offers]
     best = max(weights)
-    if not best[0]:
-        raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them")
+    if not best:
+        raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them", VARY)
     return list(offers.values())[weights.index(best)]
 
 
-def _weight(media_type: str, ranges: list[_Range]) -> tuple[float, int]:
+def prefers(accept: str | None, wanted: str, other: str) -> bool:
+    """Tell whether one media type weighs more than another, or weighs as much and is named more exactly."""
+    ranges = _ranges(accept)
+    return _weight(wanted, ranges) > _weight(other, ranges)
+
+
+def _weight(media_type: str, ranges: Iterable[_Range]) -> tuple[float, int]:
     """Give the weight that the range which names the type most exactly has for it, and how exactly that is."""
     precision, quality = max(((range_.precision(media_type), range_.quality) for range_ in ranges), default=(0, 0.0))
     return (quality, precision) if precision else (0.0, 0)
 
 
-def _ranges(accept: str) -> list[_Range]:
-    """Read the ranges; one that is malformed counts as not written."""
-    found = []
-    for item in accept.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        match = _RANGE.fullmatch(name)
-        quality = _quality(parameters)
-        if match and quality is not None and not (match[1] == "*" and match[2] != "*"):
-            found.append(_Range(match[1], match[2], quality))
-    return found
+def _ranges(accept: str | None) -> list[_Range]:
+    """Read the ranges; one that names no type is passed over. A header without any entry means anything."""
+    found, empty = [], True
+    for item in _ENTRY.findall((accept or "").lower()):
+        name, *parameters = (part.strip() for part in _PARAMETER.findall(item) or [""])
+        empty = empty and not item.strip()
+        if _RANGE.fullmatch(name):
+            found.append(_Range("*/*" if name == "*" else name, _quality(parameters)))
+    return [_Range("*/*", 1.0)] if empty else found
 
 
-def _quality(parameters: list[str]) -> float | None:
+def _quality(parameters: Iterable[str]) -> float:
+    """Read the weight; one that cannot be read counts as 1."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            return float(value.strip()) if _QUALITY.fullmatch(value.strip()) else None
+            return float(value.strip()) if _QUALITY.fullmatch(value.strip()) else 1.0
     return 1.0

@@ -18,6 +18,7 @@ from service.routes.operations import BY_NAME
 from service.routes.problem_table import KINDS
 from service.routes.problems import MEDIA_TYPE
 from service.routes.sample import SAMPLE_BASE64
+from service.routes.uploads import RAW
 
 _DESCRIPTION = """Send a picture and say in JSON how it is to be convolved; get a PNG and the time that each part took.
 
@@ -33,7 +34,7 @@ _TAGS = {
 }
 _HEADERS_OF = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
-_WORK = (400, 401, 406, 413, 415, 422, 429, 500, 503, 504)
+_WORK = (400, 401, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 
 
 def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str, Any]:
@@ -237,7 +238,7 @@ def _figure_body() -> dict[str, Any]:
 
 
 def _raw() -> dict[str, Any]:
-    return {name: {"schema": schemas.BINARY} for name in ("image/*", "application/octet-stream", "application/x-npy")}
+    return {name: {"schema": schemas.BINARY} for name in ("image/*", *RAW)}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:

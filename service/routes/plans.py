@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.engine.errors import MalformedJson
 from service.engine.jobs import Job
 from service.routes.dependencies import Needed
-from service.routes.negotiation import choose
+from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.responses import BufferResponse
 from service.routes.uploads import read_document
 from service.routes.work import work
@@ -25,7 +25,7 @@ async def plan(request: Request, services: Needed) -> Response:
 
     Wherever a spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
     """
-    choose(request.headers.get("accept"), {"application/json": None, "application/problem+json": None})
+    choose(accept_of(request.headers), {"application/json": None, "application/problem+json": None})
     settings = services.settings
     with services.room.upload() as held:
         body = await read_document(request, held, settings.max_body_bytes)
@@ -33,4 +33,4 @@ async def plan(request: Request, services: Needed) -> Response:
             raise MalformedJson("the body is empty")
         job = Job(kind="plan", body=body, limits=services.limits, received=perf_counter(), answer="json")
         result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, {}, services.room)
+    return BufferResponse(result.body, result.media_type, VARY, services.room)

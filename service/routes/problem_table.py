@@ -124,6 +124,16 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
     ),
     (
         Kind(
+            408,
+            "request_timeout",
+            "The request came too slowly",
+            "The request did not come at the pace that is waited for; the connection is closed.",
+            "Send it over a faster connection, or a smaller or better compressed image.",
+        ),
+        (routes.RequestTimeout,),
+    ),
+    (
+        Kind(
             413,
             "body_too_large",
             "The body is too large",
@@ -138,8 +148,8 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "unsupported_media_type",
             "Unsupported media type",
             "The body's Content-Type or Content-Encoding is not one that this address takes.",
-            "Send multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy, "
-            "without Content-Encoding.",
+            "Send multipart/form-data, application/json, image/*, application/octet-stream, binary/octet-stream or "
+            "application/x-npy, without Content-Encoding.",
         ),
         (routes.UnsupportedMediaType,),
     ),
@@ -294,6 +304,18 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             "Send the request again after the seconds that `Retry-After` names.",
         ),
         (dispatch.ShuttingDown,),
+    ),
+    (
+        Kind(
+            503,
+            "worker_killed",
+            "The worker was killed",
+            "The processes that did this work were killed from outside, several times: by the kernel, where the "
+            "machine or the container has too little memory. The request itself may be in order.",
+            "Send the request again after the seconds that `Retry-After` names. Who runs the service should give it "
+            "more memory, or fewer workers (CONVSERVE_WORKERS).",
+        ),
+        (dispatch.WorkerKilled,),
     ),
     (
         Kind(

@@ -19,12 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.dispatch import errors as dispatch
 from service.engine.errors import EngineError, Fault
 from service.routes import errors
-from service.routes.exchange import exchange_of
+from service.routes.exchange import CLIENT_CLOSED_REQUEST, exchange_of
 from service.routes.last_answer import LastAnswer
 from service.routes.problem_table import Kind, kind_of
 
 MEDIA_TYPE = "application/problem+json"
-CLIENT_CLOSED_REQUEST = 499  # nginx's status for a request whose client has gone; nobody reads it but the log
 
 _CRASHED = "the worker process broke down over this request's image"
 _DEFECT = "an unforeseen error; the request_id leads to it in the service's log"
@@ -38,7 +37,7 @@ def problem(scope: Scope, error: Exception) -> Response:
     exchange_of(scope).code = kind.code
     body = _document(scope, kind, _detail(error), _faults(error))
     headers = _headers(error)
-    if isinstance(error, errors.BodyTooLarge):
+    if isinstance(error, errors.BodyTooLarge | errors.RequestTimeout):
         return LastAnswer(body, kind.status, headers, MEDIA_TYPE, rest=error.rest)
     return Response(body, kind.status, headers, MEDIA_TYPE)
 

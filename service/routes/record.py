@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.routes.exchange import begin
+from service.routes.exchange import CLIENT_CLOSED_REQUEST, begin
+from service.routes.line import line_of
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
@@ -31,6 +32,7 @@ class Recorded:
             await self.app(scope, receive, send)
             return
         exchange = begin(scope, _request_id(scope))
+        line = line_of(scope)
 
         async def noted() -> Message:
             message = await receive()
@@ -47,6 +49,10 @@ class Recorded:
             else:
                 exchange.bytes_out += len(message.get("body", b""))
             await send(message)
+            if line and message["type"] == "http.response.body" and not message.get("more_body", False):
+                taken = await line.settled()
+                if taken is not None and taken < exchange.bytes_out:
+                    exchange.bytes_out, exchange.status = taken, CLIENT_CLOSED_REQUEST
 
         await self.app(scope, noted, marked)
 

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.engine.jobs import Buffer, Result
 from service.routes.exchange import Exchange
+from service.routes.negotiation import VARY
 from service.routes.room import Room
 from service.routes.timing import server_timing, spans
 
@@ -38,7 +39,7 @@ def filtered(result: Result, received: float, exchange: Exchange, room: Room) ->
     exchange.spans = spans(result.timings, total)
     exchange.received, exchange.timings = received, result.timings
     exchange.pixels = result.origin[0] * result.origin[1] if result.origin else None
-    headers = {"Vary": "Accept", "Server-Timing": server_timing(result.timings, total), "Timing-Allow-Origin": "*"}
+    headers = VARY | {"Server-Timing": server_timing(result.timings, total), "Timing-Allow-Origin": "*"}
     for name, size in (("Origin", result.origin), ("Result", result.size)):
         if size is not None:
             headers |= {f"X-{name}-Width": str(size[0]), f"X-{name}-Height": str(size[1])}

@@ -13,15 +13,18 @@ from starlette.requests import Request
 
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
-from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, UnsupportedMediaType
+from service.engine.wording import listed
+from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, RequestTimeout, UnsupportedMediaType
+from service.routes.line import line_of
 from service.routes.multipart import Parts
 from service.routes.query import query_of
 from service.routes.room import Held
 
 LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
-_RAW = frozenset({"application/octet-stream", "application/x-npy"})
-_FORMS = "multipart/form-data, application/json, image/*, application/octet-stream or application/x-npy"
+RAW = ("application/octet-stream", "binary/octet-stream", "application/x-npy")
+"""The second is what S3 and its kin say of a file whose type nobody gave."""
+_FORMS = listed(("multipart/form-data", "application/json", "image/*", *RAW))
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ async def read_filter(request: Request, held: Held, max_bytes: int, *, preset: b
         if in_query is not None:
             raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")
         return Upload("document", _image(await _read_whole(request, held, max_bytes)))
-    if media_type in _RAW or media_type.startswith("image/"):
+    if media_type in RAW or media_type.startswith("image/"):
         spec = _spec(in_query, preset=preset)
         return Upload("image", _image(await _read_whole(request, held, max_bytes)), spec)
     raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
@@ -135,11 +138,13 @@ async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[by
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
         raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}", rest=max_bytes)
-    size = 0
+    size, line = 0, line_of(request.scope)
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
+        if line and line.too_slow:
+            raise RequestTimeout(line.too_slow)
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:

@@ -129,7 +129,7 @@ def test_motion_turns_counter_clockwise() -> None:
     [
         ("gauss", {}, "", 'was "gauss": use "gaussian"'),
         ("box", {"size": 0}, "/size", "must be an integer from 1 to 10000, or a pair"),
-        ("box", {"size": 2.0}, "/size", "was 2.0"),
+        ("box", {"size": 2.5}, "/size", "was 2.5"),
         ("box", {"size": [3, True]}, "/size", "must be an integer"),
         ("box", {"size": [3, 3, 3]}, "/size", r"was \[3, 3, 3\]"),
         ("box", {"size": None}, "/size", "was null"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from service.engine.errors import InvalidSpec
 from service.engine.limits import Limits
 from tests.engine.pictures import as_png, from_png, noise
 
+PHOTOGRAPH = Path(__file__).parents[2] / "docs/pictures/cat.jpg"
 IDENTITY = {"op": "conv", "kernel": [[1]]}
 SLOPE = {"op": "conv", "kernel": [[-1, 1]]}
 
@@ -197,22 +198,16 @@ def test_of_a_montage_nothing_is_told() -> None:
 
 
 def test_profile_is_kept_while_the_colour_model_stays() -> None:
-    data = codecs.encode_png(noise(3, 3, 3), icc=profile())
-    assert codecs.decode(data, codecs.inspect(data, Limits())).icc == profile()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # names the second it was made in
+    data = codecs.encode_png(noise(3, 3, 3), icc=profile)
+    assert codecs.decode(data, codecs.inspect(data, Limits())).icc == profile
     kept, gray = filter_bytes(data, IDENTITY), filter_bytes(data, {"op": "grayscale"})
-    assert codecs.decode(kept, codecs.inspect(kept, Limits())).icc == profile()
+    assert codecs.decode(kept, codecs.inspect(kept, Limits())).icc == profile
     assert codecs.decode(gray, codecs.inspect(gray, Limits())).icc is None
 
 
-@cache
-def profile() -> bytes:
-    """Make one profile: two made in different seconds differ."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
 def test_small_is_smaller_than_fast_and_the_same_picture() -> None:
-    with open("docs/pictures/cat.jpg", "rb") as file:
-        photograph = file.read()
+    photograph = PHOTOGRAPH.read_bytes()
     fast = filter_bytes(photograph, spec(IDENTITY, compression="fast"))
     small = filter_bytes(photograph, spec(IDENTITY, compression="small"))
     assert len(small) < len(fast)

@@ -130,7 +130,7 @@ REFUSALS = [
         "/stride",
         "stride must be an integer from 1 to 65536, or a pair .*, was 0",
     ),
-    ('{"op": "conv", "kernel": [[1]], "stride": 2.0}', "/stride", "was 2.0"),
+    ('{"op": "conv", "kernel": [[1]], "stride": 2.5}', "/stride", "was 2.5"),
     ('{"op": "conv", "kernel": [[1]], "stride": true}', "/stride", "was true"),
     ('{"op": "conv", "kernel": [[1]], "stride": "3"}', "/stride", 'was "3"'),
     (
@@ -193,7 +193,7 @@ REFUSALS = [
     ),
     ('{"op": "transposed", "kernel": [[1]], "padding_mode": "zeros"}', "/padding_mode", "is not a field of transposed"),
     ('{"op": "upscale", "factor": 9}', "/factor", "factor must be at most 8, was 9"),
-    ('{"op": "upscale", "factor": 2.0}', "/factor", "factor must be an integer, was 2.0"),
+    ('{"op": "upscale", "factor": 2.5}', "/factor", "factor must be an integer, was 2.5"),
     ('{"op": "upscale", "method": "linear"}', "/method", 'was "linear": use "bilinear"'),
     ('{"op": "blur"}', "/sigma", 'sigma is missing: method "gaussian" needs it'),
     ('{"op": "blur", "sigma": 0}', "/sigma", "sigma must be at least 0.01, was 0"),

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.message import Message
 from http.client import BadStatusLine, HTTPException, HTTPResponse
 from io import BufferedReader
 from threading import Thread
@@ -55,6 +56,19 @@ class Wire:
         content = response.read()
         code = "" if response.status == 200 else json.loads(content or b'{"code": ""}')["code"]
         return (response.status, code), response, content
+
+    def headers(self) -> Message:
+        """Read the head of an answer, whose body `read` gives."""
+        response = HTTPResponse(cast(socket.socket, self))
+        response.begin()
+        return response.headers
+
+    def read(self, most: int) -> bytes:
+        """Read some of what follows; nothing where the server has closed."""
+        try:
+            return self._stream.read1(most)
+        except ConnectionError:
+            return b""
 
     def closed(self) -> bool:
         """Wait until the server closes; False where it goes on to say something."""

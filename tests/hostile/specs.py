@@ -150,7 +150,12 @@ def _numbers() -> Iterator[Document]:
         for value in (-1, 0.5, 1.5, -0.5):
             yield _spec(f"numbers/{field}-{value}", CONV | {field: value}, pointer=f"/spec/{field}")
     for field in ("stride", "dilation"):
-        for name, literal in {"minus-zero": "-0.0", "zero": "0", "zero-point": "0.0", "one-point": "1.0"}.items():
+        for name, literal in {"minus-zero": "-0.0", "zero": "0", "zero-point": "0.0", "tiny": "1e-400"}.items():
+            yield _text(f"numbers/{field}-{name}", _with(field, literal), INVALID_SPEC, pointer=f"/spec/{field}")
+        for name, literal in {"point": "1.0", "exponent": "1e0", "digits": "1." + "0" * 5000}.items():
+            yield _text(f"numbers/{field}-one-with-{name}", _with(field, literal), OK)
+            yield _text(f"numbers/{field}-pair-with-{name}", _with(field, f"[{literal}, {literal}]"), OK)
+        for name, literal in {"1e300": "1e300", "2-to-53-and-more": "9007199254740993.0"}.items():
             yield _text(f"numbers/{field}-{name}", _with(field, literal), INVALID_SPEC, pointer=f"/spec/{field}")
     yield _text("numbers/divisor-minus-zero", _with("divisor", "-0.0"), INVALID_SPEC, pointer="/spec/divisor")
     yield _text("numbers/bias-minus-zero", _with("bias", "-0.0"), OK)

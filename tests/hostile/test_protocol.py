@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 
 from tests.hostile.probe import measuring
-from tests.hostile.protocol import LIVEZ, Talk, talks
+from tests.hostile.protocol import talks
 from tests.hostile.sending import LEAKS, log_from, open_files, resident_bytes
 from tests.hostile.sockets import wire
+from tests.hostile.talk import LIVEZ, Talk
 from tests.live import Live
 
 

@@ -53,14 +53,33 @@ async def test_headers_tell_sizes_and_timings(serve: Serve) -> None:
         ("*/*", "image/png"),
         ("image/*", "image/png"),
         ("image/png", "image/png"),
-        ("text/html,image/avif,*/*;q=0.8", "image/png"),
+        ("text/html,image/apng,*/*;q=0.8", "image/png"),
         ("application/x-npy", "application/x-npy"),
         ("application/json", "application/json"),
-        ("application/json, */*", "application/json"),
+        ("application/json, */*", "image/png"),
+        ("application/json, text/plain, */*", "image/png"),
+        ("application/json, */*;q=0.9", "application/json"),
+        ("application/json;q=0.9, image/png;q=0.8", "application/json"),
+        ("application/json; charset=utf-8", "application/json"),
+        ("text/html, image/gif, *; q=.2, */*; q=.2", "image/png"),
+        ("*", "image/png"),
+        ("*/*;q=1.0000", "image/png"),
+        ("application/json;q=0.80000, image/png;q=0.7", "application/json"),
+        ("image/png;q=7", "image/png"),
+        ("image/png;q=high", "image/png"),
+        ("image/png;q=", "image/png"),
+        ("image/png;q", "image/png"),
+        ("image/png;q=-1", "image/png"),
+        ("application/json;level=1;Q=1;x=y, image/png;q=0.9", "application/json"),
+        ('application/json;note="a, b; q=0";q=0.9, image/png;q=0.8', "application/json"),
+        (",, , image/png ,", "image/png"),
+        (",", "image/png"),
+        (" ", "image/png"),
+        ("nonsense, application/json", "application/json"),
         ("image/png;q=0.5, application/x-npy", "application/x-npy"),
         ("image/png;q=0, */*", "application/x-npy"),
         ("Image/PNG", "image/png"),
-        ("application/*;q=0.5, image/webp", "application/x-npy"),
+        ("application/*;q=0.5, image/gif", "application/x-npy"),
     ],
 )
 async def test_accept_chooses_the_form(serve: Serve, accept: str | None, media_type: str) -> None:
@@ -71,10 +90,27 @@ async def test_accept_chooses_the_form(serve: Serve, accept: str | None, media_t
         assert "Accept" in answer.headers["Vary"]
 
 
-@pytest.mark.parametrize("accept", ["image/webp", "text/html", "*/*;q=0", "image/png;q=7", "nonsense", "*/png"])
+async def test_accept_in_several_lines_is_one(serve: Serve) -> None:
+    async with serve() as client:
+        client.headers.pop("Accept")
+        for lines, media_type in (
+            (["text/html", "application/json"], "application/json"),
+            (["application/json;q=0.1", "image/png"], "image/png"),
+        ):
+            headers = [("Content-Type", "image/png"), *(("Accept", line) for line in lines)]
+            answer = await client.post("/v1/filters/sobel", content=SAMPLE_PNG, headers=headers)
+            assert answer.headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["image/gif", "text/html", "*/*;q=0", "*;q=0.000", "image/png;q=0, text/*", "nonsense", "*/png", '"image/png"'],
+)
 async def test_what_cannot_be_served_is_not_acceptable(serve: Serve, dispatcher: InProcess, accept: str) -> None:
     async with serve() as client:
-        refused(await raw(client, headers={"Accept": accept}), 406, "not_acceptable")
+        answer = await raw(client, headers={"Accept": accept})
+        refused(answer, 406, "not_acceptable")
+        assert answer.headers["Vary"] == "Accept"
         assert not dispatcher.jobs
 
 

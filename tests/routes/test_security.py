@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.settings import BadSettings, Settings
 from tests.routes.conftest import Serve
 from tests.routes.requests import multipart, refused
 
@@ -102,3 +103,48 @@ async def test_answers_keep_browsers_from_guessing(serve: Serve) -> None:
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert "default-src 'none'" in headers["Content-Security-Policy"]
             assert "script-src 'unsafe-inline'" not in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "moz-extension://0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f",
+        "app://",
+        "app://-",
+        "file://",
+        "http://[::1]:3000",
+    ],
+)
+async def test_origin_of_any_scheme_is_allowed_exactly(serve: Serve, origin: str) -> None:
+    async with serve(allow_origins=f"https://a.example,{origin}") as client:
+        answer = await client.get("/livez", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        for other in (f"{origin}x", origin.upper(), origin[:-1], "null", "capacitor://localhost:80"):
+            answer = await client.get("/livez", headers={"Origin": other})
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "example.org",
+        "https://",
+        "https://a.example/",
+        "capacitor://localhost/a",
+        "a b://c",
+        "app:",
+        "*.a",
+        "1://a",
+        "APP://a",
+    ],
+)
+def test_what_is_no_origin_stops_the_start(origin: str) -> None:
+    with pytest.raises(
+        BadSettings, match=r'CONVSERVE_ALLOW_ORIGINS is .* must be origins such as .* "null" is anybody'
+    ):
+        Settings.load(allow_origins=origin)

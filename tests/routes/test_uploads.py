@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -68,6 +69,39 @@ async def test_form_may_come_in_any_pieces(serve: Serve, dispatcher: InProcess, 
         assert answer.status_code == 200
         (job,) = dispatcher.jobs
         assert (bytes(job.body), job.spec) == (SAMPLE_PNG, SPEC.encode())
+
+
+@pytest.mark.parametrize("blanks", [b" ", b"\t", b" \t  "])
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+async def test_boundary_may_end_in_blanks(serve: Serve, dispatcher: InProcess, blanks: bytes, size: int) -> None:
+    near = SAMPLE_PNG + b"\r\n--5ee " + b"\r\n-- 5eed " + b"--5eed " + b"\n--5eed \r\n"
+    lines = part("image", near) + TEXT + END + blanks
+    body = re.sub(rb"(\A|\r\n)--5eed(?=\r\n)", lambda line: line[0] + blanks, lines)
+    assert body.count(b"5eed" + blanks + b"\r\n") >= 2
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    async with serve() as client:
+        answer = await client.post("/v1/filter", content=pieces(), headers=FORM)
+        assert answer.status_code in {200, 422}, answer.text
+        (job,) = dispatcher.jobs
+        assert (bytes(job.body), job.spec) == (near, SPEC.encode())
+
+
+@pytest.mark.parametrize("line", [b"--5eed x\r\n", b"--5eed \n", b"--5eed \t", b"--5eedx\r\n", b"--5eed --\r\n"])
+async def test_boundary_may_end_in_nothing_but_blanks(serve: Serve, line: bytes) -> None:
+    async with serve() as client:
+        body = IMAGE.replace(b"--5eed\r\n", line, 1) + TEXT + END
+        refused(await client.post("/v1/filter", content=body, headers=FORM), 400, "malformed_multipart")
+
+
+async def test_what_s3_calls_a_file_is_taken(serve: Serve) -> None:
+    async with serve() as client:
+        for media_type in ("binary/octet-stream", "Binary/Octet-Stream; charset=binary"):
+            answer = await raw(client, headers={"Content-Type": media_type})
+            assert answer.content == (await raw(client)).content
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ __all__ = [
     "encode_png",
     "inspect",
     "own_process",
-    "warm",
 ]
 
 _FIXED_BYTES = 32 * 2**20
@@ -101,12 +100,3 @@ def encode_png(
 def encode_npy(image: NDArray[Any]) -> bytes:
     """Write an image (H, W, C) as a float32 array of NPY format 1.0."""
     return npy.encode(image)
-
-
-def warm() -> None:
-    """Run every compiled loop once, so that no request waits for the compiler."""
-    for dtype in (np.uint8, np.uint16):
-        image = np.zeros((2, 2, 3), dtype)
-        data = encode_png(image)
-        decode(data, inspect(data, Limits()))
-    pictures.warm()

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.engine import compiled
 from service.engine.codecs import bmp, jpeg, tiff, tiff_reader
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.arrow import lists_of_bytes
@@ -34,7 +36,6 @@ from service.engine.codecs.sniff import READ
 from service.engine.codecs.tiff_directory import ORIENTATION, PHOTOMETRIC, SHORT, Directory, first_directory, with_short
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
 from service.engine.limits import Limits
-from service.engine.loops.pixels import pack
 
 
 class _Model(NamedTuple):
@@ -215,26 +216,21 @@ def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
         picture.load()
     else:
         picture = picture.convert(model.mode)
-    if picture.mode == "RGB":
-        return _packed(picture)
+    if picture.mode == "RGB" and (loops := compiled.loops("pixels")) is not None:
+        return _packed(picture, loops)
     image = np.asarray(picture)
     return image.astype(model.dtype, copy=False).reshape(*image.shape[:2], model.channels)
 
 
-def _packed(picture: Any) -> NDArray[Any]:
+def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:
     """Pack RGB out of Pillow's four bytes per pixel; its own way, joining pieces, takes several times as long."""
     try:
         _, capsule = picture.__arrow_c_array__()
     except ValueError:  # in several pieces, as other programs than the service have large pictures
         return np.asarray(picture)
     image = np.empty((picture.height, picture.width, 3), np.uint8)
-    pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
+    loops.pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
     return image
-
-
-def warm() -> None:
-    """Run every loop once."""
-    _packed(Image.new("RGB", (1, 1)))
 
 
 def _clear_around(image: NDArray[Any], frame: Frame) -> NDArray[Any]:

@@ -15,11 +15,10 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import parallel
-from service.engine.codecs import deflate, png_ancillary
+from service.engine import compiled, parallel
+from service.engine.codecs import deflate, filters, png_ancillary
 from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
-from service.engine.loops.png import filter_rows
 
 Compression = Literal["fast", "small"]
 
@@ -79,6 +78,7 @@ def _deflated(
     rows_each = max(1, STRIP_BYTES // row_bytes)
     strips: dict[int, _Deflated] = {}
     swapped = sample == 2 and sys.byteorder == "little"
+    filter_rows = getattr(compiled.loops("png"), "filter_rows", filters.filter_rows)
 
     def deflate_from(first: int) -> None:
         strip = np.empty((min(rows_each, height - first), 1 + row_bytes), np.uint8)

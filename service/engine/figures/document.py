@@ -26,6 +26,7 @@ from service.engine.spec import Output, Spec, parse
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
 from service.engine.strict_json import loads
 from service.engine.validation import Context
+from service.engine.whole import whole
 from service.engine.wording import about, listed, nearest, pointer, shown
 
 Drawn = Conv | Separable | Depthwise | Transposed
@@ -76,17 +77,21 @@ def _sides(image: object) -> tuple[int, int]:
     if not isinstance(image, dict):
         raise InvalidSpec(f'"image" must be an object with width and height, was {shown(image)}').at("/image")
     faults = [Fault(pointer(["image", name]), _stranger(name, SIDES)) for name in image if name not in SIDES]
+    sides: list[int] = []
     for name in SIDES:
-        side = image.get(name)
+        value = image.get(name)
         if name not in image:
             faults.append(Fault(f"/image/{name}", f"{name} is missing"))
-        elif type(side) is not int or not 1 <= side <= MOST_SAMPLES:
+        elif (side := whole(value)) is None or not 1 <= side <= MOST_SAMPLES:
             faults.append(
-                Fault(f"/image/{name}", f"{name} must be an integer from 1 to {MOST_SAMPLES}, was {shown(side)}")
+                Fault(f"/image/{name}", f"{name} must be an integer from 1 to {MOST_SAMPLES}, was {shown(value)}")
             )
+        else:
+            sides.append(side)
     if faults:
         raise InvalidSpec.of(faults[:MOST_FAULTS])
-    return image["height"], image["width"]
+    height, width = sides
+    return height, width
 
 
 SIDES = ("height", "width")

@@ -13,6 +13,7 @@ from service.engine.numbers import KernelField, Weight4d
 from service.engine.operations.base import Windowed, as_weight, one_of
 from service.engine.operations.fields import FARTHEST
 from service.engine.steps import Conv2d
+from service.engine.whole import Whole
 
 
 class Conv(Windowed):
@@ -53,7 +54,7 @@ class Conv(Windowed):
         None,
         description="Instead of kernel: numbers (out, in / groups, kH, kW) that mix channels.",
     )
-    groups: int = Field(
+    groups: Whole = Field(
         1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
     )
 

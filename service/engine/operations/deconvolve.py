@@ -14,6 +14,7 @@ from service.engine.numbers import KernelField, is_unknown
 from service.engine.operations.base import OperationBase, belongs
 from service.engine.operations.fields import RimMode
 from service.engine.steps import Restore
+from service.engine.whole import Whole
 
 NOISE_TO_SIGNAL = 0.01
 ITERATIONS = 20
@@ -58,7 +59,9 @@ class Deconvolve(OperationBase):
         allow_inf_nan=False,
         description="Of wiener: power of the noise over that of the signal, above 0; 0.01 where left out.",
     )
-    iterations: int | None = Field(None, ge=1, le=1000, description="Of richardson_lucy: 1 to 1000; 20 where left out.")
+    iterations: Whole | None = Field(
+        None, ge=1, le=1000, description="Of richardson_lucy: 1 to 1000; 20 where left out."
+    )
     padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are taken for.")
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations

@@ -12,6 +12,7 @@ from service.engine.numbers import LARGEST, array, finite
 from service.engine.steps import Weights
 from service.engine.validation import Checked, Context
 from service.engine.vocabulary import unknown_field, unknown_value
+from service.engine.whole import whole
 from service.engine.wording import listed, shown
 
 FARTHEST = 65_536
@@ -25,10 +26,11 @@ DivisorName = Literal["sum", "abs_sum"]
 
 
 def integer(value: object, low: int, high: int, what: str) -> int:
-    """Read an integer; 2.0 is none, as a number with a point was computed and may be 2.0000001 the next time."""
-    if type(value) is not int or not low <= value <= high:
+    """Read an integer, in any spelling of JSON."""
+    number = whole(value)
+    if number is None or not low <= number <= high:
         raise InvalidSpec(f"must be {what}, was {shown(value)}")
-    return value
+    return number
 
 
 def pairs(low: int, high: int = FARTHEST) -> Checked:

@@ -13,6 +13,7 @@ from service.engine.numbers import KernelField, Weight4d, read_only
 from service.engine.operations.base import Kernelled, as_weight, one_of
 from service.engine.operations.fields import FARTHEST, Extra2d, Margins, Size2d
 from service.engine.steps import ConvTranspose2d, Weights
+from service.engine.whole import Whole
 
 
 class Transposed(Kernelled):
@@ -43,7 +44,7 @@ class Transposed(Kernelled):
         None,
         description="Instead of kernel: numbers (in, out / groups, kH, kW) that mix channels.",
     )
-    groups: int = Field(
+    groups: Whole = Field(
         1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
     )
     padding: Margins = Field(

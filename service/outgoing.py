@@ -1,0 +1,58 @@
+"""What a connection has taken of the bytes that were written to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from contextlib import suppress
+
+Data = bytes | bytearray | memoryview
+_ACKNOWLEDGED = struct.Struct("=120xQ")
+"""Where Linux's struct tcp_info has tcpi_bytes_acked."""
+
+
+class Outgoing:
+    """Counts what is written to a transport, and knows what has arrived at the other end.
+
+    Linux tells what the client's system has acknowledged; elsewhere it is what has left this process. Buffers of
+    several megabytes lie between the two, so that only the first shows whether a slow client reads.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        transport.set_write_buffer_limits(high=0)  # writing is resumed when nothing waits here any more
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+        self.written = self._left = 0
+        self._before = self._acknowledged() or 0
+
+    def write(self, *pieces: Data) -> None:
+        self.written += sum(map(len, pieces))
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        else:
+            self._transport.writelines(pieces)
+
+    @property
+    def sent(self) -> int:
+        """The bytes that this process has handed on."""
+        return self.written - self._transport.get_write_buffer_size()
+
+    def taken(self) -> int:
+        """Count the bytes that the other end has, as far as the system tells."""
+        acknowledged = self._acknowledged()
+        if acknowledged is not None:
+            return min(self.written, acknowledged - self._before)
+        if not self._transport.is_closing():  # what waits is thrown away with a connection that is cut
+            self._left = self.sent
+        return self._left
+
+    def _acknowledged(self) -> int | None:
+        if sys.platform != "linux" or self._socket is None:
+            return None
+        with suppress(OSError, struct.error):  # no TCP, or an old kernel
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 2 * _ACKNOWLEDGED.size)
+            acknowledged: int = _ACKNOWLEDGED.unpack_from(info)[0]
+            return acknowledged
+        return None
