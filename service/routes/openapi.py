@@ -55,7 +55,6 @@ def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str,
         "schemas": schemas.components(),
         "responses": {str(status): _problem(status) for status in sorted({kind.status for kind in KINDS.values()})},
         "headers": _headers(),
-        "parameters": {"X-Request-ID": _request_id()},
         "securitySchemes": {
             "bearer": {
                 "type": "http",
@@ -89,7 +88,7 @@ def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> N
         case "/v1/figure":
             operation["parameters"] = _figure_parameters()
             operation["requestBody"] = _figure_body()
-    operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/X-Request-ID"})
+    operation.setdefault("parameters", []).append(_request_id())
 
 
 def _responses(path: str) -> dict[str, Any]:
@@ -190,7 +189,7 @@ def _filter_body() -> dict[str, Any]:
                 "schema": {
                     "type": "object",
                     "properties": {"image": schemas.BINARY, "spec": {**_ref("Spec"), "examples": [_first_example()]}},
-                    "required": ["image", "spec"],
+                    "required": ["image"],  # the spec may stand in the query
                     "additionalProperties": False,
                 },
                 "encoding": {"spec": {"contentType": "application/json"}},

@@ -10,7 +10,7 @@ from service.routes.spec_schema import ref
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 OF_PATH = {
     "/v1/operations": "Operations",
-    "/v1/operations/{op}": "Operation",
+    "/v1/operations/{op}": "OperationEntry",
     "/v1/kernels": "Kernels",
     "/v1/presets": "Presets",
     "/v1/presets/{preset}": "Preset",

@@ -20,6 +20,12 @@ func must(err error) {
 	}
 }
 
+func text(spec convserve.Spec) string {
+	written, err := json.Marshal(spec)
+	must(err)
+	return string(written)
+}
+
 func connect(url string, accept string) *convserve.APIClient {
 	configuration := convserve.NewConfiguration()
 	configuration.Servers = convserve.ServerConfigurations{{URL: url}}
@@ -39,7 +45,7 @@ func main() {
 	blurred := convserve.NewConv("conv")
 	name := convserve.GaussianKernel{Name: "gaussian", Sigma: convserve.PtrFloat32(1.5)}
 	blurred.SetKernel(convserve.ConvKernel{GaussianKernel: &name})
-	blurred.SetPadding(convserve.ConvPadding{Int32: convserve.PtrInt32(2)})
+	blurred.SetPadding(convserve.ConvPadding{Int32: convserve.PtrInt32(6)})
 	edges := convserve.NewConv("conv")
 	rows := [][]float32{{-1, 0, 1}}
 	edges.SetKernel(convserve.ConvKernel{ArrayOfArrayOfFloat32: &rows})
@@ -48,7 +54,7 @@ func main() {
 	chain := convserve.NewChain([]convserve.Operation{
 		convserve.ConvAsOperation(blurred), convserve.ConvAsOperation(edges), convserve.UpscaleAsOperation(larger),
 	})
-	filtered, answer, err := pictures.FilterAPI.FilterImage(ctx).Image(picture()).Spec2(convserve.ChainAsSpec(chain)).Execute()
+	filtered, answer, err := pictures.FilterAPI.FilterImage(ctx).Image(picture()).Spec(text(convserve.ChainAsSpec(chain))).Execute()
 	must(err)
 	if kind := answer.Header.Get("Content-Type"); kind != "image/png" {
 		log.Fatal(kind)
@@ -81,7 +87,7 @@ func main() {
 	}
 
 	blur := convserve.NewBlur("blur")
-	_, _, err = pictures.FilterAPI.FilterImage(ctx).Image(picture()).Spec2(convserve.BlurAsSpec(blur)).Execute()
+	_, _, err = pictures.FilterAPI.FilterImage(ctx).Image(picture()).Spec(text(convserve.BlurAsSpec(blur))).Execute()
 	var refusal *convserve.GenericOpenAPIError
 	if !errors.As(err, &refusal) {
 		log.Fatal("not refused: ", err)

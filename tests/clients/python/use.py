@@ -3,7 +3,7 @@
 import json
 import sys
 
-from generated import Client
+from generated import AuthenticatedClient
 from generated.api.catalogue import list_kernels
 from generated.api.figure import draw_figure
 from generated.api.filter_ import filter_image, filter_with_preset
@@ -16,10 +16,12 @@ from generated.models import (
     FigureSize,
     FilterAnswer,
     FilterRequest,
+    FilterWithPresetPreset,
     GaussianKernel,
     ImageShape,
     ImageShapeDtype,
     Plan,
+    PlanRequest,
     PresetRequest,
     Problem,
     ShapeOnly,
@@ -28,11 +30,11 @@ from generated.models import (
 )
 
 url, image = sys.argv[1:]
-client = Client(base_url=url, headers={"Accept": "application/json"})
+client = AuthenticatedClient(base_url=url, token="any", headers={"Accept": "application/json"})
 
 chain = Chain(
     steps=[
-        Conv(op="conv", kernel=GaussianKernel(name="gaussian", sigma=1.5), padding=2),
+        Conv(op="conv", kernel=GaussianKernel(name="gaussian", sigma=1.5), padding=6),
         Conv(op="conv", kernel=[[-1, 0, 1]], padding=Sides(top=0, bottom=0, left=1, right=1), bias=16),
         Upscale(op="upscale"),
     ]
@@ -40,12 +42,12 @@ chain = Chain(
 filtered = filter_image.sync(client=client, body=FilterRequest(image=image, spec=chain))
 assert isinstance(filtered, FilterAnswer), filtered
 
-preset = filter_with_preset.sync("sobel", client=client, body=PresetRequest(image=image))
+preset = filter_with_preset.sync(FilterWithPresetPreset.SOBEL, client=client, body=PresetRequest(image=image))
 assert isinstance(preset, FilterAnswer), preset
 
 planned = Conv(op="conv", weight=ShapeOnly(shape=[32, 16, 3, 3]), stride=[2, 2], padding=1)
 shape = ImageShape(width=64, height=48, channels=16, dtype=ImageShapeDtype.FLOAT32)
-plan = plan_spec.sync(client=client, body=plan_spec.PlanRequest(spec=planned, image=shape))
+plan = plan_spec.sync(client=client, body=PlanRequest(spec=planned, image=shape))
 assert isinstance(plan, Plan), plan
 
 drawn = Conv(op="conv", kernel=ShapeOnly(shape=[3, 3]))
