@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The base must have a Python of the version that the locks were made for, at the same place in both stages.
+# The base must have Python 3.11 to 3.14, at the same place in both stages, and a C library that takes manylinux_2_28.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -11,7 +11,7 @@ COPY requirements.lock requirements-extras.lock ./
 RUN /opt/convserve/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r "${LOCK:-requirements.lock}"
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
-RUN /opt/convserve/bin/pip install --no-cache-dir --no-deps .
+RUN /opt/convserve/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 # What no request needs: installers, the packages' own tests, headers, and of SciPy all but fft with what that imports.
 RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
  && cd /opt/convserve/lib/python3.*/site-packages \
@@ -19,14 +19,9 @@ RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
  && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.a' \) -delete \
  && cd scipy && rm -r cluster constants datasets differentiate fftpack integrate interpolate io ndimage odr optimize \
     signal sparse spatial stats
-# The loops are compiled here, for the kind of processor that builds the image. On another kind they are compiled again
-# at every start, which takes a minute: --build-arg CPU=x86-64-v3 compiles for all that have AVX2.
-ARG CPU=
-RUN if [ -n "${CPU:-}" ]; then \
-        echo "import os; os.environ.update(NUMBA_CPU_NAME='${CPU}', NUMBA_CPU_FEATURES='')" \
-            > "$(echo /opt/convserve/lib/python3.*/site-packages)/processor.pth"; \
-    fi; \
-    /opt/convserve/bin/convserve warm
+# The loops are compiled here, for every level of this architecture, those included that this machine cannot run.
+# A container finds those of its own processor when it starts, and compiles nothing.
+RUN /opt/convserve/bin/convserve warm --every-level
 
 FROM ${BASE}
 ARG BASE
@@ -47,6 +42,6 @@ USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=90s --retries=3 CMD ["convserve", "health"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["convserve", "health"]
 ENTRYPOINT ["convserve"]
 CMD ["serve"]

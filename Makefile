@@ -3,18 +3,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix bench calibrate docs lock clean
+.PHONY: help serve test levels check fix soak bench calibrate docs lock resolve lowest clean
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Versions and hashes come from the locks. `make clean test LOCK=` takes the newest that pyproject.toml allows instead.
+LOCK ?= yes
+LOCKS := requirements.lock requirements-extras.lock requirements-dev.lock
+ifeq ($(LOCK),)
+install = $(BIN)/pip install --quiet --editable '$(2)'
+else
+install = $(BIN)/pip install --quiet --require-hashes --requirement $(1) \
+    && $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+endif
 
 help: ## List what make can do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-.venv/run: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable .
+# Begun anew whenever versions change: nothing is left in it that is no longer named.
+.venv/run: pyproject.toml $(LOCKS)
+	$(PYTHON) -m venv --clear .venv
+	$(call install,requirements.lock,.)
 	@touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(call install,requirements-dev.lock,.[dev])
 	@touch $@
 
 serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are honoured)
@@ -22,7 +34,17 @@ serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are hon
 
 test: .venv/dev ## Run the whole test suite
 	$(BIN)/convserve warm
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(pytest)
+
+ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
+LOWER_LEVELS = $(BIN)/python -c 'from service.engine.levels import available; print(*available()[:-1])'
+pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has
+	CONVSERVE_COMPILE=off $(pytest) $(ENGINE_TESTS)
+	@for level in $$($(LOWER_LEVELS)); do \
+	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
+	done
 
 check: .venv/dev ## Look at format, lint and types; write nothing
 	$(BIN)/ruff format --check
@@ -46,13 +68,39 @@ calibrate: .venv/dev ## Measure the planner's rates on this machine and write th
 docs: .venv/dev ## Make pictures and pages of docs/ from the running code, and the site from them, in site/
 	$(BIN)/python -m docs.make
 
-LOCK = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-options \
-       --no-emit-trusted-host --no-emit-find-links
+UV := build/uv/bin/uv
+PYTHONS := 3.11 3.12 3.13 3.14
+PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
+COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-lock: .venv/dev ## Lock what the image installs, with hashes; with a Python of the image's version
-	$(BIN)/pip install --quiet pip-tools
-	$(LOCK) --output-file requirements.lock pyproject.toml
-	$(LOCK) --extra tracing --extra dask --constraint requirements.lock --output-file requirements-extras.lock pyproject.toml
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet uv
+
+# The largest of the three is resolved, with setuptools, which builds the package; the others take their versions from it.
+lock: $(UV) ## Lock versions and hashes for every Python and platform; UPGRADE=--upgrade takes the newest
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml > build/setuptools.in
+	$(COMPILE) $(UPGRADE) --extra dev --output-file requirements-dev.lock pyproject.toml build/setuptools.in
+	$(COMPILE) --upgrade --constraint requirements-dev.lock --extra tracing --extra dask \
+	    --output-file requirements-extras.lock pyproject.toml build/setuptools.in
+	$(COMPILE) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml build/setuptools.in
+	$(MAKE) resolve
+
+resolve: $(UV) ## See to it that each lock is complete, with wheels alone, for every Python and platform
+	@for lock in $(LOCKS); do for python in $(PYTHONS); do for platform in $(PLATFORMS); do \
+	    echo $$lock $$python $$platform; \
+	    $(UV) --no-config pip install --dry-run --quiet --require-hashes --only-binary :all: --target build/nothing \
+	        --python-version $$python --python-platform $$platform --requirement $$lock || exit 1; \
+	done; done; done
+
+LOWEST := tests/test_cli.py tests/test_settings.py tests/test_client.py tests/test_server.py tests/routes \
+    tests/hostile/test_protocol.py tests/engine/test_contract.py tests/engine/codecs tests/dispatch/test_cluster.py
+
+lowest: $(UV) ## Test what meets other packages with the lowest versions that pyproject.toml allows
+	$(UV) --no-config venv --quiet --clear --python $(PYTHON) build/lowest
+	$(UV) --no-config pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[dev]'
+	build/lowest/bin/convserve warm
+	build/lowest/bin/pytest $(LOWEST)
 
 clean: ## Remove what was built
 	rm -rf .venv build dist *.egg-info

@@ -10,18 +10,21 @@ SCHEDULER = "CONVSERVE_SCHEDULER"
 
 
 def dispatcher_of(settings: Settings, *, ahead: int = 1) -> Dispatcher:
-    """Make the dispatcher that the settings name; raises BadSettings where that is a cluster which cannot be used.
+    """Make the dispatcher that the settings name; raises BadSettings where it cannot be used, or cannot work.
 
     `ahead` is how many jobs are sent at once for each thread of a cluster.
     """
     if settings.scheduler is not None:
         return _cluster(settings.scheduler, settings, ahead)
+    settings.check_memory()
     return WorkerPool(
         workers=settings.workers,
         queue=settings.queue,
         deadline=settings.deadline,
         grace=settings.grace,
         max_memory_bytes=settings.max_memory_bytes,
+        compile_when=settings.compile,
+        level=settings.use_cpu(),
     )
 
 

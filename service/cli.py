@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal, TextIO
 from urllib.parse import urlsplit
 
 import httpx
 import typer
+import typer.core
 
 from service.settings import BadSettings, Settings
 
@@ -21,10 +23,30 @@ from service.settings import BadSettings, Settings
 # ruff: noqa: PLC0415
 
 WRONG_USAGE = 2
+NOT_HERE = 3
 HEALTH_SECONDS = 3.0
 STANDARD = Path("-")
 
+ANSWERS: dict[str, Literal["png", "npy", "json"]] = {".png": "png", ".npy": "npy", ".json": "json"}
+"""What `run` writes, by the suffix of the target."""
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands: an error of the system is one line and exit status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            with suppress(OSError):
+                typer.echo(f"{error.filename or 'standard output'}: {error.strerror or error}", err=True)
+            if error.filename is None:
+                _forget_output()
+            raise typer.Exit(1) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="convserve",
     help="Convolution as a service: a picture and a JSON spec in, a PNG and timings out.",
     no_args_is_help=True,
@@ -49,10 +71,10 @@ def serve(
     """Serve over HTTP until a signal comes."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.dispatch.process import start_fork_server
 
-        start_fork_server()  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
         from service import server
 
         server.serve(chosen)
@@ -84,19 +106,23 @@ def health(
 @app.command()
 def run(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Image or array; - for standard input.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="PNG, .npy or .json; - for standard output (PNG).")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help=".png, .npy or .json; PNG without a suffix or with - for standard output."),
+    ],
     spec: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
 ) -> None:
     """Filter one image in this process, without a server."""
     if (spec is None) == (preset is None):
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
+    answer = answer_for(target)
     image = read(source)
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
-        result = local.filter_image(image, read(spec) if spec else preset or "", target.suffix.lower(), chosen)
+        result = local.filter_image(image, read(spec) if spec else preset or "", answer, chosen)
     write(target, result)
 
 
@@ -117,7 +143,7 @@ def plan(
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
-        chosen = Settings.load()
+        chosen = for_the_engine(Settings.load())
         from service import local
 
         document = local.plan_filter(read(spec), read(image) if image else shape, chosen)
@@ -125,13 +151,25 @@ def plan(
 
 
 @app.command()
-def warm() -> None:
-    """Compile every loop and keep that on disk, as the build of an image does; the next start has it."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
-    from service.cores import available_cores
-    from service.engine.warm import warm as compile_loops
+def warm(
+    progress: Annotated[bool, typer.Option(help="Give way to other processes, and print how far it is.")] = False,  # noqa: FBT002
+    level: Annotated[str | None, typer.Option(help="Processor level; by default CONVSERVE_CPU.")] = None,
+    every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
+) -> None:
+    """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
+    from service import compiling
 
-    compile_loops(available_cores())
+    with good_settings():
+        try:
+            if every_level:
+                compiling.every_level()
+            else:
+                compiling.run(level or Settings.load().cpu, progress=progress)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--level") from None
+        except compiling.NotHere as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(NOT_HERE) from None
 
 
 @app.command()
@@ -150,7 +188,7 @@ def batch(
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     given = {"scheduler": scheduler, "workers": workers}
     with good_settings(), refusals():
-        chosen = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
         from service.batch import command
         from service.batch.sources import BadSources
 
@@ -172,6 +210,12 @@ def settings() -> None:
         typer.echo(f"{row.name:<{names}}  {row.value:<{values}}  {row.source}")
 
 
+def for_the_engine(chosen: Settings) -> Settings:
+    """Choose the processor level before anything imports NumPy; raises BadSettings."""
+    chosen.use_cpu()
+    return chosen
+
+
 def health_address(url: str | None) -> str:
     """Give the address to ask: of the service whose address is given, or of the one that is set up here."""
     if url is None:
@@ -183,24 +227,54 @@ def health_address(url: str | None) -> str:
     return url if probe else f"{url.rstrip('/')}/readyz"
 
 
+def answer_for(target: Path) -> Literal["png", "npy", "json"]:
+    """Give the form that a target's suffix names; a PNG where it has none."""
+    answer = ANSWERS.get(target.suffix.lower()) if target.suffix else "png"
+    if answer is None:
+        raise typer.BadParameter(
+            f'{target}: nothing is written as "{target.suffix}"; served are {", ".join(ANSWERS)}', param_hint="OUT"
+        )
+    return answer
+
+
 def read(path: Path) -> bytes:
-    """Read a file, or standard input."""
+    """Read a file, or standard input; raises OSError where it is there and cannot be read."""
+    if path == STANDARD:
+        return _standard(sys.stdin, "standard input").read()
     try:
-        return sys.stdin.buffer.read() if path == STANDARD else path.read_bytes()
-    except OSError as error:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from None
 
 
 def write(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file, or standard output."""
+    """Write a file, or standard output; raises OSError. What could not be written whole is taken away again."""
     if path == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        output = _standard(sys.stdout, "standard output")
+        output.write(data)
+        output.flush()
         return
+    made = not os.path.lexists(path)
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+        if made:
+            path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None  # that of writing does not name the file
+
+
+def _standard(stream: TextIO | None, name: str) -> BinaryIO:
+    if stream is None:  # closed by whoever started this process
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
+    return stream.buffer
+
+
+def _forget_output() -> None:
+    """Let go of what could not be written: Python would try again at its end, and tell of it at length."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 @contextmanager

@@ -8,24 +8,27 @@ from time import perf_counter
 from typing import Any
 
 from service import presets
-from service.cores import available_cores
-from service.engine import codecs
+from service.engine import codecs, compiled
+from service.engine.cores import available_cores
 from service.engine.jobs import Answer, Buffer, Job
 from service.engine.pipeline import perform
 from service.routes.errors import NotFound
 from service.routes.names import unknown
 from service.settings import Settings
 
-ANSWERS: dict[str, Answer] = {".npy": "npy", ".json": "json"}
 
-
-def filter_image(image: bytes, spec: bytes | str, suffix: str, settings: Settings) -> Buffer:
-    """Filter an image by the text of a spec or the name of a preset; the suffix of the target tells the form."""
+def filter_image(image: bytes, spec: bytes | str, answer: Answer, settings: Settings) -> Buffer:
+    """Filter an image by the text of a spec or the name of a preset; gives the bytes of `answer`."""
+    _load_loops(settings)
     limits = settings.limits()
     text = text_of(spec, settings)
-    answer = ANSWERS.get(suffix, "png")
     job = Job("filter", image, limits, perf_counter(), "image", text, preset=isinstance(spec, str), answer=answer)
     return perform(job, available_cores()).body
+
+
+def _load_loops(settings: Settings) -> None:
+    if settings.compile != "off":
+        compiled.load()
 
 
 def text_of(spec: bytes | str, settings: Settings) -> bytes:
@@ -40,6 +43,7 @@ def text_of(spec: bytes | str, settings: Settings) -> bytes:
 
 def plan_filter(spec: bytes, image: bytes | Mapping[str, Any], settings: Settings) -> Any:
     """Plan a spec, given as text, for an image or for the shape of one."""
+    _load_loops(settings)
     limits = settings.limits()
     shape = _shape(codecs.inspect(image, limits)) if isinstance(image, bytes) else image
     document = b'{"spec": %b, "image": %b}' % (spec, json.dumps(shape).encode())

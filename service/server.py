@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 import sys
 from time import perf_counter
@@ -27,6 +29,7 @@ if sys.platform != "win32":
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual balancers, which would otherwise meet closed connections
 LAST_ANSWERS_SECONDS = 5
+FORCED_SECONDS = 1.0
 MOST_FILES = 65536
 GLANCE_SECONDS = 0.05
 OBJECTS_PER_COLLECTION = 20_000
@@ -42,6 +45,8 @@ def serve(settings: Settings) -> None:
     keep_memory()
     _allow_many_files()
     app = create_app(settings)
+    if settings.scheduler is None and (missing := settings.missing_memory()):
+        log.warning("memory_overcommitted", detail=missing)
     gc.collect()
     gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered meanwhile
     gc.set_threshold(OBJECTS_PER_COLLECTION)
@@ -81,6 +86,9 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._draining or not self.started or self._loop is None:
             self.should_exit = self.force_exit = True
+            if sys.platform != "win32":  # whatever hangs
+                signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+                signal.setitimer(signal.ITIMER_REAL, FORCED_SECONDS)
             return
         self._draining = True
         self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from service.cores import available_cores
+from service import memory
+from service.engine import levels
+from service.engine.cores import available_cores
 from service.engine.limits import Limits
 
 PREFIX = "CONVSERVE_"
@@ -94,18 +96,38 @@ class Settings(BaseSettings):
     max_steps: int = _whole(16, 1, 1024, "most steps of a spec")
     max_kernel_side: int = _whole(255, 1, 2**20, "longest side of a kernel")
     max_macs: int = _whole(200_000_000_000, 1, 10**18, "most multiplications of a request")
-    max_memory_bytes: int = _whole(Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes")
+    max_memory_bytes: int = _whole(
+        Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes; less where memory is short"
+    )
+    max_bodies_bytes: int = _whole(
+        memory.MOST_BODIES_BYTES,
+        2**20,
+        2**50,
+        "most bytes of all bodies and answers held at once; by default at least four of the largest bodies, and less "
+        "where memory is short",
+    )
     deadline: float = _seconds(30.0, 0.001, 86400, "time for a request from when its body was read, waiting included")
 
     workers: int = Field(
         default_factory=available_cores,
         ge=1,
         le=1024,
-        description="worker processes; one for each core available unless set",
+        description="worker processes; one for each core available unless set, and fewer where memory is short",
         json_schema_extra={"expects": "a whole number from 1 to 1,024"},
     )
     queue: int = _whole(16, 0, 100_000, "requests that may wait, for each worker")
     grace: float = _seconds(20.0, 0.0, 86400, "time for running requests to finish when the service stops")
+    compile: Literal["background", "before", "off"] = _text(
+        "background",
+        "background, before or off",
+        "when loops are compiled that are not on disk: beside the work, or before the service is ready; with off none "
+        "is compiled or used",
+    )
+    cpu: str | None = _text(
+        None,
+        f"one of {', '.join(levels.KNOWN)}",
+        "processor level whose loops are compiled and used; the highest that the machine has unless set",
+    )
     scheduler: str | None = _text(
         None,
         "an address such as tcp://scheduler:8786",
@@ -146,6 +168,7 @@ class Settings(BaseSettings):
         "max_kernel_side",
         "max_macs",
         "max_memory_bytes",
+        "max_bodies_bytes",
         mode="before",
     )
     @classmethod
@@ -156,7 +179,7 @@ class Settings(BaseSettings):
             return int(number) if number.is_integer() else value
         return value
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "compile", mode="before")
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
@@ -179,6 +202,55 @@ class Settings(BaseSettings):
         if not all(_ORIGIN.fullmatch(origin) for origin in origins):
             raise ValueError
         return origins
+
+    @field_validator("cpu")
+    @classmethod
+    def _known(cls, cpu: str | None) -> str | None:
+        if cpu is not None and cpu not in levels.KNOWN:
+            raise ValueError
+        return cpu
+
+    @model_validator(mode="after")
+    def _share_memory(self) -> Self:
+        """Fit what is not set into the memory there is; a cluster's workers are not of this machine."""
+        given = self.model_fields_set
+        shares = memory.share_out(*self._machine(), self._wishes())
+        found = {"workers": shares.workers, "max_memory_bytes": shares.job, "max_bodies_bytes": shares.bodies}
+        for name in ["max_bodies_bytes"] if self.scheduler else found:
+            if name not in given:
+                object.__setattr__(self, name, found[name])  # the model is frozen for others
+        return self
+
+    def _wishes(self) -> memory.Wishes:
+        workers, job, bodies = (
+            getattr(self, name) if name in self.model_fields_set else None
+            for name in ("workers", "max_memory_bytes", "max_bodies_bytes")
+        )
+        return memory.Wishes(workers, job, bodies, self.max_body_bytes)
+
+    @staticmethod
+    def _machine() -> tuple[int, int | None, int]:
+        return memory.available_memory(), memory.available_addresses(), available_cores()
+
+    def missing_memory(self) -> str:
+        """Say what the workers of this machine need and it does not have, or nothing."""
+        shares = memory.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes)
+        return memory.missing(*self._machine(), shares, self.max_body_bytes)
+
+    def check_memory(self) -> None:
+        """Raise BadSettings where there is too little memory for the least that is of use; what is set is obeyed."""
+        if "max_memory_bytes" not in self.model_fields_set and (missing := self.missing_memory()):
+            raise BadSettings([f"there is too little memory: {missing}"])
+
+    def use_cpu(self) -> str | None:
+        """Choose the processor level for this process and its children; gives its name, raises BadSettings.
+
+        To be called before anything imports NumPy.
+        """
+        try:
+            return levels.use(self.cpu)
+        except ValueError as error:
+            raise BadSettings([f"CONVSERVE_CPU is {self.cpu!r}: {error}"]) from None
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from typing import IO, Any
 import httpx
 import pytest
 
+from tests.waiting import FIRST_START, wait_until
+
 ROOT = Path(__file__).parent.parent
-PATIENCE = 300.0  # the first start compiles the loops
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,18 @@ class Live:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[Live]:
-    """Run `convserve serve` on a free port with the given settings (`grace=1`), ready; ends it afterwards."""
+def serving(folder: Path, *arguments: str, shell: str = "", **settings: object) -> Iterator[Live]:
+    """Run `convserve serve` on a free port with the given settings (`grace=1`), ready; ends it afterwards.
+
+    `shell` is a command for what the server inherits, such as `ulimit -v 2000000`.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CONVSERVE_") and name != "PORT"}
     given = {f"CONVSERVE_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "service", "serve", "--port", "0", *arguments]
     log = folder / "server.log"
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", "--port", "0", *arguments],
+            ["sh", "-c", f'{shell}\nexec "$@"', "sh", *command],
             cwd=ROOT,
             env={**clean, **given},
             stdout=subprocess.PIPE,
@@ -80,13 +84,14 @@ def free_port() -> int:
 
 def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
     """Wait until a server at a known address takes work."""
-    end = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < end:
+
+    def is_ready() -> bool:
+        assert process.poll() is None, f"the server at {url} ended with {process.poll()}"
         with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"the server at {url} is not ready; its exit status is {process.poll()}")
+            return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        return False
+
+    wait_until(is_ready, FIRST_START)
 
 
 def _root(process: subprocess.Popen[str], log: Path) -> str:
@@ -94,7 +99,7 @@ def _root(process: subprocess.Popen[str], log: Path) -> str:
     assert process.stdout
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_pass_on, args=(process.stdout, lines), daemon=True).start()
-    while line := lines.get(timeout=PATIENCE):
+    while line := lines.get(timeout=FIRST_START):
         name, _, address = line.strip().partition(" ")
         if name == "root":
             return address.strip().rstrip("/")

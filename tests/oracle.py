@@ -113,6 +113,7 @@ def scatter(step: ConvTranspose2d, samples: Numbers) -> Numbers:
                     columns = stepped(q * dilation_h, width, stride_h)
                     full[rows, columns, first + output] += kernel[p, q] * samples[:, :, channel]
     cropped = full[padding.top : full.shape[0] - padding.bottom, padding.left : full.shape[1] - padding.right]
+    cropped = cropped / step.divisor
     return cropped if step.bias is None else cropped + step.bias
 
 

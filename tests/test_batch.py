@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import glob
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +33,9 @@ from service.engine.jobs import Job
 from service.engine.limits import Limits
 from service.engine.pipeline import perform
 from service.settings import Settings
-from tests.dispatch.conftest import FIRST_START
-from tests.dispatch.test_pool import gone
 from tests.live import ROOT
+from tests.processes import children, gone, one_processor
+from tests.waiting import FIRST_START, wait_until
 
 BLUR = {"op": "blur", "sigma": 1}
 SLOW = {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 2}, "method": "richardson_lucy", "iterations": 40}
@@ -133,14 +135,163 @@ def test_failures_are_a_table_and_cost_nobody_else() -> None:
     result = batch("in", "out")
     assert result.exit_code == 1
     assert result.stdout.startswith("1 made, 0 there already, 3 failed")
-    rows = lines(result)
-    assert [row[:2] for row in rows] == [
-        ["in/cut.png", "invalid_image"],
-        ["in/empty.png", "missing_image"],
-        ["in/no.png", "unsupported_format"],
+    assert "; 1 passed over, no pictures by their content\n" in result.stdout
+    assert lines(result) == [
+        ["in/cut.png", "invalid_image", lines(result)[0][2]],
+        ["in/empty.png", "missing_image", "the image is empty"],
+        ["in/gone.png", "unreadable_file", "it is a link to nothing"],
     ]
-    assert rows[1][2] == "the image is empty"
     assert names("out") == ["good.png"]
+
+
+TEXT = b"notes about the picture\n"
+FUJI = b"FUJIFILMCCD-RAW 0201FF129502X-T1"
+CANON = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"
+
+
+@pytest.mark.parametrize("content", [TEXT, FUJI, CANON, b"%PDF-1.7\n"], ids=["text", "RAF", "CR3", "PDF"])
+@pytest.mark.parametrize("source", ["in", "in/*", "list"])
+def test_what_is_no_picture_is_passed_over_and_clashes_with_none(source: str, content: bytes) -> None:
+    make("in/a.png", "in/b.png")
+    make("in/a.txt", "in/a.0", "in/only", content=content)
+    Path("list").write_text("\n".join(f"in/{name}" for name in sorted(os.listdir("in"))), encoding="utf-8")
+    result = batch(source, "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("2 made, 0 there already, 0 failed")
+    assert "; 3 passed over, no pictures by their content" in result.stdout
+    assert names("out") == ["a.png", "b.png"]
+
+
+def test_a_large_film_is_passed_over_and_a_large_picture_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png", content=png(40))
+    make("in/film.mp4", content=b"\0\0\0\x18ftypisom" + bytes(20_000))
+    monkeypatch.setenv("CONVSERVE_MAX_BODY_BYTES", "1000")
+    result = batch("in", "out")
+    assert [row[:2] for row in lines(result)] == [["in/a.png", "body_too_large"]]
+    assert "1 passed over" in result.stdout
+
+
+def test_two_pictures_of_one_stem_clash_whatever_is_beside_them() -> None:
+    make("in/a.png", "in/a.jpg")
+    make("in/a.txt", content=TEXT)
+    make("in/a.cut", content=png()[:60])
+    with pytest.raises(BadSources) as caught:
+        find("in", Path("out"), ".png")
+    assert str(caught.value).splitlines() == [
+        "in/a.cut and in/a.jpg would both become out/a.png",
+        "in/a.cut and in/a.png would both become out/a.png",
+    ]
+
+
+def test_what_cannot_be_read_clashes_with_none_and_is_a_failure() -> None:
+    make("in/a.png")
+    make("in/a.gif", content=b"")
+    Path("in/a.jpg").symlink_to("absent.jpg")
+    found = find("in", Path("out"), ".png")
+    assert [item.source for item in found.items] == ["in/a.png"]
+    assert sorted((row.source, row.code) for row in found.failures) == [
+        ("in/a.gif", "missing_image"),
+        ("in/a.jpg", "unreadable_file"),
+    ]
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, *folders: str) -> None:
+    """Let nobody list these folders, the superuser, whom permissions do not bind, included."""
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if path in folders:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+@pytest.mark.parametrize("source", ["in", "in/**", "in/**/*.png", "in/*/*.png"])
+def test_folder_that_may_not_be_entered_is_a_failure(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png", "in/closed/b.png", "in/open/c.png")
+    forbid(monkeypatch, "in/closed")
+    result = batch(source, "out")
+    assert result.exit_code == 1
+    assert lines(result) == [["in/closed", "unreadable_folder", "it cannot be read: Permission denied"]]
+    assert "open/c.png" in names("out")
+    planned = batch(source, "out", "--dry-run")
+    assert planned.exit_code == 1
+    assert "in/closed  unreadable_folder" in planned.stdout
+
+
+def test_source_that_may_not_be_entered_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png")
+    forbid(monkeypatch, "in")
+    result = batch("in", "out")
+    assert (result.exit_code, lines(result)[0][:2]) == (1, ["in", "unreadable_folder"])
+
+
+@pytest.mark.parametrize("source", ["in", "in/**/*.png"])
+def test_linked_folders_are_followed_once(source: str) -> None:
+    """By their own name where they have one; loops end; what is linked twice from elsewhere is taken once."""
+    make("in/z/a.png", "elsewhere/b.png", "elsewhere/deep/c.png", "out/old.png")
+    for link, to in [
+        ("in/m", "z"),
+        ("in/z/up", ".."),
+        ("in/here", "."),
+        ("in/l", "../elsewhere"),
+        ("in/q", "../elsewhere"),
+        ("elsewhere/back", "../in"),
+        ("in/results", "../out"),
+    ]:
+        Path(link).symlink_to(to)
+    found = find(source, Path("out"), ".png")
+    assert (sorted(item.source for item in found.items), found.failures) == (
+        ["in/l/b.png", "in/l/deep/c.png", "in/z/a.png"],
+        [],
+    )
+    assert {item.target for item in found.items} == {"out/l/b.png", "out/l/deep/c.png", "out/z/a.png"}
+
+
+@pytest.mark.parametrize("source", ["in", "in/*.png", "in/**/*.png"])
+def test_links_that_lead_nowhere_or_in_a_circle_are_failures(source: str) -> None:
+    make("in/a.png")
+    for link, to in [("in/dead.png", "absent"), ("in/one.png", "two.png"), ("in/two.png", "one.png")]:
+        Path(link).symlink_to(to)
+    Path("in/.hidden.png").symlink_to("absent")
+    result = batch(source, "out")
+    assert result.exit_code == 1
+    assert lines(result) == [
+        ["in/dead.png", "unreadable_file", "it is a link to nothing"],
+        ["in/one.png", "unreadable_file", "it cannot be read: Too many levels of symbolic links"],
+        ["in/two.png", "unreadable_file", "it cannot be read: Too many levels of symbolic links"],
+    ]
+    assert names("out") == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*.png",
+        "./*.png",
+        "in/*",
+        "in/*/*.png",
+        "in/**",
+        "in/**/*.png",
+        "**/x/*",
+        "in/[ab].png",
+        "in/*/x/c.png",
+        "in/.*",
+        "i?/*.png",
+        "in/[[]odd].png",
+        "in//x/*",
+        "in/x/../*.png",
+    ],
+)
+def test_globs_mean_what_they_mean_in_python(pattern: str) -> None:
+    make(
+        "top.png", "in/a.png", "in/b.png", "in/x/c.png", "in/y/x/c.png", "in/y/.no/d.png", "in/.dot.png", "in/[odd].png"
+    )
+    expected = sorted({path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()})
+    assert [os.path.normpath(item.source) for item in find(pattern, Path("out"), ".npy").items] == [
+        os.path.normpath(path) for path in expected
+    ]
 
 
 def test_files_that_cannot_be_read_are_failures() -> None:
@@ -157,11 +308,15 @@ def test_files_that_cannot_be_read_are_failures() -> None:
 
 
 def test_limits_and_deadline_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    make("in/a.png", content=png(1000))  # half a minute, where 5x5 samples take a tenth of a second
+    make("in/a.png", content=png(1000))  # minutes for one processor, where 5x5 samples take half a second
     make("in/b.png")
-    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 200}), encoding="utf-8")
-    monkeypatch.setenv("CONVSERVE_DEADLINE", "3")
-    assert [row[:2] for row in lines(batch("in", "out", spec="slow.json"))] == [["in/a.png", "deadline_exceeded"]]
+    Path("slow.json").write_text(json.dumps({**SLOW, "iterations": 1000}), encoding="utf-8")
+    monkeypatch.setenv("CONVSERVE_DEADLINE", "5")
+    monkeypatch.setenv("CONVSERVE_MAX_MACS", "1e15")
+    with one_processor():
+        result = batch("in", "out", spec="slow.json")
+    assert [row[:2] for row in lines(result)] == [["in/a.png", "deadline_exceeded"]]
+    monkeypatch.delenv("CONVSERVE_DEADLINE")
     monkeypatch.setenv("CONVSERVE_MAX_IMAGE_PIXELS", "100")
     assert [row[:2] for row in lines(batch("in", "out2"))] == [["in/a.png", "image_too_large"]]
     monkeypatch.setenv("CONVSERVE_MAX_BODY_BYTES", "1000")
@@ -207,15 +362,15 @@ def test_results_are_never_written_over_sources(tmp_path: Path) -> None:
         find("in/*", tmp_path / "in", ".png")
     with pytest.raises(BadSources, match="is no folder"):
         find("in", tmp_path / "file", ".png")
-    assert [Path(item.target).name for item in find("in/*.jpg", tmp_path / "in", ".png")] == ["a.png"]
+    assert [Path(item.target).name for item in find("in/*.jpg", tmp_path / "in", ".png").items] == ["a.png"]
 
 
 def test_names_of_any_bytes_can_be_printed() -> None:
     name = os.fsdecode(b"in/line\nbreak-\xff")
-    make(name, content=b"no image")
+    make(name, content=png()[:60])
     result = batch("in", "out")
     assert result.exit_code == 1
-    assert lines(result)[0][:2] == ["in/line\\nbreak-\\udcff", "unsupported_format"]
+    assert lines(result)[0][:2] == ["in/line\\nbreak-\\udcff", "invalid_image"]
 
 
 def test_arrays_are_made_where_asked_for() -> None:
@@ -257,15 +412,16 @@ def test_dry_run_tells_the_plan_of_the_whole_and_writes_nothing() -> None:
     make("in/a.png", "in/b.png", "in/done.png")
     make("in/large.png", content=png(20))
     make("in/no.png", content=b"no image")
+    make("in/cut.png", content=png()[:20])
     make("out/done.png")
     result = batch("in", "out", "--dry-run")
     assert result.exit_code == 1
     told = {line[:17].strip(): line[18:] for line in result.stdout.splitlines()}
-    assert (told["files to do"], told["there already"], told["refused"]) == ("3", "1", "1")
+    assert (told["files to do"], told["there already"], told["refused"], told["no pictures"]) == ("3", "1", "1", "1")
     assert told["pixels"] == "450 in, 450 out"
     assert told["multiplications"] == f"{450 * 3 * 9 * 2:,}"  # sigma 1: two passes of 9 taps
     assert "2      5x5x3 uint8    5x5x3 uint8" in result.stdout
-    assert "in/no.png  unsupported_format" in result.stdout
+    assert "in/cut.png  invalid_image" in result.stdout
     assert names("out") == ["done.png"]
 
 
@@ -349,31 +505,18 @@ def begin(*arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[st
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + FIRST_START
-    while not condition():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.005)
-
-
-def children(pid: int) -> list[int]:
-    """List a process's children and theirs."""
-    own = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-    return own + [grandchild for child in own for grandchild in children(child)]
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_what_was_interrupted_goes_on_where_it_was(number: signal.Signals, status: int) -> None:
-    sources = [f"in/{name}.png" for name in range(12)]
-    make(*sources, content=png(120))
+    make("in/0.png", "in/1.png", content=png(120))
+    make(*(f"in/{name}.png" for name in range(10, 20)), content=png(300))  # takes longer than to notice those
     Path("slow.json").write_text(json.dumps(SLOW), encoding="utf-8")
     with begin("in", "out", "--spec", "slow.json") as process:
-        until(lambda: len(list(Path().glob("out/*.png"))) >= 2)
+        wait_until(lambda: len(list(Path().glob("out/*.png"))) >= 2, FIRST_START)
         workers = children(process.pid)
         process.send_signal(number)
         output, errors = process.communicate(timeout=FIRST_START)
     assert process.returncode == status, output + errors
-    until(lambda: all(gone(pid) for pid in workers))
+    wait_until(lambda: all(gone(pid) for pid in workers))
     done = [path for path in Path("out").iterdir() if path.suffix == ".png"]
     assert 2 <= len(done) < 12
     for path in done:

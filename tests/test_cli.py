@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from io import BytesIO
@@ -81,6 +83,105 @@ def test_run_goes_from_standard_input_to_standard_output(image: Path) -> None:
     assert result.stdout_bytes.startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("name", "begin"), [("out.PNG", b"\x89PNG"), ("out", b"\x89PNG"), ("out.Json", b'{"image"')])
+def test_run_writes_what_the_suffix_names(image: Path, spec: Path, tmp_path: Path, name: str, begin: bytes) -> None:
+    assert convserve("run", image, tmp_path / name, "--spec", spec).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(begin)
+
+
+def test_run_refuses_a_suffix_that_it_does_not_know(image: Path, spec: Path, tmp_path: Path) -> None:
+    result = convserve("run", image, tmp_path / "out.jpg", "--spec", spec)
+    assert result.exit_code == 2
+    assert "".join(result.stderr.split()).count('".jpg"') == 1
+    assert ".png, .npy, .json" in " ".join(result.stderr.replace("\u2502", "").split())
+    assert not (tmp_path / "out.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("absent/out.png", "absent/out.png: No such file or directory"),
+        ("image.npy/out.png", "image.npy/out.png: Not a directory"),
+        ("folder.png", "folder.png: Is a directory"),
+        ("/dev/full", "/dev/full: No space left on device"),
+        ("loop.png", "loop.png: Too many levels of symbolic links"),
+    ],
+)
+@pytest.mark.usefixtures("image")
+def test_error_of_the_system_is_one_line(target: str, told: str) -> None:
+    Path("folder.png").mkdir()
+    Path("loop.png").symlink_to("loop.png")
+    result = convserve("run", "image.npy", target, "--preset", "edges")
+    assert (result.exit_code, result.stderr) == (1, f"{told}\n")
+    assert sorted(path.name for path in Path().iterdir()) == ["folder.png", "image.npy", "loop.png"]
+
+
+def test_file_that_cannot_be_written_whole_is_taken_away(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(path: Path, data: bytes) -> int:
+        with path.open("wb") as stream:
+            stream.write(data[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    result = convserve("run", image, "out.png", "--preset", "edges")
+    assert (result.exit_code, result.stderr) == (1, "out.png: No space left on device\n")
+    assert not (tmp_path / "out.png").exists()
+
+
+COMMANDS = {
+    "run": "run image.npy - --preset edges",
+    "json": "run image.npy /dev/stdout --preset edges",
+    "plan": "plan --spec spec.json --width 9 --height 9",
+    "settings": "settings",
+    "version": "version",
+    "batch": "batch folder results --spec spec.json",
+    "dry run": "batch folder results --spec spec.json --dry-run",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(("out", "told"), [("full", "No space left on device"), ("pipe", "Broken pipe")])
+@pytest.mark.usefixtures("image", "spec")
+def test_output_that_cannot_be_written_is_told_in_one_line(command: str, out: str, told: str) -> None:
+    Path("folder").mkdir()
+    if out == "full":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reading, descriptor = os.pipe()
+        os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "service", *command.split()],
+            stdout=descriptor,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(descriptor)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() in ([f"standard output: {told}"], [f"/dev/stdout: {told}"])
+
+
+@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
+@pytest.mark.usefixtures("image", "spec")
+def test_closed_stream_is_told_in_one_line(closed: str, name: str) -> None:
+    command = (
+        f"{sys.executable} -m service run {'- out.png' if name == 'input' else 'image.npy -'} --spec spec.json {closed}"
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"standard {name}: Bad file descriptor\n")
+
+
 def test_refusal_prints_code_detail_and_pointers(image: Path, tmp_path: Path) -> None:
     spec = tmp_path / "bad.json"
     spec.write_text('{"steps": [{"op": "conv", "kernel": "sobel_x", "stride": 0}]}', encoding="utf-8")
@@ -110,7 +211,8 @@ def test_unknown_preset_is_refused_with_the_nearest(image: Path) -> None:
         ["run", "image.npy", "-"],
         ["run", "image.npy", "-", "--spec", "spec.json", "--preset", "edges"],
         ["run", "absent.png", "-", "--preset", "edges"],
-        ["run", "image.npy", "absent/out.png", "--preset", "edges"],
+        ["run", "image.npy", "out.jpg", "--preset", "edges"],
+        ["run", "image.npy", "out.png.old", "--preset", "edges"],
         ["run", "image.npy", "-", "--spec", "absent.json"],
         ["plan", "--spec", "spec.json"],
         ["plan", "--spec", "spec.json", "--width", "3"],

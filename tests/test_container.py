@@ -16,11 +16,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.engine import levels
 from service.routes.sample import SAMPLE_PNG
 from tests.live import free_port, wait_until_ready
 
 ROOT = Path(__file__).parent.parent
 VENV = "/opt/convserve"
+SECONDS_TO_START = 15
+"""On half a core."""
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -54,7 +57,7 @@ def image() -> Iterator[Path]:
                     shutil.copy(ROOT / origin, destination)
         if name == "RUN":
             command = arguments.replace(VENV, str(venv))
-            subprocess.run(["sh", "-ec", command], cwd=source, check=True, capture_output=True, text=True, timeout=500)
+            subprocess.run(["sh", "-ec", command], cwd=source, check=True, capture_output=True, text=True, timeout=1500)
     shutil.rmtree(source)
     subprocess.run(["chmod", "-R", "a-w,a+rX", str(root)], check=True)
     yield venv
@@ -77,9 +80,10 @@ def without_privileges() -> list[str]:
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
-def test_entrypoint_serves_from_a_read_only_tree_with_another_home(image: Path) -> None:
+@pytest.mark.parametrize("level", levels.available())
+def test_entrypoint_serves_at_every_level_from_a_read_only_tree_with_another_home(image: Path, level: str) -> None:
     port = free_port()
-    settings = environment(image, port)
+    settings = environment(image, port) | {"CONVSERVE_CPU": level}
     entrypoint = json.loads(values("ENTRYPOINT")[0]) + json.loads(values("CMD")[0])
     healthcheck = json.loads(values("HEALTHCHECK")[0].partition("CMD ")[2])
     entrypoint[0] = healthcheck[0] = str(image / "bin" / "convserve")
@@ -89,6 +93,7 @@ def test_entrypoint_serves_from_a_read_only_tree_with_another_home(image: Path) 
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", process)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            assert client.get("/readyz").json()["engine"] == {"level": level, "compiled": 1}
             run_every_example(client)
         subprocess.run(healthcheck, env=settings, check=True, timeout=20)
         process.send_signal(signal.SIGTERM)
@@ -115,11 +120,16 @@ def test_base_is_a_build_argument() -> None:
     assert all("${BASE}" in base for base in values("FROM"))
 
 
-def test_lock_names_every_dependency_with_its_hash() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    pinned = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
-    wanted = re.findall(
-        r'^    "([a-z0-9-]+)', (ROOT / "pyproject.toml").read_text().split("[project.optional")[0], re.MULTILINE
-    )
-    assert {name.lower() for name in wanted} <= pinned
-    assert lock.count("--hash=sha256:") >= len(pinned)
+def test_health_check_waits_for_a_start_on_half_a_core() -> None:
+    options = dict(re.findall(r"--([a-z-]+)=(\d+)s", values("HEALTHCHECK")[0]))
+    assert int(options["start-period"]) >= 2 * SECONDS_TO_START
+
+
+def test_loops_are_compiled_for_every_level_and_none_is_chosen_by_the_builder() -> None:
+    assert values("RUN")[-1].endswith("convserve warm --every-level")
+    assert {argument.partition("=")[0] for argument in values("ARG")} == {"BASE", "LOCK", "VERSION", "REVISION"}
+
+
+def test_what_builds_the_package_is_locked_too() -> None:
+    installs = [command for command in values("RUN") if "pip install" in command]
+    assert all("--require-hashes" in command or "--no-deps --no-build-isolation" in command for command in installs)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service import connection
-from service.connection import Connection
+from tests.connections import Clock, Counted, until_closed, with_connection
 from tests.live import serving
+from tests.waiting import PATIENCE, wait_until
 
 
 async def greet(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,33 +25,15 @@ async def greet(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(str(len(body)))(scope, receive, send)
 
 
-def talk(port: int, data: bytes, patience: float = 5.0) -> bytes:
+def talk(port: int, data: bytes) -> bytes:
     """Send bytes, and read until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), patience) as client:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
         client.sendall(data)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def with_connection(check: Callable[[int], Any]) -> Any:
-    """Run a check in a thread beside a server of these connections."""
-
-    async def main() -> Any:
-        config = uvicorn.Config(greet, port=0, http=Connection, ws="none", lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.005)
-        try:
-            return await asyncio.to_thread(check, server.servers[0].sockets[0].getsockname()[1])
-        finally:
-            server.should_exit = True
-            await serving
-
-    return asyncio.run(main())
-
-
 def test_answers_what_is_no_http_with_a_problem() -> None:
-    answer = with_connection(lambda port: talk(port, b"nonsense\r\n\r\n"))
+    answer = with_connection(lambda port, _: talk(port, b"nonsense\r\n\r\n"), greet)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
     assert b'"code": "bad_request"' in answer
@@ -63,51 +41,67 @@ def test_answers_what_is_no_http_with_a_problem() -> None:
 
 def test_endless_head_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_BYTES", 1000)
-    answer = with_connection(lambda port: talk(port, b"GET / HTTP/1.1\r\nA: " + b"a" * 2000))
+    answer = with_connection(lambda port, _: talk(port, b"GET / HTTP/1.1\r\nA: " + b"a" * 2000), greet)
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
-    assert with_connection(lambda port: talk(port, b"")) == b""
-    told = with_connection(lambda port: talk(port, b"GET / HT"))
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b'"code": "request_timeout"' in told
+@pytest.mark.parametrize(("head", "status"), [(b"", b""), (b"GET / HT", b"HTTP/1.1 408 Request Timeout")])
+def test_head_that_does_not_come_is_not_waited_for(head: bytes, status: bytes) -> None:
+    def check(port: int, clock: Clock) -> bytes:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head)
+            return until_closed(client, clock, connection.HEAD_SECONDS)
+
+    told = with_connection(check, greet)
+    assert told.partition(b"\r\n")[0] == status
+    assert (b'"code": "request_timeout"' in told) == bool(status)
 
 
-def test_body_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
-    monkeypatch.setattr(connection, "TELLING_SECONDS", 0.05)
-    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nab"
-    told = with_connection(lambda port: talk(port, request))
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+PACE = int(connection.BODY_SECONDS * connection.BODY_BYTES_PER_SECOND)
+"""Bytes between two looks at how much has come."""
+
+
+@pytest.mark.parametrize("size", [0, 2, PACE - 1])
+def test_body_that_trickles_is_not_waited_for(size: int) -> None:
+    counted = Counted()
+
+    def check(port: int, clock: Clock) -> bytes:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(HEAD % (2 * PACE) + bytes(size))
+            counted.wait_for(size)
+            return until_closed(client, clock, connection.BODY_SECONDS)
+
+    told = with_connection(check, counted)
     assert told.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b'"code": "request_timeout"' in told
-    assert b"2 bytes of the body came within 0.05 s; at least 16,384 a second are waited for" in told
+    assert b"%s bytes of the body came within 30 s; at least 16,384 a second" % f"{size:,}".encode() in told
 
 
-def test_body_that_comes_slowly_but_steadily_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BODY_SECONDS", 0.03)
-    monkeypatch.setattr(connection, "BODY_BYTES_PER_SECOND", 10)
+def test_body_that_comes_slowly_but_steadily_is_taken() -> None:
+    counted = Counted()
 
-    def check(port: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
-            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n")
-            for _ in range(10):
-                client.sendall(b"x")
-                time.sleep(0.01)
+    def check(port: int, clock: Clock) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(HEAD % (5 * PACE + 1))
+            for pieces in range(1, 6):
+                client.sendall(bytes(PACE))
+                counted.wait_for(pieces * PACE)
+                clock.skip(connection.BODY_SECONDS)
+            client.sendall(b"x")
             return b"".join(iter(lambda: client.recv(65536), b""))
 
-    answer = with_connection(check)
+    answer = with_connection(check, counted)
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.endswith(b"10")
+    assert answer.endswith(b"\r\n\r\n%d" % (5 * PACE + 1))
 
 
 def test_kept_connection_is_used_again() -> None:
-    def check(port: int) -> list[str]:
+    def check(port: int, _: Clock) -> list[str]:
         with httpx.Client(trust_env=False) as client:
             return [client.post(f"http://127.0.0.1:{port}/", content=b"x" * size).text for size in (0, 1, 300_000)]
 
-    assert with_connection(check) == ["0", "1", "300000"]
+    assert with_connection(check, greet) == ["0", "1", "300000"]
 
 
 def test_address_in_use_ends_the_start(tmp_path: Path) -> None:
@@ -137,7 +131,7 @@ def test_second_signal_does_not_wait(tmp_path: Path) -> None:
         port = urlsplit(server.url).port or 0
         with socket.create_connection(("127.0.0.1", port), 5) as client:
             client.sendall(b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
-            for _ in range(2):
-                server.process.send_signal(signal.SIGTERM)
-                time.sleep(0.05)
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 503)
+            server.process.send_signal(signal.SIGTERM)  # a second one that comes before the first is seen is lost
             assert server.process.wait(20) == 0

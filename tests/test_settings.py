@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import available_cores
+from service.engine import levels
+from service.engine.cores import available_cores
 from service.settings import BadSettings, Settings
 
 
@@ -19,13 +20,17 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_defaults_are_those_of_the_contract() -> None:
+def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.memory.available_memory", lambda: 1 << 40)
+    monkeypatch.setattr("service.memory.available_addresses", lambda: None)
     settings = Settings.load()
     assert settings.max_body_bytes == 32 * 2**20
     assert settings.max_macs == 2e11
     assert (settings.deadline, settings.queue, settings.grace) == (30, 16, 20)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.workers == available_cores()
+    assert (settings.max_memory_bytes, settings.max_bodies_bytes) == (4 * 2**30, 512 * 2**20)
+    assert (settings.compile, settings.cpu) == ("background", None)
     assert settings.limits().max_kernel_side == 255
 
 
@@ -89,6 +94,8 @@ def test_all_faults_are_named_with_value_and_bound(monkeypatch: pytest.MonkeyPat
         "CONVSERVE_MAX_STEPS": "1.5",
         "CONVSERVE_ROOT_PATH": "images/",
         "CONVSERVE_LOG_FORMAT": "xml",
+        "CONVSERVE_COMPILE": "later",
+        "CONVSERVE_CPU": "x86-64-v9",
         "CONVSERVE_ALLOW_ORIGINS": "https://a.example/path",
     }
     for name, value in faulty.items():
@@ -102,9 +109,16 @@ def test_all_faults_are_named_with_value_and_bound(monkeypatch: pytest.MonkeyPat
     assert "CONVSERVE_WORKERS is '0': must be a whole number from 1 to 1,024" in lines
 
 
-def test_container_quota_bounds_the_cores(tmp_path: Path) -> None:
-    quota = tmp_path / "cpu.max"
-    quota.write_text("50000 100000", encoding="ascii")
-    assert available_cores(quota) == 1
-    quota.write_text("max 100000", encoding="ascii")
-    assert available_cores(quota) == available_cores(tmp_path / "missing")
+def test_processor_level_that_the_machine_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(level: str | None) -> str:
+        raise ValueError(f"this machine has no {level}")
+
+    monkeypatch.setattr("service.engine.levels.use", lacking)
+    known = levels.KNOWN[-1]
+    with pytest.raises(BadSettings, match=f"CONVSERVE_CPU is '{known}': this machine has no {known}"):
+        Settings.load(cpu=known).use_cpu()
+
+
+def test_processor_level_is_the_highest_unless_set() -> None:
+    assert Settings.load().use_cpu() == levels.highest()
+    assert Settings.load(cpu=levels.KNOWN[0]).use_cpu() == levels.KNOWN[0]

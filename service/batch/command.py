@@ -14,10 +14,11 @@ import typer
 
 from service.backends import dispatcher_of
 from service.batch import report
+from service.batch.failures import Failure
 from service.batch.forecast import forecast
 from service.batch.progress import progress
-from service.batch.run import Batch, Failure, Order, Stranded, Tally
-from service.batch.sources import Item, find, shown
+from service.batch.run import Batch, Order, Stranded, Tally
+from service.batch.sources import Item, Sources, find, shown
 from service.dispatch import Dispatcher
 from service.dispatch.host import become_host
 from service.engine.errors import InvalidSpec
@@ -41,13 +42,13 @@ def batch(source: str, target: Path, spec: bytes | str, form: Form, settings: Se
     text = text_of(spec, settings)
     order = Order(text, isinstance(spec, str), form, settings.limits(), settings.max_body_bytes)
     parsed = _checked(order)
-    items = find(source, target, f".{form}")
-    todo = [item for item in items if not os.path.isfile(item.target)]
-    skipped = len(items) - len(todo)
-    del items
+    found = find(source, target, f".{form}")
+    todo = [item for item in found.items if not os.path.isfile(item.target)]
+    skipped = len(found.items) - len(todo)
+    found.items.clear()
     if dry_run:
-        return _plan(todo, order, parsed, skipped, settings)
-    return _do(todo, order, skipped, settings)
+        return _plan(todo, order, parsed, skipped, found, settings)
+    return _do(todo, order, skipped, found, settings)
 
 
 def _checked(order: Order) -> Spec:
@@ -58,15 +59,17 @@ def _checked(order: Order) -> Spec:
     return spec
 
 
-def _plan(todo: Sequence[Item], order: Order, spec: Spec, skipped: int, settings: Settings) -> int:
+def _plan(todo: Sequence[Item], order: Order, spec: Spec, skipped: int, found: Sources, settings: Settings) -> int:
     with progress(len(todo), "planning") as advance:
         whole = forecast(todo, order, spec, advance)
+    whole.no_pictures += found.no_pictures
+    whole.failures += found.failures
     _print(report.forecast(whole, skipped, settings.workers))
     return _print_failures(whole.failures)
 
 
-def _do(todo: Sequence[Item], order: Order, skipped: int, settings: Settings) -> int:
-    tally, status, start = Tally(), 0, perf_counter()
+def _do(todo: Sequence[Item], order: Order, skipped: int, found: Sources, settings: Settings) -> int:
+    tally, status, start = Tally(0, found.no_pictures, found.failures), 0, perf_counter()
     if todo:
         become_host()
         dispatcher = dispatcher_of(settings.model_copy(update={"queue": max(QUEUE, settings.queue)}), ahead=AHEAD)

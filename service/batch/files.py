@@ -9,9 +9,12 @@ import os
 import stat
 from pathlib import Path
 
+from service.engine.codecs.sniff import sniff
 from service.engine.jobs import Buffer
 from service.routes.errors import BodyTooLarge
 
+HEAD_BYTES = 4096
+"""That tell what a file is."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _numbers = itertools.count()
 
@@ -48,7 +51,10 @@ def read(path: str, most_bytes: int) -> bytes:
 
 
 def opened(path: str, most_bytes: int) -> int:
-    """Open an image and give its descriptor; raises UnreadableFile, and BodyTooLarge as the service would."""
+    """Open an image and give its descriptor.
+
+    Raises UnreadableFile, UnsupportedFormat where the content is no picture, and BodyTooLarge as the service would.
+    """
     try:
         # Without waiting for somebody to write, as a pipe of that name would have one do.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -58,12 +64,16 @@ def opened(path: str, most_bytes: int) -> int:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableFile("it is no regular file")
+        if head := os.pread(descriptor, HEAD_BYTES, 0):
+            sniff(head)
         if status.st_size > most_bytes:
             raise BodyTooLarge(
                 f"the file has {status.st_size:,} bytes; at most {most_bytes:,} (max_body_bytes) are taken", rest=0
             )
-    except BaseException:
+    except BaseException as error:
         os.close(descriptor)
+        if isinstance(error, OSError):
+            raise _unreadable(error) from None
         raise
     return descriptor
 

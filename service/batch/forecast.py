@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from service.batch.failures import Failure, failure
 from service.batch.files import UnreadableFile, mapped
-from service.batch.run import Failure, Order, failure
+from service.batch.run import Order
 from service.batch.sources import Item
 from service.engine import codecs
 from service.engine.codecs import ImageInfo
-from service.engine.errors import EngineError, MissingImage
+from service.engine.errors import EngineError, MissingImage, UnsupportedFormat
 from service.engine.plan import prepare
 from service.engine.report import describe
 from service.engine.spec import Spec
@@ -45,6 +46,7 @@ class Forecast:
     seconds: float = 0.0
     peak_bytes: int = 0
     shares: dict[Shapes, Share] = field(default_factory=dict)
+    no_pictures: int = 0
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -62,6 +64,8 @@ def forecast(items: Iterable[Item], order: Order, spec: Spec, advance: Callable[
             if not len(data):
                 raise MissingImage("the image is empty")
             _add(whole, planned(codecs.inspect(data, order.limits)))
+        except UnsupportedFormat:
+            whole.no_pictures += 1
         except (EngineError, RouteError, UnreadableFile) as error:
             whole.failures.append(failure(item.source, error))
         advance()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from service.batch.failures import Failure
 from service.batch.forecast import Forecast
-from service.batch.run import Failure, Tally
+from service.batch.run import Tally
 from service.batch.sources import shown
 
 MOST_SHARES = 20
@@ -15,7 +16,9 @@ def summary(tally: Tally, skipped: int, seconds: float) -> str:
     """Say in one line what became of the files."""
     done = tally.made + len(tally.failures)
     rate = f" ({done / seconds:,.3g} files/s)" if done and seconds else ""
-    return f"{tally.made:,} made, {skipped:,} there already, {len(tally.failures):,} failed in {seconds:.1f} s{rate}"
+    passed = f"; {tally.no_pictures:,} passed over, no pictures by their content" if tally.no_pictures else ""
+    counts = f"{tally.made:,} made, {skipped:,} there already, {len(tally.failures):,} failed"
+    return f"{counts} in {seconds:.1f} s{rate}{passed}"
 
 
 def failures(rows: Sequence[Failure]) -> Iterator[str]:
@@ -29,6 +32,7 @@ def forecast(whole: Forecast, skipped: int, workers: int) -> Iterator[str]:
     yield f"files to do       {whole.files:,}"
     yield f"there already     {skipped:,}"
     yield f"refused           {len(whole.failures):,}"
+    yield f"no pictures       {whole.no_pictures:,}"
     yield f"pixels            {whole.pixels_in:,} in, {whole.pixels_out:,} out"
     yield f"multiplications   {whole.macs:,}"
     yield f"predicted time    {whole.seconds:.3g} s of work, reading and writing files not counted"

@@ -6,18 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import NamedTuple
 
 from service.batch import files
+from service.batch.failures import Failure, failure
 from service.batch.files import FileError, NoRoom
 from service.batch.sources import Item
 from service.dispatch import Dispatcher
-from service.dispatch.errors import DispatchError, JobFailed
-from service.engine.errors import EngineError
+from service.dispatch.errors import DispatchError
+from service.engine.errors import EngineError, UnsupportedFormat
 from service.engine.jobs import Answer, Job, Result
 from service.engine.limits import Limits
 from service.routes.errors import RouteError
-from service.routes.problem_table import kind_of
 
 LANES_PER_WORKER = 2
 GLANCE_SECONDS = 0.2
@@ -39,29 +38,13 @@ class Order:
     max_body_bytes: int
 
 
-class Failure(NamedTuple):
-    """A file without a result; `report` is a traceback where nobody foresaw the reason."""
-
-    source: str
-    code: str
-    detail: str
-    report: str = ""
-
-
 @dataclass
 class Tally:
     """What has become of the files so far."""
 
     made: int = 0
+    no_pictures: int = 0
     failures: list[Failure] = field(default_factory=list)
-
-
-def failure(source: str, error: Exception) -> Failure:
-    """Tell a refusal as the service would: by its code and its detail."""
-    if isinstance(error, FileError):
-        return Failure(source, error.code, error.detail)
-    detail = getattr(error, "detail", str(error))
-    return Failure(source, kind_of(error).code, detail, error.report if isinstance(error, JobFailed) else "")
 
 
 class Batch:
@@ -120,6 +103,8 @@ class Batch:
                 await self._one(item)
             except NoRoom as error:
                 raise Stranded(error.detail) from None
+            except UnsupportedFormat:
+                self._tally.no_pictures += 1
             except (EngineError, RouteError, DispatchError, FileError) as error:
                 self._tally.failures.append(failure(item.source, error))
             self._advance()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from service.batch.failures import Failure, failure
+from service.batch.files import HEAD_BYTES, UnreadableFile, mapped
+from service.batch.walking import Walk, fixed_part
 from service.engine.codecs.sniff import sniff
-from service.engine.errors import EngineError
+from service.engine.errors import EngineError, MissingImage, UnsupportedFormat
 
-HIDDEN = "."
 MOST_NAMED = 10
-SNIFFED_BYTES = 4096
 
 
 class BadSources(Exception):
@@ -27,30 +31,71 @@ class Item(NamedTuple):
     target: str
 
 
-def find(source: str, target: Path, suffix: str) -> list[Item]:
+class Sources(NamedTuple):
+    """The files of a batch, those that cannot be read, and how many were seen to be no pictures."""
+
+    items: list[Item]
+    failures: list[Failure]
+    no_pictures: int
+
+
+def find(source: str, target: Path, suffix: str) -> Sources:
     """List the files of a folder, a glob or a list file, each with its result in the folder `target`.
 
     Folders are walked through with all that is in them, and the results are put into the same sub-folders; so it is
     with a glob, from its first part that has a wildcard. The results of a list file all go into `target` itself. Names
-    that begin with a dot are passed over, and so is `target` where it lies inside. Raises BadSources.
+    that begin with a dot are passed over, and so is `target` where it lies inside. Files are opened only where two of
+    them would have one result. Raises BadSources, and OSError where the source itself cannot be looked at.
     """
     if target.exists() and not target.is_dir():
         raise BadSources(f"{shown(target)} is there and is no folder")
-    if os.path.isdir(source):
+    failures: dict[str, Failure] = {}
+    kind = _kind(source)
+    if stat.S_ISDIR(kind):
         if target.exists() and os.path.samefile(source, target):
             raise BadSources(f"{shown(source)} is both source and destination: results would be taken for sources")
-        items = [_placed(path, source, target, suffix) for path in _walk(source, target)]
-    elif os.path.isfile(source):
+        walk = Walk(source, target)
+        items = [_placed(path, source, target, suffix) for path in walk.tree()]
+        failures = walk.failures
+    elif stat.S_ISREG(kind):
         items = [Item(path, _join(target, Path(path).name, suffix)) for path in _listed(source)]
     elif glob.has_magic(source):
-        root = _fixed_part(source)
-        items = [_placed(path, root, target, suffix) for path in _matches(source, target)]
-        if not items:
+        root = fixed_part(source)
+        walk = Walk(root, target)
+        items = [_placed(path, root, target, suffix) for path in walk.matches(source)]
+        failures = walk.failures
+        if not items and not failures:
             raise BadSources(f"no file matches {shown(source)}")
     else:
         raise BadSources(f"there is no {shown(source)}: neither a folder, nor a list file, nor a glob")
-    _check_targets(items)
-    return items
+    pictures, no_pictures = _sorted_out(items, failures)
+    _check_targets(pictures)
+    return Sources(pictures, [*failures.values()], no_pictures)
+
+
+def _kind(source: str) -> int:
+    try:
+        return os.stat(source).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _sorted_out(items: list[Item], failures: dict[str, Failure]) -> tuple[list[Item], int]:
+    """Look into the files that would have one result: what is no picture, or cannot be read, has none."""
+    count = Counter(item.target for item in items)
+    kept, no_pictures = [], 0
+    for item in items:
+        if count[item.target] > 1:
+            try:
+                _look(item.source)
+            except UnsupportedFormat:
+                no_pictures += 1
+                continue
+            except (UnreadableFile, MissingImage) as error:
+                failures[item.source] = failure(item.source, error)
+                continue
+        kept.append(item)
+    return kept, no_pictures
 
 
 def shown(path: str | Path) -> str:
@@ -59,36 +104,18 @@ def shown(path: str | Path) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _walk(folder: str, target: Path) -> Iterator[str]:
-    own = target.resolve()
-    for parent, folders, files in os.walk(folder):
-        kept = (name for name in folders if not name.startswith(HIDDEN))
-        folders[:] = sorted(name for name in kept if Path(parent, name).resolve() != own)
-        paths = (os.path.join(parent, name) for name in sorted(files) if not name.startswith(HIDDEN))
-        yield from (path for path in paths if os.path.isfile(path))
-
-
-def _matches(pattern: str, target: Path) -> Iterator[str]:
-    """Give the files that match, but for those of the target when it lies below the pattern's root."""
-    own, root = target.resolve(), Path(_fixed_part(pattern)).resolve()
-    inside = root in own.parents
-    for path in sorted(glob.iglob(pattern, recursive=True)):
-        if os.path.isfile(path) and not (inside and Path(path).resolve().is_relative_to(own)):
-            yield path
-
-
-def _fixed_part(pattern: str) -> str:
-    """Give the folders of a pattern before its first wildcard."""
-    folder = os.path.dirname(pattern)
-    while glob.has_magic(folder):
-        folder = os.path.dirname(folder)
-    return folder or os.curdir
+def _look(path: str) -> None:
+    """See that a file is a picture, be it damaged or too large; raises what says why it is none."""
+    data = mapped(path, sys.maxsize)
+    if not len(data):
+        raise MissingImage("the image is empty")
+    sniff(data)
 
 
 def _listed(path: str) -> Iterator[str]:
     """Read a list: UTF-8, one path a line, relative to the working directory; empty lines are passed over."""
     with open(path, "rb") as stream:
-        head = stream.read(SNIFFED_BYTES)
+        head = stream.read(HEAD_BYTES)
         if _is_image(head):
             raise BadSources(f"{shown(path)} is an image; a list of paths is expected here, and `run` takes one image")
         stream.seek(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from service.dispatch.errors import Refused
 
@@ -12,11 +12,19 @@ if TYPE_CHECKING:  # preload.py must run before anything imports NumPy, and this
     from service.engine.jobs import Job, Result
 
 
+class Engine(NamedTuple):
+    """What workers compute with: a processor level, and the share of its compiled loops that all of them use."""
+
+    level: str | None
+    compiled: float
+
+
 @dataclass(frozen=True)
 class Status:
     """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
 
-    `refusal` is what a job would be told that came now; None where it would be taken.
+    `refusal` is what a job would be told that came now; None where it would be taken. `engine` is None where the
+    workers are not known that well.
     """
 
     ready: bool
@@ -27,6 +35,7 @@ class Status:
     capacity: int
     restarts: Mapping[str, int]
     refusal: Refused | None = None
+    engine: Engine | None = None
 
 
 class Dispatcher(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from service.dispatch.errors import DeadlineExceeded, DispatchError, QueueFull
@@ -20,12 +21,14 @@ LONGEST_RETRY = 60
 class Admission(Generic[W]):
     """Hands out workers in the order of asking, in two lanes: a small body does not wait behind many large ones.
 
-    While both lanes wait, one job in four is taken from the heavy one, so that neither starves.
+    While both lanes wait, one job in four is taken from the heavy one, so that neither starves. `away` counts the
+    workers that are taken out for a moment: as many jobs more may wait meanwhile.
     """
 
     def __init__(self, workers: int, capacity: int, cores: int) -> None:
         self.capacity = capacity
         self.running = 0
+        self.away = 0
         self.workers = workers
         self._cores = cores
         self._idle: list[W] = []
@@ -33,6 +36,7 @@ class Admission(Generic[W]):
         self._heavy: deque[asyncio.Future[W]] = deque()
         self._light_in_a_row = 0
         self._usual_seconds = 0.1
+        self._closed: DispatchError | None = None
 
     @property
     def waiting(self) -> int:
@@ -41,7 +45,7 @@ class Admission(Generic[W]):
     @property
     def full(self) -> bool:
         """Tell whether the next job would be refused."""
-        return not self._idle and self.waiting >= self.capacity
+        return not self._idle and self.waiting >= self.capacity + self.away
 
     def refusal(self) -> QueueFull:
         """Say what a job is told for which there is no room."""
@@ -49,6 +53,8 @@ class Admission(Generic[W]):
 
     async def enter(self, size: int, seconds: float) -> W:
         """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
+        if self._closed:
+            raise self._closed
         if seconds <= 0:
             raise DeadlineExceeded("the deadline had passed before the job could wait for a worker")
         if self._idle:  # then nobody waits
@@ -81,10 +87,18 @@ class Admission(Generic[W]):
         seconds = self._usual_seconds * (self.waiting + self.running) / self.workers
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
 
-    def dismiss(self, error: DispatchError) -> None:
-        """Send everyone away who waits."""
+    def close(self, error: DispatchError) -> None:
+        """Send everyone away who waits, and whoever comes from now on."""
+        self._closed = error
         while waiter := self._next():
             waiter.set_exception(error)
+
+    def take(self, wanted: Callable[[W], bool]) -> W | None:
+        """Take out a worker that has nothing to do and is wanted; None where there is none."""
+        for place, worker in enumerate(self._idle):
+            if wanted(worker):
+                return self._idle.pop(place)
+        return None
 
     def take_idle(self) -> list[W]:
         """Take out the workers that have nothing to do."""

@@ -8,7 +8,7 @@ from collections import Counter
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from service.dispatch import Status
+from service.dispatch import Engine, Status
 from service.dispatch.admission import Admission
 from service.dispatch.errors import Refused, ShuttingDown
 from service.engine.jobs import Job, Result
@@ -26,6 +26,7 @@ class Draining(ABC, Generic[Place]):
         self._fault = ""
         self._accepted = 0
         self._stopping: asyncio.Task[None] | None = None
+        self._closing = False
 
     @property
     @abstractmethod
@@ -40,6 +41,10 @@ class Draining(ABC, Generic[Place]):
     @abstractmethod
     def _absence(self) -> str:
         """Say why there is nobody to do a job, or nothing."""
+
+    def _engine(self) -> Engine | None:
+        """Say what the workers compute with, where that is known."""
+        return None
 
     @abstractmethod
     async def _do(self, job: Job) -> Result:
@@ -78,13 +83,15 @@ class Draining(ABC, Generic[Place]):
             capacity=self._admission.capacity,
             restarts=dict(self._restarts),
             refusal=self._refusal(),
+            engine=self._engine(),
         )
 
     async def _stop(self) -> None:
         end = perf_counter() + self._grace
         while self._accepted and perf_counter() < end:
             await asyncio.sleep(0.01)
-        self._admission.dismiss(self._shutting_down())
+        self._closing = True
+        self._admission.close(self._shutting_down())
         self._cut_off()
         while self._accepted:
             await asyncio.sleep(0.01)

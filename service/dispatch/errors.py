@@ -3,10 +3,10 @@
 DispatchError
 ├── Refused                  come again after `retry_after` seconds
 │   ├── QueueFull
-│   └── ShuttingDown
+│   ├── ShuttingDown
+│   └── WorkerKilled         the worker process was killed from outside, which need not be the job's doing
 ├── DeadlineExceeded         the work was stopped
 ├── WorkerCrashed            the worker process died of this job
-│   ├── WorkerKilled         it was killed from outside, which need not be the job's doing
 │   └── NeverBegun           it had died before it saw the job
 └── JobFailed                an error that the engine does not foresee; `report` is its traceback, for the log only
 """
@@ -36,15 +36,16 @@ class ShuttingDown(Refused):
     pass
 
 
+class WorkerKilled(Refused):
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail, retry_after)
+
+
 class DeadlineExceeded(DispatchError):
     pass
 
 
 class WorkerCrashed(DispatchError):
-    pass
-
-
-class WorkerKilled(WorkerCrashed):
     pass
 
 

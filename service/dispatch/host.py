@@ -9,21 +9,22 @@ import sys
 from collections import OrderedDict
 from time import perf_counter
 
-from service.dispatch.errors import DeadlineExceeded, JobFailed, Refused, WorkerCrashed
+from service.dispatch.errors import DeadlineExceeded, JobFailed, Refused, WorkerCrashed, WorkerKilled
 from service.dispatch.messages import Failed
 from service.dispatch.pool import WorkerPool
 from service.dispatch.worker import Perform
+from service.engine import levels
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 
-START_SECONDS = 300.0  # the first start on a machine compiles the loops
+START_SECONDS = 300.0
 GLANCE_SECONDS = 0.02
 WAITING = 1024  # the cluster's scheduler sends no more than a few; a refusal here would be an error there
 ENDLESS = 86400.0
 GRACE = 1.0
 KEPT_STOPS = 1024
 
-Outcome = Result | EngineError | DeadlineExceeded | WorkerCrashed | Failed
+Outcome = Result | EngineError | DeadlineExceeded | WorkerCrashed | WorkerKilled | Failed
 """What can be sent from a node: a result, or why there is none."""
 
 
@@ -35,7 +36,17 @@ class Host:
     """A pool of worker processes for jobs that another machine has accepted."""
 
     def __init__(self, workers: int, max_memory_bytes: int, perform: Perform) -> None:
-        self._pool = WorkerPool(workers, WAITING, ENDLESS, GRACE, max_memory_bytes, perform, cores=workers)
+        self._pool = WorkerPool(
+            workers,
+            WAITING,
+            ENDLESS,
+            GRACE,
+            max_memory_bytes,
+            perform,
+            cores=workers,
+            compile_when="background",
+            level=levels.use(None),
+        )
         self._work: dict[str, asyncio.Task[Result]] = {}
         self._stopped: OrderedDict[str, None] = OrderedDict()
 
@@ -65,7 +76,7 @@ class Host:
             if work.done():
                 return _stopped() if work.cancelled() else work.result()
             return late(deadline)
-        except (EngineError, WorkerCrashed) as error:
+        except (EngineError, WorkerCrashed, WorkerKilled) as error:
             return error
         except JobFailed as error:
             return Failed(error.report)

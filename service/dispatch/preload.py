@@ -1,15 +1,22 @@
-"""Imported once, by the fork server: every worker inherits the engine with its loops compiled and tried."""
+"""Imported once, by the fork server: every worker inherits the engine.
+
+What goes wrong here goes wrong in each worker again, which can say so; an exception would only end the fork server.
+"""
 
 import gc
 import os
+import signal
+from contextlib import suppress
 
+from service.dispatch.lifeline import die_with_parent
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
+die_with_parent()
 # Cores are shared out at admission; BLAS threads beside that would fight over them. Read when NumPy is imported.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import service.engine.pipeline  # noqa: F401 -- what the workers run
-from service.cores import available_cores
-from service.engine.warm import warm
+with suppress(Exception):
+    import service.engine.pipeline  # noqa: F401 -- what the workers run
 
-warm(available_cores())
 gc.collect()
 gc.freeze()  # the collector would otherwise touch, and so copy, every page that the workers share

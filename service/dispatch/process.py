@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import mmap
 import multiprocessing
 import os
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import traceback
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from service.dispatch import worker
 from service.dispatch.admission import fail
+from service.dispatch.aside import Aside
 from service.dispatch.errors import NeverBegun, WorkerCrashed, WorkerKilled
-from service.dispatch.messages import content, question, reply_of, whole
+from service.dispatch.messages import LOAD, Fit, Loaded, Unfit, content, framed, question, reply_of, whole
 from service.dispatch.payloads import Mailbox, Parcel
 from service.dispatch.worker import Perform
 from service.engine.jobs import Job
 
 CONTEXT = multiprocessing.get_context("forkserver")
-START_SECONDS = 600.0  # a first start compiles the loops
-RESTART_SECONDS = 10.0
+START_SECONDS = 120.0  # the fork server may be loading the engine on a slow machine
 LOOK_SECONDS = 0.05
 LAST_SECONDS = 1.0  # from when a process closes its files to when it is gone
 KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 DIED = "the worker process died of this job; others are not affected"
+KILLED = "the worker process was killed from outside; where memory is short, the kernel does that"
 
-_thread = ThreadPoolExecutor(1, thread_name_prefix="workers")
+_aside = Aside("workers")
 """Trap: starting a process also reaps others, so that two threads could read the same exit status."""
 
 
-def start_fork_server() -> None:
-    """Begin to load the engine, once for all workers; returns at once. May be called early, and again."""
-    CONTEXT.set_forkserver_preload(["service.dispatch.preload"])
+class NotStarted(Exception):
+    """A worker that cannot work: `reason` is for everybody, `report` for the log."""
+
+    def __init__(self, reason: str, report: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.report = report
+
+
+def start_fork_server(*, compiled: bool) -> None:
+    """Begin to load the engine, once for all workers; returns at once. May be called early, and again.
+
+    Without `compiled` no compiled loop is loaded; each worker is told so besides.
+    """
+    loops = ["service.dispatch.preload_compiled"] if compiled else []
+    CONTEXT.set_forkserver_preload(["service.dispatch.preload", *loops])
     forkserver.ensure_running()
 
 
@@ -46,12 +61,16 @@ class WorkerProcess(asyncio.Protocol):
 
     The process alone has the other end: whatever it dies of, the kernel closes that, and this end is told. No two
     processes share a lock or a pipe, so that one which is killed in the middle of a message harms nobody else.
-    """
 
-    _loaded = False
+    `jobs` counts those that it has been given; `compiled` is the share of the loops that it has loaded, and `parts` how
+    many were on disk when it last loaded them. `parent` is the fork server's number.
+    """
 
     def __init__(self) -> None:
         self.jobs = 0
+        self.parts = 0
+        self.compiled = 0.0
+        self.parent = 0
         self.mailbox = Mailbox()
         loop = asyncio.get_running_loop()
         self._reply: asyncio.Future[Any] = loop.create_future()
@@ -62,25 +81,64 @@ class WorkerProcess(asyncio.Protocol):
         self._statm = -1
         self._bytes_at_start = self._kept = 0
         self._looked = 0.0
+        self._closed = False
 
-    async def start(self, perform: Perform, memory: int, threads: int) -> None:
-        """Start the process and wait until it answers; raises what hinders it. To be closed in any case."""
-        loop = asyncio.get_running_loop()
+    async def start(self, perform: Perform, memory: int, threads: int, *, compiled: bool = False) -> Loaded:
+        """Start the process and wait until it has tried the engine; raises NotStarted. To be closed in any case."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                fit = await self._begin(perform, memory, threads, compiled=compiled)
+        except TimeoutError:
+            raise NotStarted(f"a worker does not start within {START_SECONDS:g} s", "") from None
+        if not fit.by_memory:
+            self.mailbox.close()
+        self.compiled, self.parent = fit.loaded.compiled, fit.parent
+        if self._process:
+            with suppress(OSError):
+                self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._bytes_at_start = self._own_bytes()
+        return fit.loaded
+
+    async def _begin(self, perform: Perform, memory: int, threads: int, *, compiled: bool) -> Fit:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            arguments = (theirs, self.mailbox.address, perform, memory, threads)
-            self._process = CONTEXT.Process(target=worker.serve, args=arguments, daemon=True)
-            async with asyncio.timeout(RESTART_SECONDS if WorkerProcess._loaded else START_SECONDS):
-                await loop.run_in_executor(_thread, _launch, self._process)
-                theirs.close()
-                self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours.dup())
-                by_memory = await self._reply
-        WorkerProcess._loaded = True
-        if not by_memory:
-            self.mailbox.close()
-        with suppress(OSError):
-            self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self._bytes_at_start = self._own_bytes()
+            arguments, how = (theirs, self.mailbox.address, perform, memory, threads), {"compiled": compiled}
+            process = CONTEXT.Process(target=worker.serve, args=arguments, kwargs=how, daemon=True)
+            try:
+                await _aside.call(_launch, process, compiled)
+            except (EOFError, ConnectionError):
+                raise NotStarted("the engine ends the process that loads it", traceback.format_exc()) from None
+            except OSError as error:
+                name = errno.errorcode.get(error.errno or 0, "")
+                raise NotStarted(f"no process can be started {name}".rstrip(), traceback.format_exc()) from error
+            self._process = process
+            theirs.close()
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours.dup())
+            try:
+                first = await self._reply
+            except (EOFError, WorkerCrashed):
+                raise NotStarted(f"a worker ends while it starts{await self._by_signal()}", "") from None
+        if isinstance(first, Unfit):
+            raise NotStarted(first.reason, first.report)
+        return cast(Fit, first)
+
+    async def load(self) -> Loaded:
+        """Have the process load what was compiled since it last did; raises EOFError where it has ended."""
+        loop = asyncio.get_running_loop()
+        self._reply = loop.create_future()
+        if self._ended.done() or not self._transport:
+            raise EOFError
+        kept = self._own_bytes() - self._bytes_at_start
+        self._transport.write(framed(LOAD))
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                loaded: Loaded = await self._reply
+        except (TimeoutError, WorkerCrashed):
+            raise EOFError from None
+        self.compiled = loaded.compiled
+        self._bytes_at_start = self._own_bytes() - kept  # loops are not what is left of jobs
+        return loaded
 
     def ask(self, job: Job, body: Parcel, threads: int, reply: asyncio.Future[Any]) -> None:
         """Send a job, the body of which goes by itself; the reply, or why there is none, comes as the future's."""
@@ -90,10 +148,21 @@ class WorkerProcess(asyncio.Protocol):
         else:
             self._transport.write(question(job, body, self.mailbox.address, threads))
 
-    async def death(self) -> WorkerCrashed:
+    async def death(self) -> WorkerCrashed | WorkerKilled:
         """Say what the process has died of, once it has."""
-        code = await asyncio.get_running_loop().run_in_executor(_thread, _exit_code, self._process)
-        return (WorkerKilled if code in KILLS else WorkerCrashed)(DIED)
+        code = await self._exit_code()
+        return WorkerKilled(KILLED) if code is None or code in KILLS else WorkerCrashed(DIED)
+
+    async def _by_signal(self) -> str:
+        code = await self._exit_code()
+        return "" if code is None or code >= 0 else f" ({signal.Signals(-code).name})"
+
+    async def _exit_code(self) -> int | None:
+        """Give the exit status, or None where it is not known in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * LAST_SECONDS):  # the thread may be waiting for a process that starts
+                return await _aside.call(_exit_code, self._process)
+        return None
 
     def kept_bytes(self) -> int:
         """Tell how much more memory of its own the process has than when it was new; 0 where that is not known.
@@ -106,12 +175,15 @@ class WorkerProcess(asyncio.Protocol):
         return self._kept
 
     async def close(self) -> None:
-        """End the process at once, and free what belongs to it."""
+        """End the process at once, and free what belongs to it; may be called again."""
+        if self._closed:
+            return
+        self._closed = True
         if self._process and self._process.pid is not None:
             self._process.kill()
             if self._transport:
                 await self._ended
-            await asyncio.get_running_loop().run_in_executor(_thread, _reap, self._process)
+            await _aside.call(_reap, self._process)
         if self._statm >= 0:
             os.close(self._statm)
         self.mailbox.close()  # not before the process is gone: it may be writing
@@ -147,8 +219,8 @@ class WorkerProcess(asyncio.Protocol):
         return (resident - shared) * mmap.PAGESIZE
 
 
-def _launch(process: ForkServerProcess) -> None:
-    start_fork_server()
+def _launch(process: ForkServerProcess, compiled: bool) -> None:  # noqa: FBT001
+    start_fork_server(compiled=compiled)
     process.start()
 
 

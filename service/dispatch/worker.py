@@ -11,19 +11,40 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 
-from service.dispatch.messages import ROOM, Done, Failed, Reply, answer, framed, job_of, receive
+from service.dispatch.messages import (
+    LOAD,
+    NEWS,
+    ROOM,
+    Done,
+    Failed,
+    Fit,
+    Loaded,
+    Reply,
+    Unfit,
+    answer,
+    framed,
+    job_of,
+    receive,
+)
 from service.dispatch.payloads import KEPT, Address, Parcel, open_parcel, reachable, send_back
+from service.dispatch.proof import WRONG, WrongAnswer, prove
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
 from service.heap import keep_memory
+from service.memory import LEAST_JOB_BYTES, THREAD_ADDRESSES
 
 PR_SET_PDEATHSIG = 1
-THREAD_BYTES = 160 << 20  # address space of one thread: its stack, and the heap that glibc reserves for it
 OOM_SCORE = "500"
 
 Perform = Callable[[Job, int], Result]
+
+
+class Cramped(Exception):
+    """The system allows this process too little memory for jobs; the message says so to everybody."""
 
 
 def perform_with_engine(job: Job, threads: int) -> Result:
@@ -37,26 +58,75 @@ def _engine() -> Perform:
     return perform
 
 
-def serve(server: socket.socket, address: Address | None, perform: Perform, memory: int, threads: int) -> None:
-    """Say whether the server's memory files can be opened, then do the jobs that it sends, until it closes."""
-    _prepare(memory, threads)
-    server.sendall(framed(reachable(address)))
+def serve(
+    server: socket.socket, address: Address | None, perform: Perform, memory: int, threads: int, *, compiled: bool
+) -> None:
+    """Try the engine, say whether it is fit, then do the jobs that the server sends, until it closes.
+
+    Without `compiled` no compiled loop is used. The answer says, too, whether the server's memory files can be opened.
+    """
+    _live_apart()
+    with suppress(EOFError, ConnectionError):  # the server has gone
+        _serve(server, address, perform, memory, threads, compiled=compiled)
+
+
+def _serve(
+    server: socket.socket, address: Address | None, perform: Perform, memory: int, threads: int, *, compiled: bool
+) -> None:
     room = bytearray(ROOM)
+    extra = memory + threads * THREAD_ADDRESSES + 2 * KEPT
+    try:
+        loaded = _load() if compiled else _forget()
+        prove(perform)
+        _bound_memory(extra, memory)
+    except BaseException as error:  # SystemExit too has to be told
+        server.sendall(framed(Unfit(_reason(error), traceback.format_exc())))
+        return
+    server.sendall(framed(Fit(reachable(address), loaded, os.getppid())))
     while True:
-        try:
-            asked = receive(server, room)
-        except EOFError:
-            return
-        server.sendall(answer(_work(perform, *job_of(asked))))
+        asked = receive(server, room)
+        if asked == LOAD:
+            server.sendall(framed(_load()))
+            _bound_memory(extra, memory)
+        else:
+            server.sendall(answer(_work(perform, *job_of(asked))))
 
 
-def _prepare(memory: int, threads: int) -> None:
-    """Make this process one that cannot harm the others: it may be killed at any moment, and takes so much memory."""
+def _reason(error: BaseException) -> str:
+    match error:
+        case Cramped() | WrongAnswer():
+            return str(error) if isinstance(error, Cramped) else WRONG
+        case ImportError():
+            return "the engine cannot be imported"
+        case MemoryError():
+            return "there is too little memory to load the engine"
+        case _:
+            return "the engine fails on its test picture"
+
+
+def _load() -> Loaded:
+    """Load what is compiled; where that fails, the worker goes on with what it has."""
+    compiled = import_module("service.engine.compiled")
+    try:
+        compiled.load()
+    except Exception:
+        return Loaded(compiled.share(), traceback.format_exc())
+    return Loaded(compiled.share())
+
+
+def _forget() -> Loaded:
+    import_module("service.engine.compiled").forget()
+    return Loaded(0.0)
+
+
+def _live_apart() -> None:
+    """Make this process one that cannot harm the others: it may be killed at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
+    signal.signal(NEWS, signal.SIG_IGN)
     if sys.platform == "linux":
         _die_with_the_others()
+        _die_before_the_others()
         keep_memory()
-        _bound_memory(memory + threads * THREAD_BYTES + 2 * KEPT)
 
 
 def _work(perform: Perform, job: Job, body: Parcel, address: Address | None, threads: int) -> Reply:
@@ -89,11 +159,30 @@ if sys.platform == "linux":
             flags = fcntl.fcntl(server.sentinel, fcntl.F_GETFL)
             fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
 
-    def _bound_memory(extra: int) -> None:
-        """Bound the address space to what is used now and `extra` bytes; where memory is short, die before others."""
+    def _die_before_the_others() -> None:
+        """Be the one that the kernel ends where memory is short, and leave no picture behind in a core dump."""
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write(OOM_SCORE)
+
+    def _bound_memory(extra: int, job: int) -> None:
+        """Bound the address space to what is used now and `extra` bytes, `job` of which are a job's own.
+
+        A bound that was set before (`ulimit -v`) holds; raises Cramped where it leaves a job too little.
+        """
         with open("/proc/self/statm", encoding="ascii") as statm:
             used = int(statm.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + extra, used + extra))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-            score.write(OOM_SCORE)
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = used + extra
+        if hard != resource.RLIM_INFINITY and wanted > hard:
+            left, wanted = job - (wanted - hard), hard
+            if left < min(job, LEAST_JOB_BYTES):
+                raise Cramped(
+                    f"the bound on address space (ulimit -v), {hard:,} bytes, is {LEAST_JOB_BYTES - left:,} too low"
+                )
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+else:
+
+    def _bound_memory(extra: int, job: int) -> None:
+        """Do nothing: this platform has no bound that means what is meant here."""

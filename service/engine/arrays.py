@@ -47,9 +47,18 @@ def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = No
         if result.dtype.kind == "f":
             np.rint(result, out=result)
             np.clip(result, 0, highest, out=result)
-        elif np.iinfo(result.dtype).max > highest:
-            np.minimum(result, highest, out=result)
+        else:
+            np.clip(result, 0, min(highest, np.iinfo(result.dtype).max), out=result)
     if out is None:
         return result.astype(kind, copy=False)
-    np.copyto(out, result, casting="unsafe")
+    if result.ndim == 3 and not (_has_whole_pixels(result) and _has_whole_pixels(out)):
+        for channel in range(result.shape[2]):  # else NumPy goes along the pixels, a few numbers at a time
+            np.copyto(out[:, :, channel], result[:, :, channel], casting="unsafe")
+    else:
+        np.copyto(out, result, casting="unsafe")
     return out
+
+
+def _has_whole_pixels(image: NDArray[Any]) -> bool:
+    """Say whether the samples of a row of (H, W, C) stand side by side."""
+    return image.strides[1:] == (image.shape[2] * image.itemsize, image.itemsize)

@@ -106,6 +106,12 @@ class _Crew:
             keep_away(thread, processor)
 
 
+def forget() -> None:
+    """Give back the memory that is kept for the next image."""
+    for crew in list(_idle):
+        crew.equip(0, 0)
+
+
 def _free_crew() -> _Crew:
     try:
         return _idle.pop()

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from service.engine import codecs, finish, light, transparency
-from service.engine.codecs import Buffer
+from service.engine.codecs import Buffer, Metadata
 from service.engine.plan import Plan
 from service.engine.timings import Timing
 from service.engine.transparency import Planes
@@ -36,33 +36,47 @@ class Clock:
 def execute(plan: Plan, data: Buffer, threads: int, clock: Clock) -> Encoded:
     """Carry out `plan` on the bytes that it was made for; raises InvalidImage where their pixels are damaged."""
     opaque = 255 * plan.unit
-    planes, icc = _decoded(plan, data, opaque, threads)
+    planes, source = _decoded(plan, data, opaque, threads)
     clock.end("decode")
     for index, operation in enumerate(plan.operations):
         for choice in operation.choices:
             planes = transparency.apply(choice, planes, plan.spec.alpha, opaque, threads)
         clock.end(f"step-{index}", f"{operation.operation.op}: {operation.algorithm}")
-    encoded = _encoded(plan, planes, icc, threads)
+    encoded = _encoded(plan, planes, source, threads)
     clock.end("encode")
     return encoded
 
 
-def _encoded(plan: Plan, planes: Planes, icc: bytes | None, threads: int) -> Encoded:
+class _Source(NamedTuple):
+    """What is kept of the input beside its pixels."""
+
+    icc: bytes | None
+    metadata: Metadata
+
+
+def _encoded(plan: Plan, planes: Planes, source: _Source, threads: int) -> Encoded:
     if plan.answer == "npy":
         image = finish.raw(planes, plan)
         return Encoded(codecs.encode_npy(image), image.shape)
     image = finish.picture(planes, plan)
-    same_model = planes.colour.shape[2] == plan.info.channels - plan.alpha and plan.settings.layout == "auto"
+    kept = _kept(plan, source)
     png = codecs.encode_png(
-        image, compression=plan.settings.compression, icc=icc if same_model else None, threads=threads
+        image, compression=plan.settings.compression, icc=kept.icc, metadata=kept.metadata, threads=threads
     )
     return Encoded(png, image.shape)
 
 
-def _decoded(plan: Plan, data: Buffer, opaque: int, threads: int) -> tuple[Planes, bytes | None]:
-    """Give the planes to compute on, and the colour profile; the pixels as read go out of scope here."""
-    image, icc = codecs.decode(data, plan.info, threads)
+def _kept(plan: Plan, source: _Source) -> _Source:
+    """Say what of the input still holds for the result."""
+    colour = source.metadata.colour if plan.keeps_model else ()
+    density = source.metadata.density if plan.keeps_pixel_size else None
+    return _Source(source.icc if plan.keeps_model else None, Metadata(colour, density))
+
+
+def _decoded(plan: Plan, data: Buffer, opaque: int, threads: int) -> tuple[Planes, _Source]:
+    """Give the planes to compute on, and what is told of them; the pixels as read go out of scope here."""
+    image, icc, metadata = codecs.decode(data, plan.info, threads)
     planes = transparency.separate(image, opaque) if plan.alpha else Planes(image)
     if plan.spec.color_space == "linear":
-        planes = Planes(light.decode(planes.colour, opaque, plan.arithmetic), planes.alpha)
-    return planes, icc
+        planes = Planes(light.decode(planes.colour, opaque, plan.arithmetic, plan.info.gamma), planes.alpha)
+    return planes, _Source(icc, metadata)

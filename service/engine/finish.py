@@ -45,7 +45,9 @@ def picture(planes: Planes, plan: Plan) -> Image:
 
 
 def _coded(colour: Image, plan: Plan) -> Image:
-    return light.encode(colour, 255.0 * plan.unit) if plan.spec.color_space == "linear" else colour
+    if plan.spec.color_space != "linear":
+        return colour
+    return light.encode(colour, 255.0 * plan.unit, plan.info.gamma)
 
 
 def _scaled(image: Image, plan: Plan) -> Image:

@@ -1,11 +1,13 @@
-"""sRGB to linear light and back, where `full` counts as white on both sides (IEC 61966-2-1).
+"""Levels to linear light and back, where `full` counts as white on both sides.
 
-Beyond 0..`full` the curves go on; negative numbers are the mirror image of their magnitude.
+The curve is sRGB's (IEC 61966-2-1), or with `gamma` a power: level = light ** gamma, as a PNG's gAMA says. Beyond
+0..`full` the curves go on; negative numbers are the mirror image of their magnitude.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
+from math import inf, log10
 from typing import Any
 
 import numpy as np
@@ -14,26 +16,47 @@ from numpy.typing import NDArray
 Image = NDArray[Any]
 
 
-def decode(coded: Image, full: float, dtype: str) -> Image:
+def decode(coded: Image, full: float, dtype: str, gamma: float | None = None) -> Image:
     """Turn coded samples into linear light of type `dtype`; integers by a table of all their values."""
     if coded.dtype.kind == "u":
-        return _table(coded.dtype, full).astype(dtype)[coded]
-    return _decode(coded.astype(np.float64), full).astype(dtype)
+        return _table(coded.dtype, full, gamma).astype(dtype)[coded]
+    return _decode(coded.astype(np.float64), full, gamma).astype(dtype)
 
 
-def encode(linear: Image, full: float) -> Image:
+def encode(linear: Image, full: float, gamma: float | None = None) -> Image:
     """Turn linear light into coded samples of the same float type."""
     light = np.abs(linear) / full
-    coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    if gamma is None:
+        coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    else:
+        coded = light**gamma
     return np.copysign(coded * full, linear)
 
 
-def _decode(coded: NDArray[np.float64], full: float) -> NDArray[np.float64]:
+def steepness(gamma: float | None) -> float:
+    """Say how much `encode` may magnify a small error: most at black, or with a power above 1 at white."""
+    if gamma is None:
+        return 12.92
+    return gamma if gamma >= 1 else inf
+
+
+def greatest(light: float, full: float, gamma: float | None) -> float:
+    """Bound what `encode` makes of light up to `light`; infinity where that is beyond all floats."""
+    if gamma is None or gamma <= 1 or light <= full:
+        return light
+    digits = log10(full) + gamma * log10(light / full)
+    return 10**digits if digits < 308 else inf
+
+
+def _decode(coded: NDArray[np.float64], full: float, gamma: float | None) -> NDArray[np.float64]:
     level = np.abs(coded) / full
-    light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    if gamma is None:
+        light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    else:
+        light = level ** (1 / gamma)
     return np.copysign(light * full, coded)
 
 
-@cache
-def _table(dtype: np.dtype[Any], full: float) -> NDArray[np.float64]:
-    return _decode(np.arange(np.iinfo(dtype).max + 1, dtype=np.float64), full)
+@lru_cache(maxsize=16)
+def _table(dtype: np.dtype[Any], full: float, gamma: float | None) -> NDArray[np.float64]:
+    return _decode(np.arange(np.iinfo(dtype).max + 1, dtype=np.float64), full, gamma)

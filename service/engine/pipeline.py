@@ -6,7 +6,7 @@ import base64
 import json
 from time import perf_counter
 
-from service.engine import codecs
+from service.engine import codecs, compiled
 from service.engine.codecs import Buffer, ImageInfo
 from service.engine.documents import filter_document, plan_document
 from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
@@ -78,7 +78,7 @@ def _inspect(image: Buffer, limits: Limits) -> ImageInfo:
 
 
 def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Plan:
-    key = (spec, info, limits, answer)
+    key = (spec, info, limits, answer, compiled.generation())
     plan = _recent_plans.pop(key, None)
     if plan is None:
         plan = _prepare(info, parse_at(loads(spec), limits), limits, answer)
@@ -90,7 +90,7 @@ def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Pl
     return plan
 
 
-_recent_plans: dict[tuple[bytes, ImageInfo, Limits, Answer], Plan] = {}
+_recent_plans: dict[tuple[bytes, ImageInfo, Limits, Answer, int], Plan] = {}
 """From the least recently used to the most."""
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from service.engine import codecs, montage, planner
+from service.engine import codecs, light, montage, planner, transparency
 from service.engine.algorithms.base import Sample, Task
 from service.engine.codecs import ImageInfo
 from service.engine.errors import (
@@ -24,6 +25,7 @@ from service.engine.errors import (
     WorkTooLarge,
 )
 from service.engine.geometry import Padding, Shape
+from service.engine.integers import in_integers
 from service.engine.jobs import Answer
 from service.engine.limits import Limits
 from service.engine.operations import Operation
@@ -87,6 +89,23 @@ class Plan:
         return Shape(height, width, channels + self.alpha)
 
     @cached_property
+    def keeps_model(self) -> bool:
+        """Tell whether the result's channels mean what the input's do: what is said of those holds for these."""
+        return self.operations[-1].output.channels == self.info.channels - self.alpha and self.settings.layout == "auto"
+
+    @cached_property
+    def keeps_pixel_size(self) -> bool:
+        """Tell whether a pixel of the result covers as much as one of the input: all strides cancel out."""
+        down, across = Fraction(1), Fraction(1)
+        for operation in self.operations:
+            for step in operation.steps:
+                stride = getattr(step, "stride", (1, 1))
+                enlarges = isinstance(step, ConvTranspose2d)
+                down *= Fraction(1, stride[0]) if enlarges else stride[0]
+                across *= Fraction(1, stride[1]) if enlarges else stride[1]
+        return down == across == 1 and self.settings.layout == "auto"
+
+    @cached_property
     def settings(self) -> Output:
         return self.spec.output or Output()
 
@@ -107,13 +126,15 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
         channels = operations[-1].steps[-1].out_channels + alpha
         answer = "npy" if channels > MOST_PNG_CHANNELS and spec.output is None else "png"
     steps = [step.scaled(unit) for operation in operations for step in operation.steps]
+    if info.dtype in {"uint8", "uint16"}:  # floats may be so large that nothing may be multiplied needlessly
+        steps = [in_integers(step) for step in steps]
     numbers = _numbers(info, spec, steps, unit)
     dtype = _result_type(info, spec, answer)
     source: Sample = numbers.arithmetic if spec.color_space == "linear" else info.dtype
     target: Sample = dtype if _stores_directly(info, spec, answer, dtype) else numbers.arithmetic
 
     tasks = _tasks(operations, steps, numbers, source, target)
-    choices = iter([planner.choose(task) for task in tasks])
+    choices = iter([_choose(task, spec, limits, 255 * unit, alpha=alpha) for task in tasks])
     planned = tuple(
         PlannedOperation(operation, own, ways := tuple(islice(choices, len(own))), before, ways[-1].task.output)
         for operation, own, before in operations
@@ -127,7 +148,7 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
 @dataclass(frozen=True)
 class _Numbers:
     arithmetic: Arithmetic
-    exact: tuple[bool, ...]
+    exact: tuple[int | None, ...]
 
 
 def _tasks(
@@ -136,8 +157,9 @@ def _tasks(
     """Chain the steps: the first takes samples of `source`, the last gives `target`, between them they stay float."""
     tasks: list[Task] = []
     shape = operations[0].input
-    for step, exact in zip(steps, numbers.exact, strict=True):
-        tasks.append(Task(step, shape, numbers.arithmetic, numbers.arithmetic, numbers.arithmetic, exact))
+    for step, places in zip(steps, numbers.exact, strict=True):
+        known = places is not None, places or 0
+        tasks.append(Task(step, shape, numbers.arithmetic, numbers.arithmetic, numbers.arithmetic, *known))
         shape = tasks[-1].output
     tasks[0] = replace(tasks[0], source=source)
     tasks[-1] = replace(tasks[-1], target=target)
@@ -145,17 +167,18 @@ def _tasks(
 
 
 def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _Numbers:
-    """Choose the arithmetic of the whole chain, and say which steps work on integers alone."""
+    """Choose the arithmetic of the whole chain, and count the binary places of the sums of each step that are exact."""
     linear = spec.color_space == "linear"
     whole = info.dtype in {"uint8", "uint16"}
     bound = 65535.0 if info.dtype == "uint16" else 255.0
-    signals = follow(Signal(bound, integral=whole and not linear), steps)
-    if signals[-1].bound > GREATEST:
-        raise InvalidSpec(f"the results could grow to {signals[-1].bound:.2g}; at most {GREATEST:g} can be answered")
-    exact = tuple(before.integral and step.reach.integral for before, step in zip(signals, steps, strict=False))
+    signals = follow(Signal(bound, 0 if whole and not linear else None), steps)
+    greatest = light.greatest(signals[-1].bound, 255.0 * unit, info.gamma) if linear else signals[-1].bound
+    if greatest > GREATEST:
+        raise InvalidSpec(f"the results could grow to {greatest:.2g}; at most {GREATEST:g} can be answered")
+    exact = tuple(before.exact_places(step.reach) for before, step in zip(signals, steps, strict=False))
     if whole:
-        # Encoding linear light is steepest at black, with 12.92 (IEC 61966-2-1).
-        return _Numbers(arithmetic(signals[-1], 255.0 * unit, steepness=12.92 if linear else 1.0), exact)
+        steepness = light.steepness(info.gamma) if linear else 1.0
+        return _Numbers(arithmetic(signals[-1], 255.0 * unit, steepness), exact)
     return _Numbers("float64" if info.dtype == "float64" else "float32", exact)
 
 
@@ -276,17 +299,26 @@ def _check_result(plan: Plan, limits: Limits) -> None:
         )
 
 
+def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, *, alpha: bool) -> Choice:
+    """Choose a way, and as many threads for it as the memory allows."""
+    room = limits.max_memory_bytes - _held_bytes(task, alpha=alpha)
+    return planner.choose(task, room, instead=transparency.instead(task, spec.alpha, opaque) if alpha else ())
+
+
+def _held_bytes(task: Task, *, alpha: bool) -> int:
+    """Bound the bytes of what comes to a task and of what goes."""
+    if alpha:
+        return transparency.plane_bytes(task, BYTES[task.source])
+    return task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
+
+
 def _peak_bytes(plan: Plan) -> int:
     """Bound the memory of the job at its widest moment: input, output and workspace of one part at a time."""
     number = BYTES[plan.arithmetic]
     stages = [codecs.decode_bytes(plan.info)]
     for operation in plan.operations:
         for choice in operation.choices:
-            task = choice.task
-            ends = task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
-            if plan.alpha:  # weighted by alpha: float64 planes beside those that come and go
-                ends += 8 * 2 * (task.shape.samples + task.output.samples)
-            stages.append(ends + choice.workspace)
+            stages.append(_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace)
     last = plan.output.samples
     stages.append(last * (2 * number + 2 * BYTES[plan.dtype]) + (1 << 20))
     return max(stages)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import codecs
+from service.engine import codecs, compiled
+from service.engine.cores import available_cores
 from service.engine.documents import image_info
 from service.engine.execute import Clock, execute
 from service.engine.jobs import Answer, Buffer
@@ -19,7 +20,13 @@ from service.engine.report import describe
 from service.engine.spec import parse
 
 Spec = Mapping[str, object]
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = available_cores()
+
+
+@cache
+def _load_loops() -> None:
+    """Take the compiled loops that are on disk; `convserve warm` puts them there."""
+    compiled.load()
 
 
 def filter_image(
@@ -37,6 +44,7 @@ def filter_bytes(
     data: Buffer, spec: Spec, *, answer: Answer = "png", limits: Limits | None = None, threads: int = THREADS
 ) -> bytes:
     """Apply `spec` to the bytes of a picture or NPY file; gives those of a PNG, or with `answer` "npy" of an NPY."""
+    _load_loops()
     bounds = limits or Limits()
     info = codecs.inspect(data, bounds)
     return execute(prepare(info, parse(spec, bounds), bounds, answer), data, threads, Clock()).data
@@ -46,6 +54,7 @@ def plan_filter(
     spec: Spec, width: int, height: int, channels: int = 3, dtype: str = "uint8", *, limits: Limits | None = None
 ) -> dict[str, object]:
     """Tell what `spec` would do to an image of that shape: the document of POST /v1/plan."""
+    _load_loops()
     bounds = limits or Limits()
     info = image_info({"width": width, "height": height, "channels": channels, "dtype": dtype}, bounds)
     return describe(prepare(info, parse(spec, bounds, shapes=True), bounds, None))

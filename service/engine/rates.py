@@ -1,12 +1,20 @@
 """What a unit of work costs, on one thread: the constants by which algorithms predict their time.
 
 Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
-writes them here. They are those of one machine; between machines the ratios change less than the values.
+writes them to rates.json, a column for each processor level. Each is that of one machine; between machines of a level
+the ratios change less than the values.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from service.engine import levels
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,20 @@ class Rates:
     pointwise_store: float
     """To round, clip and store one."""
 
+    # The ground floor: NumPy.
+    ground_call: float
+    """Of one call of NumPy, however small."""
+    ground_byte: float
+    """To read and write one byte of the sums in one pass."""
+    ground_apart: float
+    """How many times as long a pass takes where samples stand apart."""
+    ground_sample: float
+    """To bring one sample into a piece, or to divide, round or store one."""
+    ground_lay: float
+    """To lay out one sample for a product of matrices."""
+    ground_product: float
+    """Of one product in a product of matrices."""
+
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float
     """To read one from a PNG."""
@@ -125,61 +147,29 @@ class Rates:
     """To divide, round and store one mean."""
 
 
-MACHINE = "AMD EPYC, AVX-512"
-DATE = "2026-11-25"
+TABLE = Path(__file__).with_name("rates.json")
+"""By processor level: the machine, the date and the rates."""
+_given: list[Rates] = []
 
-RATES = Rates(
-    call=3.02e-06,
-    strip=5.01e-06,
-    widen_sample=8.20e-11,
-    store_sample=3.68e-11,
-    root_sample=6.54e-10,
-    weave_sample=2.80e-10,
-    weave_sample_apart=7.57e-10,
-    column_setup=8.40e-09,
-    direct_tap=2.09e-11,
-    direct_tap_double=5.18e-11,
-    direct_tap_mixed=1.94e-11,
-    direct_tap_mixed_double=4.84e-11,
-    direct_tap_short=1.09e-11,
-    separable_row=1.05e-07,
-    separable_tap=2.60e-11,
-    separable_tap_double=1.32e-10,
-    separable_tap_short=2.01e-11,
-    box_sample=9.23e-11,
-    polyphase_tap=1.67e-11,
-    polyphase_tap_double=1.43e-10,
-    plane_sample=4.56e-10,
-    fft_call=2.74e-05,
-    fft_point=7.78e-11,
-    fft_move=3.59e-12,
-    fft_product=2.74e-10,
-    fft_tile=4.85e-05,
-    fft_kernel=5.29e-06,
-    fft_point_double=5.17e-10,
-    fft_product_double=3.37e-11,
-    fft_store=1.25e-09,
-    mixing_call=1.18e-05,
-    mixing_lay=4.31e-11,
-    mixing_weight=3.55e-11,
-    mixing_block=4.28e-08,
-    mixing_part=5.71e-08,
-    mixing_vector=2.94e-10,
-    mixing_half=2.25e-10,
-    mixing_store=3.86e-11,
-    mixing_round=5.63e-12,
-    winograd_weight=1.23e-08,
-    winograd_transform=3.76e-09,
-    winograd_tiles=2.04e-08,
-    pointwise_byte=1.00e-11,
-    pointwise_sum=6.26e-11,
-    pointwise_weave=6.75e-13,
-    pointwise_store=4.17e-11,
-    png_read_byte=1.45e-09,
-    png_write_byte=1.10e-09,
-    pool_strip=2.34e-05,
-    pool_byte=3.88e-11,
-    pool_number=1.10e-10,
-    pool_apart=1.15e-09,
-    pool_store=9.72e-13,
-)
+
+def rates() -> Rates:
+    """Return the rates by which algorithms predict their time: those of this process's processor level."""
+    return _given[-1] if _given else of_level(levels.current())
+
+
+@cache
+def of_level(level: str | None) -> Rates:
+    """Return the rates of a level; of one that was measured on no machine yet, those of the first in the table."""
+    table = json.loads(TABLE.read_text(encoding="ascii"))
+    entry = table.get(level) or next(iter(table.values()))
+    return Rates(**entry["rates"])
+
+
+@contextmanager
+def given(others: Rates) -> Iterator[None]:
+    """Predict by `others` within the block, on all threads; for tests and calibration. What is chosen outside stays."""
+    _given.append(others)
+    try:
+        yield
+    finally:
+        _given.pop()

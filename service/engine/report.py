@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.engine.geometry import Shape
 from service.engine.plan import BYTES, Plan, PlannedOperation
-from service.engine.rates import RATES
+from service.engine.rates import rates
 
 
 def describe(plan: Plan) -> dict[str, object]:
@@ -34,7 +34,7 @@ def _coding_seconds(plan: Plan) -> float:
     image = plan.info
     pixel_bytes = 0 if image.format == "npy" else image.channels * BYTES[image.dtype]
     result_bytes = 0 if plan.answer == "npy" else plan.output.samples * BYTES[plan.dtype]
-    return image.width * image.height * pixel_bytes * RATES.png_read_byte + result_bytes * RATES.png_write_byte
+    return image.width * image.height * pixel_bytes * rates().png_read_byte + result_bytes * rates().png_write_byte
 
 
 def _operation(planned: PlannedOperation, alpha: bool) -> dict[str, object]:  # noqa: FBT001

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.binary import binary_places
 from service.engine.errors import InvalidSpec
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape, conv_size, field_of_view, phases, transposed_size
 
@@ -28,7 +29,9 @@ class Reach:
     """How far the numbers of a step may go: |y| <= gain |x| + offset, each a sum of at most `terms` products.
 
     Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer
-    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact.
+    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact. `rim_places` and
+    `offset_places` are the binary places behind the point of what stands beyond the rim and of what is added to the
+    sums; None where these are no multiples of a power of two.
     """
 
     gain: float
@@ -38,6 +41,8 @@ class Reach:
     offset: float = 0.0
     rim: float = 0.0
     rounds: bool = False
+    rim_places: int | None = 0
+    offset_places: int | None = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +105,12 @@ class Conv2d:
         return Reach(
             gain=float(np.abs(self.weight).sum(axis=(1, 2, 3)).max()) / abs(self.divisor),
             terms=prod(self.weight.shape[1:]),
-            integral=_is_integral(self.weight) and _is_integral(self.bias) and float(self.padding_value).is_integer(),
+            integral=_is_integral(self.weight),
             divisor=self.divisor,
             offset=_largest(self.bias),
             rim=abs(self.padding_value),
+            rim_places=binary_places(np.array(self.padding_value)),
+            offset_places=_places(self.bias),
         )
 
     def output(self, shape: Shape) -> Shape:
@@ -142,15 +149,16 @@ class Conv2d:
 
         Outside the image there is nothing ("zeros": alpha 0), or a colour ("constant": alpha `opaque`).
         """
-        kernel = self.weight.sum(axis=(0, 1), keepdims=True) / (1 if self.shared else self.out_channels)
+        kernel = self.weight.sum(axis=(0, 1), keepdims=True)
+        kernels = 1 if self.shared else self.out_channels
         outside = opaque if self.padding_mode == "constant" else 0.0
-        divisor = self.divisor if self.sums_to_zero else float(kernel.sum())
-        return replace(self, weight=kernel, groups=1, bias=None, divisor=divisor, padding_value=outside)
+        divisor = self.divisor * kernels if self.sums_to_zero else float(kernel.sum())
+        return replace(self, weight=kernel, groups=1, bias=None, divisor=divisor, padding_value=outside, factors=None)
 
 
 @dataclass(frozen=True, eq=False)
 class ConvTranspose2d:
-    """Scatter: y[o, v s + p d - padding, ...] += x[i, v, ...] weight[i, o, p, q], then + bias[o].
+    """Scatter: y[o, v s + p d - padding, ...] += x[i, v, ...] weight[i, o, p, q], then / divisor + bias[o].
 
     `weight` is (in, out / groups, kH, kW); (1, 1, kH, kW) with several groups is one kernel shared by all channels.
     `padding` is cropped from the output. `replicate` rows and columns of the rim are repeated at each side of the input
@@ -165,6 +173,7 @@ class ConvTranspose2d:
     output_padding: Pair = (0, 0)
     bias: Weights | None = None
     replicate: Pair = (0, 0)
+    divisor: float = 1.0
 
     @property
     def shared(self) -> bool:
@@ -212,7 +221,14 @@ class ConvTranspose2d:
             float(by_group[..., row, :][..., column].sum(axis=(1, 3, 4)).max()) for row in rows for column in columns
         )
         terms = per_group * max(map(len, rows)) * max(map(len, columns))
-        return Reach(gain, terms, _is_integral(self.weight) and _is_integral(self.bias), offset=_largest(self.bias))
+        return Reach(
+            gain / abs(self.divisor),
+            terms,
+            integral=_is_integral(self.weight),
+            divisor=self.divisor,
+            offset=_largest(self.bias),
+            offset_places=_places(self.bias),
+        )
 
     def output(self, shape: Shape) -> Shape:
         """Give the shape that comes of `shape`; raises InvalidSpec where nothing is left of it."""
@@ -253,9 +269,10 @@ class ConvTranspose2d:
 
     def on_alpha(self, opaque: float) -> ConvTranspose2d:  # noqa: ARG002 -- one interface
         """Give the step that scatters alpha where colour is weighted by it: the mean kernel, normalised to gain 1."""
-        kernel = self.weight.sum(axis=(0, 1), keepdims=True) / (1 if self.shared else self.out_channels)
-        gain = 1.0 if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
-        return replace(self, weight=kernel / gain, groups=1, bias=None)
+        kernel = self.weight.sum(axis=(0, 1), keepdims=True)
+        kernels = 1 if self.shared else self.out_channels
+        gain = self.divisor * kernels if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])
+        return replace(self, weight=kernel, groups=1, bias=None, divisor=gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,6 +342,7 @@ class Pool:
     bias: ClassVar[None] = None
     parameters: ClassVar[int] = 0
     bias_parameters: ClassVar[int] = 0
+    sums_to_zero: ClassVar[bool] = False
 
     @property
     def in_channels(self) -> int:
@@ -339,24 +357,19 @@ class Pool:
         return _field_of_view(self.size, self.dilation)
 
     @property
-    def sums_to_zero(self) -> bool:
-        """The largest is no weighted sum: there alpha is copied, as for the kernels that sum to zero."""
-        return self.method == "max"
-
-    @property
     def reach(self) -> Reach:
         terms = self.size[0] * self.size[1]
         return Reach(1.0, terms, integral=True, divisor=1.0 if self.method == "max" else float(terms))
 
     def output(self, shape: Shape) -> Shape:
-        return self._window().output(shape)
+        return self.window().output(shape)
 
     def macs(self, shape: Shape) -> int:
         """Count the samples looked at: comparisons or additions."""
         return self.output(shape).samples * self.size[0] * self.size[1]
 
     def centres(self, shape: Shape) -> Centres:
-        return self._window().centres(shape)
+        return self.window().centres(shape)
 
     def scaled(self, unit: float) -> Pool:  # noqa: ARG002 -- one interface: a pool has no constants
         return self
@@ -364,7 +377,8 @@ class Pool:
     def on_alpha(self, opaque: float) -> Pool:  # noqa: ARG002 -- one interface
         return replace(self, channels=1)
 
-    def _window(self) -> Conv2d:
+    def window(self) -> Conv2d:
+        """Give the convolution that sums the samples of each window."""
         kernel = np.broadcast_to(np.float64(1), (1, 1, *self.size))
         return Conv2d(kernel, self.channels, self.stride, self.dilation, self.padding)
 
@@ -382,7 +396,6 @@ class Restore:
 
     bias: ClassVar[None] = None
     bias_parameters: ClassVar[int] = 0
-    sums_to_zero: ClassVar[bool] = True
 
     @property
     def in_channels(self) -> int:
@@ -395,6 +408,10 @@ class Restore:
     @property
     def parameters(self) -> int:
         return prod(self.psf.shape)
+
+    @property
+    def sums_to_zero(self) -> bool:
+        return _is_zero_sum(self.psf)
 
     @property
     def field_of_view(self) -> Pair:
@@ -421,7 +438,17 @@ class Restore:
         return self
 
     def on_alpha(self, opaque: float) -> Restore:  # noqa: ARG002 -- one interface
-        return replace(self, channels=1)
+        """Give the step that restores alpha where colour is weighted by it, normalised to gain 1.
+
+        A psf `gain` times as large makes results that are so many times smaller, if the noise is counted alike.
+        """
+        total = float(self.psf.sum())
+        if self.method == "richardson_lucy" or self.sums_to_zero:
+            return replace(self, channels=1)
+        if self.method == "inverse":
+            return replace(self, channels=1, psf=self.psf / total)
+        gain = total / (total * total + self.noise_to_signal)
+        return replace(self, channels=1, psf=self.psf * gain, noise_to_signal=self.noise_to_signal * gain * gain)
 
 
 Step = Conv2d | ConvTranspose2d | GradientMagnitude | Pool | Restore
@@ -429,6 +456,10 @@ Step = Conv2d | ConvTranspose2d | GradientMagnitude | Pool | Restore
 
 def _is_integral(numbers: Weights | None) -> bool:
     return numbers is None or bool(np.all(np.rint(numbers) == numbers))
+
+
+def _places(numbers: Weights | None) -> int | None:
+    return 0 if numbers is None else binary_places(numbers)
 
 
 def _second(weight: Weights) -> int:

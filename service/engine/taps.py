@@ -7,7 +7,8 @@ from math import gcd
 
 import numpy as np
 
-from service.engine.steps import Weights
+from service.engine.binary import binary_places
+from service.engine.steps import Conv2d, Weights
 
 RANK_ONE = 1e-12
 """Relative to the largest number: how far the outer product of two factors may be from their kernel."""
@@ -48,8 +49,12 @@ def triangle(distance: Weights) -> Weights:
 def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
     """Split a kernel (kH, kW) of rank one into (column, row), whose outer product it is; None for any other.
 
-    The factors of an integer kernel are integers.
+    The factors of an integer kernel are integers, those of a kernel of multiples of 1/2, 1/4 ... are such as well.
     """
+    places = binary_places(kernel) or 0
+    if places:  # shared out, lest large samples grow beyond float32 between the passes
+        found = factors(kernel * 2.0**places)
+        return found and (found[0] * 2.0 ** -(places // 2), found[1] * 2.0 ** (places // 2 - places))
     peak = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
     if kernel[peak] == 0:
         return None
@@ -61,3 +66,15 @@ def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
     row = kernel[peak[0]] / column[peak[0]]
     error = np.abs(np.multiply.outer(column, row) - kernel).max()
     return (column, row) if error <= RANK_ONE * abs(kernel[peak]) else None
+
+
+def factors_of(step: Conv2d, *, exact: bool) -> tuple[Weights, Weights] | None:
+    """Give a column and a row whose outer product is the kernel shared by all channels; None where there are none.
+
+    With `exact` they are integers where the kernel is: the sums in between are then integers too.
+    """
+    if not step.shared:
+        return None
+    if step.factors is not None and (not exact or all(np.all(np.rint(factor) == factor) for factor in step.factors)):
+        return step.factors
+    return factors(step.weight[0, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -41,13 +42,14 @@ class Padded:
         out[len(rows) :] = 0
         out[:, len(columns) :] = 0
         inner = out[: len(rows), : len(columns)]
-        vertical, horizontal = _runs(np.maximum(rows, 0)), _runs(np.maximum(columns, 0))
-        if len(vertical) * len(horizontal) <= FEW_RUNS:
-            for here, there in vertical:
-                for across, along in horizontal:
+        source = np.maximum(rows, 0), np.maximum(columns, 0)
+        vertical, horizontal = map(_cuts, source)
+        if (len(vertical) + 1) * (len(horizontal) + 1) <= FEW_RUNS:
+            for here, there in _runs(source[0], vertical):
+                for across, along in _runs(source[1], horizontal):
                     inner[here, across] = self.image[there, along, channels]
         else:
-            inner[...] = self.image[np.maximum(rows, 0)[:, None], np.maximum(columns, 0), channels]
+            inner[...] = self.image[source[0][:, None], source[1], channels]
         inner[rows == OUTSIDE] = self.value
         inner[:, columns == OUTSIDE] = self.value
 
@@ -56,14 +58,15 @@ FEW_RUNS = 50
 """So many slices are read faster than sample by sample."""
 
 
-def _runs(positions: Positions) -> list[tuple[slice, slice]]:
-    """Split `positions` into runs of one step: pairs of where they are and where they lead."""
-    steps = np.diff(positions)
-    cuts = [0, *(np.flatnonzero(np.diff(steps)) + 2).tolist(), len(positions)]
-    runs = []
-    for begin, end in pairwise(cuts):
-        first, step = int(positions[begin]), int(steps[begin]) if end - begin > 1 else 1
+def _cuts(positions: Positions) -> Positions:
+    """Find where `positions` begin to go on by another step."""
+    return np.flatnonzero(np.diff(positions, 2)) + 2
+
+
+def _runs(positions: Positions, cuts: Positions) -> Iterator[tuple[slice, slice]]:
+    """Give the runs of one step between `cuts`: pairs of where they are and where they lead."""
+    for begin, end in pairwise([0, *cuts.tolist(), len(positions)]):
+        first, step = int(positions[begin]), int(positions[begin + 1] - positions[begin]) if end - begin > 1 else 1
         last = first + step * (end - begin - 1)
         stop = last + (1 if step >= 0 else -1)
-        runs.append((slice(begin, end), slice(first, None if stop < 0 else stop, step or 1)))
-    return runs
+        yield slice(begin, end), slice(first, None if stop < 0 else stop, step or 1)

@@ -25,6 +25,7 @@ _LIMITS = {
     "max_kernel_side": ("samples", "work_too_large"),
     "max_macs": ("multiplications", "work_too_large"),
     "max_memory_bytes": ("bytes", "memory_limit"),
+    "max_bodies_bytes": ("bytes", "queue_full"),
     "deadline": ("seconds", "deadline_exceeded"),
     "queue": ("requests per worker", "queue_full"),
     "workers": ("processes", "queue_full"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
+from service.dispatch import Status
 from service.routes.dependencies import Needed
 from service.routes.errors import NotReady
 
@@ -30,17 +31,29 @@ async def readyz(services: Needed) -> Response:
     status = services.dispatcher.status()
     if not status.ready:
         raise NotReady(f"the service takes no work: {status.reason}", {"Retry-After": "1"})
-    return JSONResponse({"status": "ready", "workers": status.workers})
+    return JSONResponse({"status": "ready", "workers": status.workers, "engine": _engine(status)})
 
 
 @router.get("/version", operation_id="getVersion", summary="Versions")
-async def versions() -> Response:
+async def versions(services: Needed) -> Response:
     """Give the versions of the service and of what its results and speed depend on."""
-    return JSONResponse(_versions())
+    return JSONResponse({**_versions(), "engine": _engine(services.dispatcher.status())})
+
+
+def _engine(status: Status) -> dict[str, Any] | None:
+    """Say for which processor level loops are compiled, and which share of them is in use; null with a cluster."""
+    return status.engine._asdict() if status.engine else None
 
 
 @cache
 def _versions() -> dict[str, Any]:
-    packages = {name: version(name) for name in _PACKAGES}
+    packages = {name: _version(name) for name in _PACKAGES}
     python = platform.python_version()
     return {"name": "convserve", "version": version("convserve"), "python": python, "packages": packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # numba may be left out
+        return None

@@ -69,6 +69,10 @@ class _Workers(Collector):
         yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
         yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
         yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
+        if status.engine:
+            yield GaugeMetricFamily(
+                "convserve_compiled_ratio", "Share of the compiled loops that all workers use.", status.engine.compiled
+            )
         restarts = CounterMetricFamily("convserve_worker_restarts", "Workers replaced.", labels=("reason",))
         for reason, count in status.restarts.items():
             restarts.add_metric((reason,), count)

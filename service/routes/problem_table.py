@@ -307,6 +307,18 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
     ),
     (
         Kind(
+            503,
+            "worker_killed",
+            "The worker was killed",
+            "The processes that did this work were killed from outside, several times: by the kernel, where the "
+            "machine or the container has too little memory. The request itself may be in order.",
+            "Send the request again after the seconds that `Retry-After` names. Who runs the service should give it "
+            "more memory, or fewer workers (CONVSERVE_WORKERS).",
+        ),
+        (dispatch.WorkerKilled,),
+    ),
+    (
+        Kind(
             504,
             "deadline_exceeded",
             "The deadline is exceeded",

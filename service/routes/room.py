@@ -8,9 +8,6 @@ from typing import Self
 from service.dispatch import Status
 from service.dispatch.errors import QueueFull
 
-LEAST_BYTES = 512 << 20
-LARGEST_BODIES = 4
-"""As many must fit in, whatever their bound is."""
 RETRY_AFTER = 1
 
 
@@ -20,8 +17,8 @@ class Room:
     Only bodies are refused: an answer that is there is sent, and no more work is taken in until it has gone.
     """
 
-    def __init__(self, max_body_bytes: int, status: Callable[[], Status]) -> None:
-        self.most = max(LEAST_BYTES, LARGEST_BODIES * max_body_bytes)
+    def __init__(self, most: int, status: Callable[[], Status]) -> None:
+        self.most = most
         self.held = 0
         self._status = status
 
@@ -52,6 +49,10 @@ class Held:
     def grow(self, size: int) -> None:
         """Take in more bytes; raises QueueFull where there is no room for them."""
         if self._room.held + size > self._room.most:
-            raise QueueFull(f"bodies and answers of {self._room.held:,} bytes are held already", RETRY_AFTER)
+            held, most = self._room.held, self._room.most
+            raise QueueFull(
+                f"bodies and answers of {held:,} bytes are held already, of at most {most:,} (max_bodies_bytes)",
+                RETRY_AFTER,
+            )
         self._room.held += size
         self.size += size

@@ -52,8 +52,19 @@ def components() -> dict[str, Any]:
         "Limit": _named("unit", {"value": {"type": "number"}, "setting": _TEXT, "code": _TEXT}),
         "Limits": _map(ref("Limit")),
         "Alive": _named("status", {}),
-        "Ready": _named("status", {"workers": _COUNT}),
-        "Versions": _named("name", {"version": _TEXT, "python": _TEXT, "packages": _map(_TEXT)}),
+        "Ready": _named("status", {"workers": _COUNT, "engine": {"anyOf": [ref("Engine"), {"type": "null"}]}}),
+        "Engine": _complete(
+            {"level": {"anyOf": [_TEXT, {"type": "null"}]}, "compiled": {"type": "number", "minimum": 0, "maximum": 1}}
+        ),
+        "Versions": _named(
+            "name",
+            {
+                "version": _TEXT,
+                "python": _TEXT,
+                "packages": _map(_TEXT),
+                "engine": {"anyOf": [ref("Engine"), {"type": "null"}]},
+            },
+        ),
         "Home": _named("name", {"version": _TEXT, "links": _map(_TEXT)}),
     }
 

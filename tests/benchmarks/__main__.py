@@ -16,8 +16,9 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they pin an old kernel
     os.environ.pop(name, None)
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a worker: tiles are computed side by side
 
+from service.engine import compiled  # noqa: E402
 from service.heap import keep_memory  # noqa: E402
-from tests.benchmarks import codec_cells, engine_cells, http_cells, report  # noqa: E402
+from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report  # noqa: E402
 from tests.benchmarks.calibrate import machine  # noqa: E402
 from tests.benchmarks.cells import chosen, run  # noqa: E402
 from tests.benchmarks.peers import Peers  # noqa: E402
@@ -37,11 +38,15 @@ def main() -> None:
         "--one-thread", action="store_true", help="one thread each, in processor time: where other work disturbs"
     )
     options = parser.parse_args()
+    compiled.load()
     keep_memory()  # as in a worker, and for the peers as well
 
     found = Peers(1 if options.one_thread else os.cpu_count() or 1)
     clock = "processor time" if options.one_thread else "time on the wall"
-    about = f"{machine()}; threads: {found.threads}; {clock}; load when it began: {os.getloadavg()[0]:.1f}"
+    floor = f"{LEVEL}, compiled {compiled.share():.0%}"
+    about = (
+        f"{machine()}; level {floor}; threads: {found.threads}; {clock}; load when it began: {os.getloadavg()[0]:.1f}"
+    )
     print(about)
     if found.absent:
         print(f"Absent: {', '.join(found.absent)} (pip install -e '.[bench]')")

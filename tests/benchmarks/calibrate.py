@@ -1,4 +1,4 @@
-"""Measure the rates of service/engine/rates.py and write them there: `make calibrate`.
+"""Measure the rates of this processor level and write them to service/engine/rates.json: `make calibrate`.
 
 What moves samples is timed by itself; then every algorithm is timed on tasks of its own, on one thread. A prediction
 is linear in the rates, so that the amounts of work are found by asking again with one rate changed. The rates are then
@@ -13,6 +13,7 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
 
 import datetime
+import json
 import platform
 import re
 import sys
@@ -25,24 +26,28 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from service.engine import codecs, rates
-from service.engine.algorithms import ALGORITHMS
+from service.engine import codecs, compiled, rates
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.geometry import Padding, Shape
 from service.engine.limits import Limits
 from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
-from service.engine.loops.planes import gather, store_integers
 from service.engine.precision import Arithmetic
-from service.engine.rates import RATES, Rates
+from service.engine.rates import TABLE, Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests.benchmarks import LEVEL
 from tests.benchmarks.pictures import photographs
 
+FORMER = rates.rates()
 NAMES = [field.name for field in fields(Rates)]
 BUDGET = 0.15
 """Seconds for one task, once it is warm."""
 LOYALTY = 0.1
 """How much the former value of a rate counts, against one measured task."""
+
+CHANGE = 1e-6
+"""Of a rate, relative to it, to see how much depends on it."""
 
 FIRMLY = 1000.0
 """The same for what is known."""
@@ -143,26 +148,19 @@ def measure(algorithm: Algorithm, task: Task) -> Measured:
 
 
 def predicted(algorithm: Algorithm, task: Task, assumed: Rates) -> float:
-    """Ask for the prediction under other rates: each module of an algorithm has them by the name RATES."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("service.engine.algorithms.")]
-    users = [module for module in modules if hasattr(module, "RATES")]
-    for module in users:
-        vars(module)["RATES"] = assumed
-    try:
+    """Ask for the prediction under other rates."""
+    with rates.given(assumed):
         return algorithm.seconds(task)
-    finally:
-        for module in users:
-            vars(module)["RATES"] = RATES
 
 
 def amounts(measured: Measured) -> list[float]:
-    """Find how many units of each rate the task is predicted to take."""
+    """Find how many units of each rate the task is predicted to take; the change is too small for other tiles."""
     algorithm, task, _ = measured
     base = algorithm.seconds(task)
     return [
-        (predicted(algorithm, task, replace(RATES, **{name: 2 * value})) - base) / value
+        (predicted(algorithm, task, replace(FORMER, **{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
         for name in NAMES
-        for value in [getattr(RATES, name)]
+        for value in [getattr(FORMER, name)]
     ]
 
 
@@ -179,14 +177,7 @@ def least(work: Callable[[], object], budget: float = BUDGET) -> float:
 
 def moving() -> dict[str, float]:
     """Time what brings samples to and fro: in the times of whole tasks it is hidden behind the sums."""
-    image, side = np.zeros((512, 512, 3), np.uint8), np.arange(256)
-    planes, place = np.zeros((3, 256, 256)), image[:256, :256, 1]
-    return {
-        "widen_sample": widening(),
-        "plane_sample": least(lambda: gather(image, side, side, 0.0, 0, 1, planes)) / planes.size,
-        "fft_store": least(lambda: store_integers(planes[0], 1.0, 1.0, 255.0, place)) / place.size,
-        **coding(),
-    }
+    return {"widen_sample": widening(), **coding()}
 
 
 def coding() -> dict[str, float]:
@@ -212,7 +203,7 @@ def widening() -> float:
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:
     """Solve amounts @ rates = seconds in the least squares of the relative errors, with the rates `known`."""
-    former = np.array([known.get(name, getattr(RATES, name)) for name in NAMES])
+    former = np.array([known.get(name, getattr(FORMER, name)) for name in NAMES])
     work = np.array([amounts(measured) for measured in measurements])
     seconds = np.array([measured.seconds for measured in measurements])
     loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in NAMES])
@@ -220,16 +211,16 @@ def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:
     solution, _ = nnls(matrix, np.concatenate([np.ones(len(seconds)), loyalty.sum(axis=1)]))
     fitted = dict(zip(NAMES, solution * former, strict=True))
     # A rate of nothing could never be fitted again.
-    return Rates(**{name: max(value, getattr(RATES, name) / 100) for name, value in fitted.items()})
+    return Rates(**{name: max(value, getattr(FORMER, name) / 100) for name, value in fitted.items()})
 
 
-def source(fitted: Rates) -> str:
-    """Give the new text of rates.py."""
-    text = Path(rates.__file__).read_text()
-    lines = "".join(f"    {name}={getattr(fitted, name):.2e},\n" for name in NAMES)
-    text = re.sub(r"(?ms)^RATES = Rates\(.*?^\)\n", f"RATES = Rates(\n{lines})\n", text)
-    text = re.sub(r"(?m)^DATE = .*$", f'DATE = "{datetime.datetime.now(datetime.UTC).date()}"', text)
-    return re.sub(r"(?m)^MACHINE = .*$", f'MACHINE = "{machine()}"', text)
+def write(fitted: Rates) -> None:
+    """Put the rates into the table, for the level that was measured."""
+    table = json.loads(TABLE.read_text())
+    values = {name: float(f"{getattr(fitted, name):.2e}") for name in NAMES}
+    today = str(datetime.datetime.now(datetime.UTC).date())
+    table[LEVEL] = {"machine": machine(), "date": today, "rates": values}
+    TABLE.write_text(json.dumps(dict(sorted(table.items(), reverse=True)), indent=2) + "\n")
 
 
 def machine() -> str:
@@ -251,17 +242,18 @@ def describe(task: Task) -> str:
 
 def main(only: list[str]) -> None:
     """Measure, fit and write; with names of algorithms, measure these and leave all other rates as they are."""
+    compiled.load()
     measurements = [
         measure(algorithm, task)
         for task in tasks()
-        for algorithm in ALGORITHMS
+        for algorithm in usable()
         if (not only or algorithm.name in only) and algorithm.accepts(task) and algorithm.seconds(task) < 3
     ]
     fitted = fit(measurements, moving())
     for algorithm, task, seconds in measurements:
         ratio = predicted(algorithm, task, fitted) / seconds
         print(f"{algorithm.name:12} {seconds * 1e3:9.3f} ms, predicted {ratio:5.2f} of it: {describe(task)}")
-    Path(rates.__file__).write_text(source(fitted))
+    write(fitted)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Ours:
         whole = source == "uint8"
         number: Arithmetic = "float32"
         if whole:
-            number = arithmetic(Signal(255.0, integral=True).after(step.reach), 255.0)
+            number = arithmetic(Signal(255.0, places=0).after(step.reach), 255.0)
         exact = whole and step.reach.integral
         self.choice = planner.choose(Task(step, Shape(*image.shape), source, source, number, exact))
 

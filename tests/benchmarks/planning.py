@@ -16,7 +16,8 @@ from time import thread_time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from service.engine import planner  # noqa: E402
+from service.engine import compiled, planner  # noqa: E402
+from service.engine.algorithms import named  # noqa: E402
 from service.engine.algorithms.base import Task  # noqa: E402
 from service.engine.geometry import Shape  # noqa: E402
 from tests.benchmarks.calibrate import describe, layer, separable, shared  # noqa: E402
@@ -52,13 +53,14 @@ def measured(task: Task) -> dict[str, float]:
             break
         for way in ways:
             start = thread_time()
-            planner.BY_NAME[way].apply(task, image, 1)
+            named(way).apply(task, image, 1)
             taken = thread_time() - start
             least[way], spent = min(least[way], taken), spent + taken
     return least
 
 
 def main() -> None:
+    compiled.load()
     good, losses = 0, []
     for task in tasks():
         least = measured(task)

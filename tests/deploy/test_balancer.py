@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pytest
 
 from tests.deploy.resolver import resolving
 from tests.live import ROOT, Live, free_port, serving
+from tests.waiting import wait_until
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
@@ -58,15 +58,16 @@ def balancing(folder: Path, name_server: str, port: int) -> Iterator[tuple[str, 
 
 
 def wait_until_up(own: str, servers: int) -> None:
-    for _ in range(600):
+    """Wait until the balancer has found so many replicas."""
+
+    def has_found_them() -> bool:
         try:
-            text = httpx.get(f"{own}/metrics", trust_env=False).text
+            lines = httpx.get(f"{own}/metrics", trust_env=False).text.splitlines()
         except httpx.TransportError:
-            text = ""
-        if any(line.startswith(UP) and float(line.split()[-1]) == servers for line in text.splitlines()):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"the balancer has not found {servers} replicas in 30 s")
+            return False
+        return any(line.startswith(UP) and float(line.split()[-1]) == servers for line in lines)
+
+    wait_until(has_found_them)
 
 
 def outcomes(url: str, count: int, halfway: Callable[[], object]) -> Counter[str]:

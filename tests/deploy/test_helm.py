@@ -108,6 +108,8 @@ def test_pod_is_hardened_and_probed() -> None:
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     probes = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
     assert probes == {"startup": "/readyz", "liveness": "/livez", "readiness": "/readyz"}
+    startup = container["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 30  # twice what a start takes on half a core
     assert container["resources"].keys() == {"requests", "limits"}
     assert documents["NetworkPolicy"]["spec"]["egress"] == []
     assert {"HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"} <= documents.keys()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -9,23 +7,14 @@ import pytest
 
 from service.dispatch.pool import WorkerPool
 from tests.dispatch.tasks import obey
+from tests.waiting import FIRST_START, until
 
 Pools = Callable[..., AbstractAsyncContextManager[WorkerPool]]
-PATIENCE = 20.0
-FIRST_START = 300.0  # may have to compile the loops
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait for something that is about to become true."""
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, "it did not become true"
-        await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ async def test_full_queue_refuses_at_once() -> None:
     with pytest.raises(QueueFull, match="2 jobs are waiting, of at most 2") as refusal:
         await queue.enter(1, 5)
     assert refusal.value.retry_after >= 1
-    queue.dismiss(ShuttingDown("over", 1))
+    queue.close(ShuttingDown("over", 1))
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -50,6 +50,28 @@ async def test_queue_of_none_refuses_whoever_would_wait() -> None:
     assert queue.full
     with pytest.raises(QueueFull):
         await queue.enter(1, 5)
+
+
+async def test_nobody_enters_what_is_closed() -> None:
+    queue = admission()
+    await queue.enter(1, 5)
+    (waiter,) = await waiting(queue, 1)
+    queue.close(ShuttingDown("over", 1))
+    with pytest.raises(ShuttingDown):
+        await waiter
+    with pytest.raises(ShuttingDown):
+        await queue.enter(1, 5)
+
+
+async def test_worker_that_is_away_for_a_moment_refuses_nobody() -> None:
+    queue = admission(capacity=0)
+    assert queue.take(lambda worker: worker == 1) is None
+    assert queue.take(lambda worker: worker == 0) == 0
+    queue.away += 1
+    (waiter,) = await waiting(queue, 1)
+    queue.away -= 1
+    queue.offer(0)
+    assert await waiter == 0
 
 
 async def test_waiting_ends_with_the_deadline() -> None:
@@ -129,7 +151,7 @@ async def test_cores_are_shared_out() -> None:
         await queue.enter(1, 5)
     tasks = await waiting(queue, *[1] * 8)
     assert queue.threads() == 1
-    queue.dismiss(ShuttingDown("over", 1))
+    queue.close(ShuttingDown("over", 1))
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from service.dispatch.errors import DeadlineExceeded, WorkerCrashed
+from service.dispatch.errors import DeadlineExceeded, WorkerCrashed, WorkerKilled
 from service.dispatch.host import Host, NotHere
 from service.dispatch.messages import Failed
 from service.engine.errors import InvalidSpec
 from service.engine.jobs import Result
-from tests.dispatch.conftest import until
 from tests.dispatch.tasks import obey, order
-from tests.dispatch.test_pool import gone
+from tests.processes import gone
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +38,9 @@ async def test_outcomes_come_as_values() -> None:
         assert isinstance(await host.perform("2", order(b"refuse"), 0, 20), InvalidSpec)
         assert isinstance(await host.perform("3", order(b"stumble"), 0, 20), Failed)
         assert isinstance(await host.perform("4", order(b"crash"), 0, 20), WorkerCrashed)
+        killed = await host.perform("5", order(b"kill"), 0, 200)
+        assert isinstance(killed, WorkerKilled)
+        assert isinstance(pickle.loads(pickle.dumps(killed)), WorkerKilled)
 
 
 async def test_work_ends_at_the_deadline_though_nobody_asks(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from service.dispatch import payloads
 from service.dispatch.errors import DeadlineExceeded, DispatchError
 from service.dispatch.payloads import KEPT, SMALL, Address, Mailbox, MemoryFile, Shared, open_parcel, send_back
 from service.engine.errors import InvalidSpec
-from tests.dispatch.conftest import Pools, until
+from tests.dispatch.conftest import Pools
 from tests.dispatch.tasks import order
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 SIZES = [0, 1, SMALL - 1, SMALL, 3 * SMALL + 1, KEPT, KEPT + 1]

@@ -16,8 +16,8 @@ from service.dispatch.errors import NeverBegun, WorkerCrashed, WorkerKilled
 from service.dispatch.messages import Done, Reply
 from service.dispatch.payloads import SMALL
 from service.dispatch.process import WorkerProcess
-from tests.dispatch.conftest import until
 from tests.dispatch.tasks import obey, order
+from tests.waiting import until
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import multiprocessing
-import os
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from service.engine.loops import calls as loops
 from service.engine.loops.compiler import compiled
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import PIECE, Colours, recolour
+from tests.processes import in_a_fork, keeping_away, needs_fork
+from tests.waiting import PATIENCE
 
 FLOAT = KINDS["float32"]
 
@@ -67,30 +68,14 @@ def test_calls_of_several_threads_do_not_disturb_each_other() -> None:
     for thread in callers:
         thread.start()
     for thread in callers:
-        thread.join(120)
+        thread.join(PATIENCE)
     assert not failures
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
-    reason="threads are kept apart where the system can be asked for it, and there are two processors",
-)
+@needs_fork
+@pytest.mark.skipif(not loops.LINUX, reason="elsewhere nobody tells on which processor a thread is")
 def test_threads_leave_its_processor_to_the_caller_wherever_that_is() -> None:
-    before = os.sched_getaffinity(0)
-    calls._idle.clear()
-    try:
-        for processor in before:
-            os.sched_setaffinity(0, {processor})
-            check(1, 2)
-            (crew,) = calls._idle
-            (thread,) = crew._helpers
-            assert thread.native_id is not None
-            assert crew._boxes[0][loops.PROCESSOR] == processor
-            os.sched_setaffinity(0, before)
-            crew.leave(processor)
-            assert os.sched_getaffinity(thread.native_id) == before - {processor}
-    finally:
-        os.sched_setaffinity(0, before)
+    in_a_fork(keeping_away, partial(check, 1, 2))
 
 
 def test_arguments_outlive_their_names() -> None:
@@ -116,8 +101,7 @@ def test_where_memory_is_short_the_next_call_finds_all_in_order(monkeypatch: pyt
     def none(*arguments: object) -> None:
         raise MemoryError
 
-    for crew in calls._idle:
-        crew.equip(0, 0)
+    calls.forget()
     with monkeypatch.context() as short:
         short.setattr(calls, "aligned", none)
         with pytest.raises(MemoryError):
@@ -125,20 +109,21 @@ def test_where_memory_is_short_the_next_call_finds_all_in_order(monkeypatch: pyt
     check(3 * PIECE, 2)
 
 
-def test_without_room_for_threads_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_fork
+def test_without_room_for_threads_the_caller_does_it_all() -> None:
+    in_a_fork(without_threads)
+
+
+def without_threads() -> None:
     def none(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(calls, "_idle", type(calls._idle)())
-    monkeypatch.setattr(threading.Thread, "start", none)
-    check(9 * PIECE, 4, times=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none)
+        check(9 * PIECE, 4, times=3)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@needs_fork
 def test_forked_process_makes_threads_of_its_own() -> None:
     check(PIECE, 2)
-    child = multiprocessing.get_context("fork").Process(target=check, args=(3 * PIECE, 2))
-    child.start()
-    child.join(120)
-    assert child.exitcode == 0
+    in_a_fork(check, 3 * PIECE, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ EXAMPLES = [
     for operation in OPERATIONS
     for index, example in enumerate(operation.examples)
 ]
+PHOTOGRAPH = Path(__file__).parents[2] / "docs/pictures/cat.jpg"
 
 
 @pytest.fixture(scope="module")
 def photograph() -> NDArray[np.uint8]:
-    with Image.open("docs/pictures/cat.jpg") as image:
+    with Image.open(PHOTOGRAPH) as image:
         return np.asarray(image.convert("RGB"))[40:117, 150:251]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from service.engine import codecs, filter_bytes
+from service.engine.codecs.metadata import Density, Metadata
 from service.engine.errors import InvalidSpec
 from service.engine.limits import Limits
 from tests.engine.pictures import as_png, from_png, noise
 
+PHOTOGRAPH = Path(__file__).parents[2] / "docs/pictures/cat.jpg"
 IDENTITY = {"op": "conv", "kernel": [[1]]}
 SLOPE = {"op": "conv", "kernel": [[-1, 1]]}
 
@@ -130,21 +133,81 @@ def test_linear_light_and_back_changes_nothing(dtype: type[np.uint8 | np.uint16]
     np.testing.assert_array_equal(result, image)
 
 
+def gamma(value: float) -> Metadata:
+    return Metadata(((b"gAMA", round(100_000 * value).to_bytes(4, "big")),))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("value", [1.0, 0.45455, 0.55, 1.8, 0.1])
+def test_linear_light_goes_by_the_gamma_of_the_file(value: float, dtype: type[np.uint8 | np.uint16]) -> None:
+    """Half of black and half of white is half of the light: its level is a half to the power of gamma."""
+    edge = np.zeros((1, 2, 1), dtype)
+    edge[0, 1] = np.iinfo(dtype).max
+    data = codecs.encode_png(edge, metadata=gamma(value))
+    spec = {"steps": [{"op": "conv", "kernel": [[1, 1]], "divisor": 2}], "color_space": "linear"}
+    level = np.load(BytesIO(filter_bytes(data, spec, answer="npy")))[0, 0, 0]
+    assert level == pytest.approx(255 * 0.5**value, abs=1e-4)
+    assert read(filter_bytes(data, spec))[0, 0, 0] == round(np.iinfo(dtype).max * 0.5**value)
+
+
+@pytest.mark.parametrize("value", [0.02, 0.45455, 1.0, 2.2, 60.0])
+def test_by_the_gamma_of_the_file_and_back_changes_nothing(value: float) -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, -1, 1)
+    data = codecs.encode_png(image, metadata=gamma(value))
+    result = read(filter_bytes(data, {"steps": [IDENTITY], "color_space": "linear"}))
+    np.testing.assert_array_equal(result, image)
+
+
+def test_light_that_a_gamma_would_blow_up_beyond_all_numbers_is_refused() -> None:
+    data = codecs.encode_png(noise(3, 3, 1), metadata=gamma(90))
+    with pytest.raises(InvalidSpec, match=r"could grow to .*; at most 1e\+38"):
+        filter_bytes(data, {"steps": [{"op": "conv", "kernel": [[9]]}], "color_space": "linear"})
+
+
+COLOUR = Metadata(((b"sRGB", b"\1"), (b"gAMA", b"\0\0\xb1\x8f")), Density(3937, 1969, metric=True))
+STRIDED = {"op": "conv", "kernel": [[1]], "stride": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "model", "size"),
+    [
+        ([IDENTITY], True, True),
+        ([{"op": "gradient"}], True, True),
+        ([{"op": "conv", "kernel": [[1, 1, 1]]}], True, True),
+        ([{"op": "grayscale"}], False, True),
+        ([STRIDED], True, False),
+        ([{"op": "upscale", "factor": 2}], True, False),
+        ([{"op": "pool", "method": "max", "size": 2}], True, False),
+        ([{"op": "upscale", "factor": 2}, {"op": "pool", "method": "max", "size": 2}], True, True),
+        ([STRIDED, {"op": "grayscale"}], False, False),
+    ],
+)
+def test_what_is_told_of_the_picture_is_kept_as_long_as_it_is_true(
+    steps: list[dict[str, object]], model: bool, size: bool
+) -> None:
+    data = codecs.encode_png(noise(6, 6, 3), metadata=COLOUR)
+    answer = filter_bytes(data, {"steps": steps})
+    found = codecs.decode(answer, codecs.inspect(answer, Limits())).metadata
+    assert found == Metadata(COLOUR.colour if model else (), COLOUR.density if size else None)
+
+
+def test_of_a_montage_nothing_is_told() -> None:
+    data = codecs.encode_png(noise(6, 6, 3), metadata=COLOUR)
+    answer = filter_bytes(data, spec(IDENTITY, layout="montage"))
+    assert codecs.decode(answer, codecs.inspect(answer, Limits())).metadata == Metadata()
+
+
 def test_profile_is_kept_while_the_colour_model_stays() -> None:
-    data = codecs.encode_png(noise(3, 3, 3), icc=profile())
-    assert codecs.decode(data, codecs.inspect(data, Limits())).icc == profile()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # names the second it was made in
+    data = codecs.encode_png(noise(3, 3, 3), icc=profile)
+    assert codecs.decode(data, codecs.inspect(data, Limits())).icc == profile
     kept, gray = filter_bytes(data, IDENTITY), filter_bytes(data, {"op": "grayscale"})
-    assert codecs.decode(kept, codecs.inspect(kept, Limits())).icc == profile()
+    assert codecs.decode(kept, codecs.inspect(kept, Limits())).icc == profile
     assert codecs.decode(gray, codecs.inspect(gray, Limits())).icc is None
 
 
-def profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
 def test_small_is_smaller_than_fast_and_the_same_picture() -> None:
-    with open("docs/pictures/cat.jpg", "rb") as file:
-        photograph = file.read()
+    photograph = PHOTOGRAPH.read_bytes()
     fast = filter_bytes(photograph, spec(IDENTITY, compression="fast"))
     small = filter_bytes(photograph, spec(IDENTITY, compression="small"))
     assert len(small) < len(fast)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import multiprocessing
-import os
+import sys
 import threading
 import weakref
 
 import pytest
 
 from service.engine import parallel
+from tests.processes import in_a_fork, keeping_away, needs_fork
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -19,7 +20,7 @@ def test_each_piece_is_done_once(threads: int, count: int) -> None:
 
 
 def test_pieces_run_side_by_side() -> None:
-    together = threading.Barrier(3, timeout=60)
+    together = threading.Barrier(3, timeout=PATIENCE)
     parallel.each(lambda _: together.wait(), range(3), 3)
 
 
@@ -42,7 +43,7 @@ def test_threads_are_kept() -> None:
     together = threading.Barrier(2)
 
     def work(_: int) -> None:
-        together.wait(60)
+        together.wait(PATIENCE)
         names.add(threading.current_thread().name)
 
     for _ in range(20):
@@ -50,23 +51,10 @@ def test_threads_are_kept() -> None:
     assert len(names - {threading.current_thread().name}) <= 4
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
-    reason="threads are kept apart where the system can be asked for it, and there are two processors",
-)
-def test_helpers_leave_its_processor_to_the_caller_wherever_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = os.sched_getaffinity(0)
-    caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
-    during: dict[bool, set[int]] = {}
-
-    def work(_: int) -> None:
-        together.wait()
-        during[threading.get_ident() == caller] = os.sched_getaffinity(0)
-
-    for processor in [*before, *before]:  # threads that do not exist yet begin where they are put
-        monkeypatch.setattr(parallel, "_processor", lambda: processor)  # noqa: B023 -- called in this round
-        parallel.each(work, range(2), 2)
-        assert during == {True: before, False: before - {processor}}
+@needs_fork
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells on which processor a thread is")
+def test_helpers_leave_its_processor_to_the_caller_wherever_that_is() -> None:
+    in_a_fork(keeping_away, use_two_threads)
 
 
 def test_helper_that_was_not_needed_is_ready_for_the_next_call() -> None:
@@ -91,12 +79,12 @@ def test_calls_of_several_threads_do_not_disturb_each_other() -> None:
     for thread in callers:
         thread.start()
     for thread in callers:
-        thread.join(120)
+        thread.join(PATIENCE)
     assert not wrong
 
 
 def test_failure_of_a_helper_reaches_the_caller_and_is_forgotten() -> None:
-    caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
+    caller, together = threading.get_ident(), threading.Barrier(2, timeout=PATIENCE)
 
     def work(_: int) -> None:
         together.wait()
@@ -114,7 +102,7 @@ def test_nothing_is_kept_of_what_was_done() -> None:
         pass
 
     def use(image: Image) -> None:
-        together = threading.Barrier(2, timeout=60)
+        together = threading.Barrier(2, timeout=PATIENCE)
         parallel.each(lambda _: (image, together.wait()), range(2), 2)
 
     image = Image()
@@ -126,15 +114,11 @@ def test_nothing_is_kept_of_what_was_done() -> None:
 
 
 def use_two_threads() -> None:
-    together = threading.Barrier(2, timeout=60)
+    together = threading.Barrier(2, timeout=PATIENCE)
     parallel.each(lambda _: together.wait(), range(2), 2)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@needs_fork
 def test_forked_process_makes_threads_of_its_own() -> None:
     use_two_threads()
-    child = multiprocessing.get_context("fork").Process(target=use_two_threads)
-    child.start()
-    child.join(120)
-    assert child.exitcode == 0
+    in_a_fork(use_two_threads)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial, reduce
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from service.engine import filter_image, plan_filter
 from service.engine.errors import (
     EngineError,
+    Fault,
     ImageTooLarge,
     InvalidSpec,
     MemoryLimit,
@@ -27,6 +31,8 @@ from service.engine.errors import (
 )
 from service.engine.jobs import Job
 from service.engine.limits import Limits
+from service.engine.operations import OPERATIONS
+from service.engine.operations.base import OperationBase
 from service.engine.pipeline import perform
 from tests import specs
 from tests.engine.pictures import as_png, noise
@@ -47,26 +53,96 @@ def outcome(call: Callable[[], dict[str, Any]]) -> tuple[Any, Any]:
         return None, refusal
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.data())
-def test_plan_and_result_agree(data: st.DataObject) -> None:
-    channels = data.draw(st.integers(1, 4), "channels")
-    height, width = data.draw(st.integers(1, 12), "height"), data.draw(st.integers(1, 12), "width")
-    colour = channels - (channels % 2 == 0)
-    steps = data.draw(st.lists(specs.operations(colour), min_size=1, max_size=2), "steps")
-    spec = {"steps": steps}
-    image = as_png(noise(height, width, channels))
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        None,
+        True,
+        "",
+        "same",
+        -1,
+        0,
+        1.5,
+        70_000,
+        10**40,
+        [],
+        [1],
+        [1, 2],
+        [1, "2"],
+        [[1], [2, 3]],
+        {},
+        {"name": "box"},
+        {"top": 1},
+    ]
+)
 
+
+def places_in(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """List the paths to all values of a JSON document but the root."""
+    items = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    return [place for key, value in items for place in [(*path, key), *places_in(value, (*path, key))]]
+
+
+def spoilt(draw: st.DataObject, document: dict[str, Any]) -> dict[str, Any]:
+    """Put something else at a place of a document, take it out, or add a field that is not known."""
+    result: dict[str, Any] = json.loads(json.dumps(document))
+    *path, last = draw.draw(st.sampled_from(places_in(result)), "place")
+    here: Any = result
+    for key in path:
+        here = here[key]
+    how = draw.draw(st.sampled_from(["other", "missing", "more"]))
+    if how == "other":
+        here[last] = draw.draw(JUNK, "junk")
+    elif how == "missing":
+        del here[last]
+    elif isinstance(here, dict):
+        here[draw.draw(st.sampled_from(["strides", "a/b~c", "alpha", "output", "with"]))] = draw.draw(JUNK, "junk")
+    return result
+
+
+def leads_somewhere(fault: Fault, document: Any) -> bool:
+    """Resolve a pointer (RFC 6901) in a document; what is missing must be missed at a place that is there."""
+    if fault.pointer == "":
+        return True
+    assert fault.pointer.startswith("/")
+    *above, last = (level.replace("~1", "/").replace("~0", "~") for level in fault.pointer.split("/")[1:])
+    try:
+        here = reduce(member, above, document)
+    except LookupError:
+        return False
+    try:
+        member(here, last)
+    except LookupError:
+        return isinstance(here, dict) and "missing" in fault.detail
+    return True
+
+
+def member(value: Any, key: str) -> Any:
+    """Give what `key` of a pointer means in a value; raises LookupError where that is nothing."""
+    if isinstance(value, list) and re.fullmatch("0|[1-9][0-9]*", key):
+        return value[int(key)]
+    if isinstance(value, dict):
+        return value[key]
+    raise LookupError(key)
+
+
+def agree(spec: Any, channels: int, height: int, width: int, dtype: str = "uint8") -> None:
+    """Send a spec to plan and to filter: both refuse it for the same reason at the same places, or both take it."""
+    image = as_png(noise(height, width, channels))
     sent = {"spec": spec, "image": {"width": width, "height": height, "channels": channels}}
-    job = Job("filter", image, Limits(), perf_counter(), form="image", spec=json.dumps(spec).encode(), answer="json")
+    body = json.dumps({"spec": spec, "image": base64.b64encode(image).decode()}).encode()
+    job = Job("filter", body, Limits(), perf_counter(), form="document", answer="json")
     planned, refused = outcome(lambda: plan(sent))
     answer, refusal = outcome(lambda: json.loads(bytes(perform(job, 1).body)))
-    if refusal is not None and "montage" in refusal.detail:  # a plan does not say what is asked for: it takes the array
-        assert planned["output"]["media_type"] == "application/x-npy"
+    for fault in [*(refused.faults if refused else ()), *(refusal.faults if refusal else ())]:
+        assert leads_somewhere(fault, sent), fault
+    if refused is None and refusal is not None and "montage" in refusal.detail:
+        assert planned["output"]["media_type"] == "application/x-npy"  # a plan does not say what is asked for
         return
     if refusal is not None or refused is not None:
-        assert (type(refused), str(refused)) == (type(refusal), str(refusal))
-        assert refused.faults == refusal.faults
+        assert type(refused) is type(refusal), (refused, refusal)
+        assert [fault.pointer for fault in refused.faults] == [fault.pointer for fault in refusal.faults]
         return
     assert planned == answer["plan"]
     assert {name: planned["output"][name] for name in ("width", "height", "channels", "dtype")} == {
@@ -75,6 +151,79 @@ def test_plan_and_result_agree(data: st.DataObject) -> None:
     inputs = [planned["image"], *(step["output"] for step in planned["steps"])]
     for step, before in zip(planned["steps"], inputs, strict=False):
         assert step["input"] == {side: before[side] for side in ("width", "height", "channels")}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_field_of_every_operation_is_drawn(operation: type[OperationBase]) -> None:
+    quickly = settings(phases=[Phase.generate], database=None, derandomize=True, deadline=None)
+    documents = specs.of_each_kind(3)[operation.name()]
+    for name in operation.model_fields:
+        find(documents.filter(partial(contains, name=name)), bool, settings=quickly)
+
+
+def contains(document: dict[str, Any], name: str) -> bool:
+    return name in document
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_plan_and_result_agree(data: st.DataObject) -> None:
+    channels = data.draw(st.integers(1, 4), "channels")
+    height, width = data.draw(st.integers(1, 12), "height"), data.draw(st.integers(1, 12), "width")
+    agree(data.draw(specs.documents(channels - (channels % 2 == 0)), "spec"), channels, height, width)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_plan_and_filter_refuse_alike(data: st.DataObject) -> None:
+    agree(spoilt(data, data.draw(specs.documents(3), "spec")), 3, 5, 7)
+
+
+def shape_of(value: Any) -> list[int]:
+    return [len(value), *shape_of(value[0])] if isinstance(value, list) else []
+
+
+def in_shapes(spec: Any) -> Any:
+    """Put {"shape": ...} for all numbers for which it may stand."""
+    if isinstance(spec, list):
+        return [in_shapes(item) for item in spec]
+    if not isinstance(spec, dict):
+        return spec
+    numbers = {"kernel", "weight", "kernels", "depthwise", "pointwise", "column", "row", "psf", "bias", "weights"}
+    return {
+        name: {"shape": shape}
+        if name in numbers and (shape := shape_of(value)) and not re.search("[a-z]", json.dumps(value))
+        else in_shapes(value)
+        for name, value in spec.items()
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(specs.documents(3), st.integers(1, 12), st.integers(1, 12))
+def test_shapes_plan_as_the_numbers_do(spec: dict[str, Any], height: int, width: int) -> None:
+    image = {"width": width, "height": height}
+    planned, refused = outcome(lambda: plan({"spec": spec, "image": image}))
+    unknown, refusal = outcome(lambda: plan({"spec": in_shapes(spec), "image": image}))
+    if refusal is not None:
+        assert (type(refused), str(refused)) == (type(refusal), str(refusal))
+    elif refused is None:
+        for part in ("output", "parameters", "macs"):
+            assert unknown[part] == planned[part]
+        for step, known in zip(unknown["steps"], planned["steps"], strict=True):
+            assert step["resolved"].keys() == known["resolved"].keys()
+            assert step["bias_parameters"] == known["bias_parameters"]
+
+
+@pytest.mark.parametrize("spec", [example for operation in OPERATIONS for example in operation.examples])
+def test_plan_and_result_agree_on_the_examples(spec: dict[str, Any]) -> None:
+    agree(spec, 3, 24, 25)
+
+
+def test_bias_of_a_layer_in_two_parts_is_that_of_the_second() -> None:
+    kernels = [[[1, 2], [3, 4]]] * 3
+    layer = {"op": "depthwise_separable", "depthwise": kernels, "pointwise": [[1, 2, 3], [4, 5, 6]], "bias": [1, 2]}
+    agree(layer, 3, 5, 7)
+    assert plan_filter(layer, 7, 5)["steps"][0]["resolved"]["bias"] == [1, 2]  # type: ignore[index]
 
 
 def test_standard_layer_has_4608_parameters() -> None:

@@ -2,16 +2,75 @@
 
 from __future__ import annotations
 
-import tracemalloc
+from collections.abc import Iterator
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from service.engine import planner
-from service.engine.algorithms import ALGORITHMS
+from service.engine import planner, rates
 from service.engine.algorithms.base import Task
 from service.engine.geometry import Padding, Shape
+from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.rates import Rates
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from tests.floors import needs_ground, needs_loops
+
+OTHERS = 1e-8
+"""Of rates that are not named: what has others is slow."""
+PRICES = {
+    "call": 3e-6,
+    "strip": 5e-6,
+    "widen_sample": 1e-10,
+    "store_sample": 4e-11,
+    "root_sample": 6e-10,
+    "weave_sample": 3e-10,
+    "weave_sample_apart": 8e-10,
+    "direct_tap": 2e-11,
+    "direct_tap_double": 5e-11,
+    "direct_tap_mixed": 2e-11,
+    "direct_tap_mixed_double": 5e-11,
+    "direct_tap_short": 1e-11,
+    "separable_row": 1e-7,
+    "separable_tap": 3e-11,
+    "separable_tap_double": 1e-10,
+    "separable_tap_short": 2e-11,
+    "box_sample": 9e-11,
+    "polyphase_tap": 2e-11,
+    "plane_sample": 5e-10,
+    "fft_call": 3e-5,
+    "fft_point": 8e-11,
+    "fft_move": 4e-12,
+    "fft_product": 3e-10,
+    "fft_tile": 5e-5,
+    "fft_kernel": 5e-6,
+    "fft_point_double": 5e-10,
+    "fft_product_double": 3e-11,
+    "fft_store": 1e-9,
+    "mixing_call": 1e-5,
+    "mixing_lay": 4e-11,
+    "mixing_weight": 4e-11,
+    "mixing_store": 4e-11,
+    "mixing_round": 6e-12,
+    "pointwise_byte": 1e-11,
+    "pointwise_sum": 6e-11,
+    "pointwise_weave": 1e-12,
+    "pointwise_store": 4e-11,
+    "pool_strip": 2e-5,
+    "pool_byte": 4e-11,
+}
+"""A machine of which the choices are known."""
+PRICES_OF_64_BYTES = {
+    "mixing_block": 4e-8,
+    "mixing_part": 6e-8,
+    "mixing_vector": 3e-10,
+    "mixing_half": 2e-10,
+    "winograd_transform": 4e-9,
+    "winograd_tiles": 2e-8,
+}
+"""What is counted in vectors costs as much as they are wide: sums then take the same time at every level."""
+BY_THE_VECTOR = {name: price * VECTOR_BYTES / 64 for name, price in PRICES_OF_64_BYTES.items()}
+GIVEN = Rates(**{field.name: OTHERS for field in fields(Rates)} | PRICES | BY_THE_VECTOR)
 
 PHOTO = Shape(1200, 1920, 3)
 LAYER = Shape(512, 512, 16)
@@ -35,8 +94,8 @@ SLOPES = separable(3)
 EXPECTED = [
     (task(shared(3)), "direct"),
     (task(shared(7)), "direct"),
-    (task(shared(15)), "fft"),
-    (task(shared(63)), "fft"),
+    (task(shared(15)), "spectra"),
+    (task(shared(63)), "spectra"),
     (task(shared(15, integers=True), exact=True), "direct"),
     (task(shared(3, integers=True), exact=True), "direct"),
     (task(separable(15)), "separable"),
@@ -49,9 +108,32 @@ EXPECTED = [
     (task(Pool(3, "max", (2, 2), (2, 2))), "pooling"),
     (task(Restore(3, np.ones((5, 5)), "wiener")), "restoration"),
 ]
-NAMES = {algorithm.name for algorithm in ALGORITHMS}
 
 
+ON_THE_GROUND = [
+    (task(shared(3)), "shifted"),
+    (task(shared(63, integers=True), exact=True), "fft"),
+    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "shifted"),
+    (task(GradientMagnitude(SLOPES, SLOPES)), "magnitude"),
+    (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "products"),
+    (task(Pool(3, "max", (2, 2), (2, 2))), "pooling"),
+    (task(Restore(3, np.ones((5, 5)), "wiener")), "restoration"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _given_rates() -> Iterator[None]:
+    with rates.given(GIVEN):
+        yield
+
+
+@needs_ground
+@pytest.mark.parametrize(("given", "name"), ON_THE_GROUND)
+def test_choice_without_loops(given: Task, name: str) -> None:
+    assert planner.choose(given).algorithm == name
+
+
+@needs_loops
 @pytest.mark.parametrize(("given", "name"), EXPECTED)
 def test_choice(given: Task, name: str) -> None:
     assert planner.choose(given).algorithm == name
@@ -80,30 +162,12 @@ def test_choice_prints_itself() -> None:
     assert " ms" in str(planner.choose(task(shared(31))))
 
 
-@pytest.mark.parametrize("only", sorted(NAMES))
-@pytest.mark.parametrize("threads", [1, 2])
-def test_workspace_bounds_what_is_allocated(only: str, threads: int) -> None:
-    """Numbers as large as the photograph itself would show."""
-    shape = Shape(600, 800, 3)
-    steps: list[Step] = [
-        shared(15),
-        separable(9),
-        GradientMagnitude(SLOPES, SLOPES),
-        ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2)),
-        Conv2d(np.ones((8, 3, 3, 3)), padding=Padding(1, 1, 1, 1)),
-        Conv2d(np.ones((3, 3, 1, 1))),
-        Pool(3, "average", (3, 3), (1, 1), Padding(1, 1, 1, 1)),
-        Restore(3, np.ones((5, 5)), "richardson_lucy", iterations=2),
-    ]
-    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    algorithm = planner.BY_NAME[only]
-    for step in steps:
-        given = Task(step, shape, "uint8", "uint8", "float32")
-        if not algorithm.accepts(given):
-            continue
-        algorithm.apply(given, image, threads)  # compiles its loops
-        tracemalloc.start()
-        result = algorithm.apply(given, image, threads)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak - result.nbytes <= algorithm.workspace(given, threads), (only, step)
+@needs_loops
+def test_rates_decide_and_are_those_of_the_block_only() -> None:
+    large, names = task(shared(15)), []
+    for price in (1e-3, 1e-15, 1e-3):
+        with rates.given(replace(GIVEN, fft_point=price)):
+            names.append(planner.choose(large).algorithm)
+    assert names == ["direct", "spectra", "direct"]
+    assert planner.choose(large).algorithm == "spectra"
+    assert rates.rates() is GIVEN

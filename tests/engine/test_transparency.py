@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from service.engine import filter_bytes
+from service.engine.codecs import ImageInfo, inspect
 from service.engine.geometry import Padding
-from service.engine.steps import Conv2d
+from service.engine.limits import Limits
+from service.engine.plan import prepare
+from service.engine.spec import parse
+from service.engine.steps import Conv2d, Pool, Restore
 from tests import oracle
 from tests.engine.pictures import as_png, from_png, noise
 from tests.levels import assert_levels
@@ -113,3 +119,148 @@ def test_sum_of_a_kernel_counts_alike_with_and_without_alpha() -> None:
 def test_every_mode_takes_every_step(step: dict[str, Any], mode: str, channels: int) -> None:
     image = noise(6, 8, channels)
     assert run(image, step, alpha=mode).shape[2] == channels
+
+
+RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
+MAX = {"op": "pool", "method": "max", "size": 2}
+
+
+@pytest.mark.parametrize(
+    ("clear", "alpha", "opaque", "expected"),
+    [
+        pytest.param(WHITE, 0, RED, (*RED, 255), id="a clear colour never wins"),
+        pytest.param(WHITE, 128, BLACK, (128, 128, 128, 255), id="half-clear white lightens opaque black by half"),
+        pytest.param(WHITE, 128, WHITE, (*WHITE, 255), id="white stays white"),
+    ],
+)
+def test_the_largest_is_that_of_weighted_colours(
+    clear: tuple[int, ...], alpha: int, opaque: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    image = np.array([[(*clear, alpha), (*opaque, 255)], [(*clear, 0), (*clear, 0)]], np.uint8)
+    assert tuple(run(image, MAX)[0, 0]) == expected
+
+
+def test_largest_of_weighted_colours_is_the_oracles() -> None:
+    image = half_transparent()
+    step = Pool(3, "max", (3, 2), (1, 2), Padding(1, 0, 1, 1))
+    spec = {"op": "pool", "method": "max", "size": [3, 2], "stride": [1, 2]}
+    result = run(image, {**spec, "padding": {"top": 1, "bottom": 0, "left": 1, "right": 1}})
+    alpha = oracle.apply(step, image[..., 3:])
+    colour = oracle.apply(step, image[..., :3] * image[..., 3:].astype(np.int64)) / np.where(alpha > 0, alpha, 1)
+    assert_levels(result, np.concatenate([np.where(alpha > 0, colour, 0), alpha], axis=2))
+
+
+@pytest.mark.parametrize(("method", "gain"), [("wiener", 1 / (1 + 0.01)), ("inverse", 1.0), ("richardson_lucy", 1.0)])
+def test_restored_are_weighted_colours_and_alpha(method: Any, gain: float) -> None:
+    psf = np.array([[1, 2, 1], [2, 20, 2], [1, 2, 1]]) / 32
+    image = half_transparent()
+    step = Restore(1, psf, method)
+    beside = {"iterations": 20} if method == "richardson_lucy" else {}
+    result = run(image, {"op": "deconvolve", "psf": psf.tolist(), "method": method, **beside})
+    alpha = oracle.apply(step, image[..., 3:] / 255.0) * 255 / gain
+    planes = [oracle.apply(step, image[..., c : c + 1] * (image[..., 3:] / 255.0)) for c in range(3)]
+    colour = np.concatenate(planes, axis=2) * 255 / np.where(alpha > 0, alpha, 1)
+    seen = (alpha >= 0.5)[..., 0]
+    assert_levels(result[..., 3:], alpha)
+    assert_levels(result[seen][:, None, :3], np.clip(colour, -1, 256)[seen][:, None])
+    assert not result[~seen].any()
+
+
+SHOWS_NO_CLEAR_COLOUR: list[dict[str, Any]] = [
+    BOX,
+    MAX,
+    {"op": "pool", "method": "average", "size": 3, "stride": 1, "padding": 1},
+    {"op": "blur", "sigma": 1},
+    {"op": "sharpen"},
+    {"op": "upscale", "factor": 2, "method": "bicubic"},
+    {"op": "transposed", "kernel": [[1, 2], [3, 4]], "stride": 2},
+    {"op": "depthwise", "kernels": [[[1, 2, 1]], [[1, 1, 1]], [[2, 0, 1]]], "divisor": "sum"},
+    {"op": "deconvolve", "psf": [[1, 2, 1], [2, 20, 2], [1, 2, 1]], "method": "richardson_lucy", "iterations": 3},
+    {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 0.5}},
+    {"op": "conv", "kernel": np.ones((31, 31)).tolist(), "divisor": "sum", "padding": "same"},
+    {"op": "conv", "kernel": {"name": "gaussian", "sigma": 4}, "padding": "same"},
+]
+
+
+@pytest.mark.parametrize("step", SHOWS_NO_CLEAR_COLOUR)
+@pytest.mark.parametrize("after", [[], [{"op": "gradient"}]], ids=["alone", "before a slope"])
+def test_colour_of_a_clear_sample_never_shows(step: dict[str, Any], after: list[dict[str, Any]]) -> None:
+    image = half_transparent()
+    image[5:, 6:, 3] = 0
+    other = image.copy()
+    other[image[..., 3] == 0, :3] ^= 0xFF
+    one, two = (from_png(filter_bytes(as_png(either), {"steps": [step, *after]})) for either in (image, other))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("kernel", "divisor"), [(1, 4), (1, 8), (3, 8)])
+def test_ties_of_weighted_colours_are_rounded_to_even(kernel: int, divisor: int) -> None:
+    """Colours c of equal alpha a: the sum of a c over the sum of a is a quotient of whole numbers."""
+    image = noise(40, 41, 4)
+    image[..., 3] = np.array([128, 64, 255, 3])[np.arange(41) // 2 % 4]
+    image[:, 40, 3] = 0
+    result = run(image, {"op": "conv", "kernel": [[kernel] * 2] * 2, "divisor": divisor})
+    alpha = image[..., 3:].astype(np.int64)
+
+    def sums(planes: NDArray[Any]) -> NDArray[Any]:
+        down = planes[:-1] + planes[1:]
+        return np.asarray(down[:, :-1] + down[:, 1:])
+
+    numerator = sums(image[..., :3] * alpha) * 4 * kernel
+    denominator = np.maximum(sums(alpha) * divisor, 1)
+    below, rest = numerator // denominator, numerator % denominator * 2
+    levels = np.minimum(below + ((rest > denominator) | ((rest == denominator) & (below % 2 == 1))), 255)
+    assert (rest == denominator).any()
+    np.testing.assert_array_equal(result[..., :3], levels)
+
+
+def test_what_a_transform_leaves_of_no_alpha_is_none() -> None:
+    """A large kernel goes through spectra, which round. Colour divided by such an alpha would be noise."""
+    image = noise(120, 150, 4)
+    image[:, 60:, 3] = 0
+    kernel = np.random.default_rng(1).random((51, 51)).tolist()
+    spec = {"op": "conv", "kernel": kernel, "divisor": "sum", "padding": "same"}
+    raw = filter_bytes(as_png(image), spec, answer="npy")
+    planes = np.load(BytesIO(raw))
+    assert not planes[:, 87:].any()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        BOX,
+        SLOPE,
+        {"op": "blur", "sigma": 3},
+        {"op": "conv", "kernel": {"name": "disk", "radius": 15}, "padding": "same"},
+        {"op": "conv", "kernel": [[1] * 31] * 31, "divisor": "sum", "padding": "same"},
+        {"op": "upscale", "factor": 2},
+        {"op": "pool", "method": "max", "size": 3, "stride": 1},
+        {"op": "deconvolve", "psf": {"name": "disk", "radius": 3}, "method": "wiener"},
+    ],
+)
+@pytest.mark.parametrize("mode", ["preserve", "premultiply"])
+def test_memory_planned_for_a_picture_with_alpha_is_not_exceeded(step: dict[str, Any], mode: str) -> None:
+    data, bounds = as_png(noise(300, 400, 4)), Limits()
+    spec = {"steps": [step], "alpha": mode}
+    plan = prepare(inspect(data, bounds), parse(spec, bounds), bounds, "png")
+    filter_bytes(data, spec, threads=2)
+    tracemalloc.start()
+    try:
+        filter_bytes(data, spec, threads=2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= plan.peak_bytes
+
+
+def test_fewer_threads_are_planned_where_more_would_take_too_much_memory() -> None:
+    info = ImageInfo("png", 1000, 1000, 3, "uint8", alpha=False)
+    spec = {"op": "conv", "kernel": [[1] * 255] * 255, "padding": "same", "mode": "convolution"}
+    threads = []
+    for memory in (1 << 33, 1 << 28, 1 << 27):
+        bounds = Limits(max_memory_bytes=memory)
+        plan = prepare(info, parse(spec, bounds), bounds, "png")
+        assert plan.peak_bytes <= memory
+        threads.append(plan.operations[0].choices[0].threads)
+    assert threads == sorted(threads, reverse=True)
+    assert threads[0] > threads[-1]

@@ -111,9 +111,9 @@ def _png_bombs() -> Iterator[File]:
         yield _file(f"png/{kind.decode()}-of-a-gigabyte", _with_chunk(chunk(kind, head + gigabyte)), OK, like="png")
     many = chunk(b"zTXt", b"Comment\0\0" + _zeros(10 << 20)) * 2000
     yield _file("png/2000-zTXt-of-10-megabytes", _with_chunk(many), OK, like="png")
-    yield _file(
-        "png/idat-of-a-gigabyte-for-ten-pixels", _png_of(_header(10, 1), chunk(b"IDAT", gigabyte)), INVALID_IMAGE
-    )
+    yield _file("png/idat-of-a-gigabyte-for-ten-pixels", _png_of(_header(10, 1), chunk(b"IDAT", gigabyte)), OK)
+    profiles = chunk(b"iCCP", b"icc\0\0" + _zeros(1 << 20)) * 9_000
+    yield _file("png/9000-profiles-of-a-megabyte", _with_chunk(profiles), OK)
     rows = chunk(b"IDAT", _zeros(20000 * 2501))
     yield _file("png/20000x20000-of-one-bit", _png_of(_header(20000, 20000, 1), rows), IMAGE_TOO_LARGE)
     yield _file("png/4000x4000-of-one-bit", _png_of(_header(4000, 4000, 1), chunk(b"IDAT", _zeros(4000 * 501))), OK)
@@ -295,12 +295,13 @@ def _png_chunks() -> Iterator[File]:
             gone = {b"tRNS": (OK,), b"iCCP": (OK,), b"eXIf": (OK,)}.get(kind, (INVALID_IMAGE,))
             label = f"png-chunks/{name}-{kind.decode()}"
             damaged = data[: stop - 1] + bytes([data[stop - 1] ^ 1]) + data[stop:]
-            # IEND has nothing in it that its checksum could guard
-            unguarded = DAMAGED if kind == b"IEND" or not needed else (INVALID_IMAGE,)
-            yield _file(f"{label}-checksum", damaged, *unguarded, like=name)
+            if kind == b"IEND":  # nothing is in it that its checksum could guard
+                yield _file(f"{label}-checksum", damaged, *DAMAGED, like=name)
+            else:
+                yield _file(f"{label}-checksum", damaged, INVALID_IMAGE if needed else OK)
             yield _file(f"{label}-gone", data[:start] + data[stop:], *gone)
             # a stream that has ended leaves nothing for more IDAT to say
-            again = (INVALID_IMAGE,) if kind in {b"IHDR", b"PLTE"} else DAMAGED
+            again = (INVALID_IMAGE,) if kind in {b"IHDR", b"PLTE"} else DAMAGED if needed else (OK,)
             yield _file(f"{label}-twice", data[:stop] + data[start:], *again, like=name)
             renamed = data[:start] + data[start : start + 4] + b"QqQq" + data[start + 8 :]
             yield _file(f"{label}-renamed", renamed, INVALID_IMAGE)
@@ -406,7 +407,8 @@ def _lying() -> Iterator[File]:
     pixels = zlib.compress(bytes(49 * 40))
     for width, height in ((48, 39), (48, 41), (47, 40), (49, 40), (1, 1), (48, 40_000), (6000, 6000)):
         data = _png_of(_header(width, height), chunk(b"IDAT", pixels))
-        yield _file(f"lying/png-{width}x{height}", data, INVALID_IMAGE)
+        enough = (width + 1) * height <= 49 * 40  # what is left over is ignored
+        yield _file(f"lying/png-{width}x{height}", data, OK if enough else INVALID_IMAGE)
     yield _file("lying/png-0x0", _png_of(_header(0, 0), chunk(b"IDAT", pixels)), INVALID_IMAGE)
     for depth, colour in ((3, 0), (16, 3), (1, 2), (4, 6), (8, 1), (8, 5), (8, 7), (255, 255)):
         data = _png_of(_header(48, 40, depth, colour), chunk(b"IDAT", pixels))

@@ -26,9 +26,10 @@ from tests.engine.codecs.samples import npy
 from tests.hostile import files, specs
 from tests.hostile.case import Verdict
 from tests.hostile.probe import Health, measuring
-from tests.hostile.sending import IDENTITY, RAW, children, client, read, resident_bytes
+from tests.hostile.sending import IDENTITY, RAW, client, read, resident_bytes
 from tests.hostile.test_load import kill_one
 from tests.live import Live, serving
+from tests.processes import children
 
 LARGEST = 1_000_000
 """Bytes of the hostile files and specs that are sent: the point is their number."""

@@ -9,48 +9,53 @@ import random
 import re
 import signal
 import socket
-import time
+import threading
 from collections.abc import Callable, Iterator
-from io import BytesIO
-from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service import connection
-from service.connection import Connection
 from service.dispatch.errors import QueueFull
 from service.dispatch.pool import WorkerPool
+from service.engine import pipeline, plan
+from service.engine.codecs import ImageInfo
 from service.engine.jobs import Job
 from service.engine.limits import Limits
-from service.engine.pipeline import KEPT_PLANS, _recent_plans, perform
+from service.engine.pipeline import KEPT_PLANS, perform
+from service.engine.plan import Plan
+from service.engine.spec import Spec
 from service.routes.room import Room
 from service.routes.sample import SAMPLE_PNG
-from tests.dispatch.conftest import until
+from tests.connections import Clock, Counted, until_closed, with_connection
 from tests.dispatch.tasks import obey, order
 from tests.engine.codecs.samples import npy
 from tests.hostile.probe import measuring
-from tests.hostile.sending import RAW, children, client, open_files, read
+from tests.hostile.sending import RAW, client, open_files, read
 from tests.hostile.sockets import Wire, wire
 from tests.hostile.talk import SPEC, TARGET, post, request
 from tests.live import Live, serving
+from tests.processes import one_processor, stopped, workers_of
+from tests.waiting import PATIENCE, until, wait_until
 
-PATIENCE = 30.0
-LONG = {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 2}, "method": "richardson_lucy", "iterations": 200}
+LONG = {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 2}, "method": "richardson_lucy", "iterations": 1000}
 FIELD = np.full((1500, 1500), 7, np.uint8)
 ENDLESS = npy(FIELD)
-"""With LONG some ten seconds of work; the deadline ends it before."""
+"""With LONG a minute of one processor's work; the deadline ends it before."""
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Give a server of one worker, a queue of two and a deadline of six seconds."""
-    folder = tmp_path_factory.mktemp("small")
-    with serving(folder, workers=1, queue=2, deadline=6, max_body_bytes=8_000_000) as server:
+    """Give a server of one worker on one processor, a queue of two and a deadline of six seconds."""
+    folder, most = tmp_path_factory.mktemp("small"), 8_000_000
+    with (
+        one_processor(),
+        serving(folder, workers=1, queue=2, deadline=6, max_body_bytes=most, max_macs=1e15) as server,
+    ):
         yield server
 
 
@@ -65,13 +70,6 @@ def metric(url: str, name: str) -> float:
     """Read a metric, summed over its labels."""
     text = httpx.get(f"{url}/metrics", trust_env=False).text
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.02)
 
 
 def idle(url: str) -> bool:
@@ -111,8 +109,10 @@ def test_full_queue_refuses_before_the_body_is_sent_and_health_goes_on(small: Li
 
 
 def _leave_while_uploading(line: Wire, url: str) -> None:
-    line.socket.sendall(request("POST", TARGET, "Content-Type: image/png", "Content-Length: 1000000") + bytes(1000))
-    time.sleep(0.05)
+    fields = "Content-Type: image/png", "Content-Length: 1000000", "Expect: 100-continue"
+    line.socket.sendall(request("POST", TARGET, *fields))
+    assert line.socket.recv(1000).startswith(b"HTTP/1.1 100 ")  # the body is being read
+    line.socket.sendall(bytes(1000))
 
 
 def _leave_while_it_is_computed(line: Wire, url: str) -> None:
@@ -174,12 +174,13 @@ def test_small_jobs_do_not_wait_behind_large_ones(other: Live) -> None:
                 done.append(name)
 
             async with asyncio.TaskGroup() as group:
-                for _ in range(12):
-                    group.create_task(send("large", large))
-                while metric(url, "convserve_jobs_queued") < 6:
-                    await asyncio.sleep(0.01)
-                for _ in range(3):
-                    group.create_task(send("small", SAMPLE_PNG))
+                with stopped(workers_of(other.process.pid)):
+                    for _ in range(12):
+                        group.create_task(send("large", large))
+                    await until(lambda: busy(url, 12))
+                    for _ in range(3):
+                        group.create_task(send("small", SAMPLE_PNG))
+                    await until(lambda: busy(url, 15))
         return done
 
     order_of_answers = asyncio.run(main(other.url))
@@ -197,19 +198,20 @@ def test_killed_workers_cost_no_request(live: Live) -> None:
     async def main() -> set[bytes]:
         answers: set[bytes] = set()
         async with client(live.url, 16) as http:
+            answered = killed = 0
 
             async def work() -> None:
+                nonlocal answered, killed
                 for _ in range(6):
                     answer = read(await http.post("/v1/filter", params={"spec": spec}, content=noise, headers=RAW))
                     assert answer.status == 200, answer
                     answers.add(answer.content)
+                    answered += 1
+                    if answered >= 10 * (killed + 1):
+                        killed += kill_one(live.process.pid, chance)
 
-            working = asyncio.gather(*(work() for _ in range(16)))
-            killed = 0
-            while not working.done() and killed < 8:
-                await asyncio.sleep(0.1)
-                killed += kill_one(live.process.pid, chance)
-            await working
+            await asyncio.gather(*(work() for _ in range(16)))
+            assert killed > 0
         return answers
 
     assert len(asyncio.run(main())) == 1
@@ -219,22 +221,13 @@ def test_killed_workers_cost_no_request(live: Live) -> None:
 
 def kill_one(server: int, chance: random.Random) -> int:
     """Kill one of the server's workers, if there is one; tells how many."""
-    workers = [pid for pid in children(server) if children_of_fork_server(pid)]
+    workers = workers_of(server)
     if workers:
         try:
             os.kill(chance.choice(workers), signal.SIGKILL)
         except ProcessLookupError:
             return 0
     return min(1, len(workers))
-
-
-def children_of_fork_server(pid: int) -> bool:
-    """Tell a worker from the fork server, whose child it is."""
-    try:
-        parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[1])
-        return "forkserver" in Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return False
 
 
 def test_memory_that_a_worker_keeps_is_given_back() -> None:
@@ -252,8 +245,7 @@ def test_memory_that_a_worker_keeps_is_given_back() -> None:
 
 
 def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
-    room = Room(1000, WorkerPool(1, 1, 1, 1, 1).status)
-    room.most = 2500
+    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).status)
     with room.upload() as first:
         first.grow(1500)
         with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:
@@ -265,44 +257,32 @@ def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
     assert room.held == 0
 
 
-def test_plans_that_are_kept_are_few_and_small() -> None:
-    for size in range(1, KEPT_PLANS + 10):
-        blur = json.dumps({"op": "blur", "method": "box", "size": size % 40 + 1, "dilation": 1 + size // 40}).encode()
-        perform(_plain(blur), 1)
-    perform(
-        _plain(
-            json.dumps({"op": "depthwise", "kernels": [{"name": "box", "size": 250}] * 3, "padding": "same"}).encode()
-        ),
-        1,
-    )
-    assert len(_recent_plans) <= KEPT_PLANS
-    assert not any(b"depthwise" in spec for spec, *_ in _recent_plans)
+def test_plans_that_are_kept_are_few_and_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[str] = []
+
+    def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Any) -> Plan:
+        planned.append(spec.steps[0].op)
+        return prepared(info, spec, limits, answer)
+
+    prepared = plan.prepare
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    blurs = [_job({"op": "blur", "method": "box", "size": size}) for size in range(1, KEPT_PLANS + 2)]
+    for blur in blurs:
+        perform(blur, 1)
+    assert planned == ["blur"] * len(blurs)
+    for blur in blurs[1:]:  # all but the first are kept
+        perform(blur, 1)
+    assert len(planned) == len(blurs)
+    perform(blurs[0], 1)
+    assert len(planned) == len(blurs) + 1
+    large = _job({"op": "depthwise", "kernels": [{"name": "box", "size": 250}] * 3, "padding": "same"})
+    for _ in range(2):
+        perform(large, 1)
+    assert planned[-2:] == ["depthwise"] * 2
 
 
-def _plain(spec: bytes) -> Job:
-    return Job("filter", SAMPLE_PNG, Limits(), time.perf_counter(), form="image", spec=spec)
-
-
-def with_connection(check: Callable[[int], None], app: Callable[..., object]) -> None:
-    """Run a check in a thread beside a server of these connections."""
-
-    async def main() -> None:
-        config = uvicorn.Config(app, port=0, http=Connection, ws="none", lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        going = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.005)
-        try:
-            await asyncio.to_thread(check, server.servers[0].sockets[0].getsockname()[1])
-        finally:
-            server.should_exit = True
-            await going
-
-    asyncio.run(main())
-
-
-async def large(scope: Scope, receive: Receive, send: Send) -> None:
-    await Response(bytes(20_000_000))(scope, receive, send)
+def _job(spec: dict[str, Any]) -> Job:
+    return Job("filter", SAMPLE_PNG, Limits(), 0.0, form="image", spec=json.dumps(spec).encode())
 
 
 async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
@@ -311,74 +291,80 @@ async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def test_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer has no end: whatever the buffers between hold, they are full some time."""
     monkeypatch.setattr(connection, "WRITE_SECONDS", 0.2)
+    let_go = threading.Event()
 
-    def check(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as line:
-            line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            time.sleep(1)
-            received = 0
-            with pytest.raises(ConnectionError):  # noqa: PT012 - whatever the buffers held comes first
-                while piece := line.recv(1 << 20):
-                    received += len(piece)
-                raise ConnectionResetError
-            assert received < 20_000_000
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+                await asyncio.sleep(0)
 
-    with_connection(check, large)
-
-
-def test_body_that_was_fast_once_is_not_waited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BODY_SECONDS", 0.1)
-
-    monkeypatch.setattr(connection, "TELLING_SECONDS", 0.05)
-
-    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive()).get("more_body"):
+        answering = asyncio.create_task(answer())
+        while (await receive())["type"] != "http.disconnect":
             pass
+        answering.cancel()
+        let_go.set()
 
-    def check(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as line:
-            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + bytes(5_000_000))
-            assert line.recv(65536).startswith(b"HTTP/1.1 408 ")
-
-    with_connection(check, patient)
-
-
-def test_rest_of_a_body_that_was_answered_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BODY_SECONDS", 0.1)
-
-    def check(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as line:
-            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\nx")
-            answer = BytesIO()
-            while piece := line.recv(65536):
-                answer.write(piece)
-            assert answer.getvalue().startswith(b"HTTP/1.1 404 ")
-
-    with_connection(check, deaf)
-
-
-def test_empty_lines_do_not_keep_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
-
-    def check(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as line:
+    def check(port: int, _: Clock) -> None:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
             line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            answer = b""
-            while not answer.endswith(b"no"):
-                answer += line.recv(65536)
-            line.sendall(b"\r\n")
-            assert line.recv(1) == b""
+            assert let_go.wait(PATIENCE)
+
+    with_connection(check, endless)
+
+
+def test_body_that_was_fast_once_is_not_waited_for_ever() -> None:
+    counted = Counted()
+
+    def check(port: int, clock: Clock) -> None:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + bytes(5_000_000))
+            counted.wait_for(5_000_000)
+            assert until_closed(line, clock, connection.BODY_SECONDS).startswith(b"HTTP/1.1 408 ")
+
+    with_connection(check, counted)
+
+
+def test_rest_of_a_body_that_was_answered_is_not_waited_for() -> None:
+    def check(port: int, clock: Clock) -> None:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+            line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\nx")
+            assert _answer(line).startswith(b"HTTP/1.1 404 ")
+            assert until_closed(line, clock, connection.BODY_SECONDS) == b""
 
     with_connection(check, deaf)
+
+
+def test_empty_lines_do_not_keep_a_connection() -> None:
+    def check(port: int, clock: Clock) -> None:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert _answer(line).startswith(b"HTTP/1.1 404 ")
+            line.sendall(b"\r\n")
+            assert until_closed(line, clock, connection.HEAD_SECONDS) == b""
+
+    with_connection(check, deaf)
+
+
+def _answer(line: socket.socket) -> bytes:
+    """Read what `deaf` answers."""
+    answer = b""
+    while not answer.endswith(b"no"):
+        piece = line.recv(65536)
+        assert piece
+        answer += piece
+    return answer
 
 
 def test_idle_connections_make_way_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "most_connections", lambda: 5)
 
-    def check(port: int) -> None:
-        idle_ones = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(20)]
-        with socket.create_connection(("127.0.0.1", port), 10) as line:
+    def check(port: int, _: Clock) -> None:
+        idle_ones = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(20)]
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
             line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert line.recv(65536).startswith(b"HTTP/1.1 404 ")
         for one in idle_ones:
@@ -388,23 +374,25 @@ def test_idle_connections_make_way_for_new_ones(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_signal_during_work_loses_nothing_that_was_accepted(other: Live) -> None:
-    spec = json.dumps(LONG | {"iterations": 100})
+    """The worker is stopped until the signal has been obeyed, so that all three jobs are there when it comes."""
+    target = str(httpx.URL("/v1/filter", params={"spec": json.dumps(LONG | {"iterations": 10})}).raw_path, "ascii")
     wires = [socket.create_connection(("127.0.0.1", httpx.URL(other.url).port or 0), PATIENCE) for _ in range(4)]
     lines = [Wire(connected) for connected in wires]
-    target = str(httpx.URL("/v1/filter", params={"spec": spec}).raw_path, "ascii")
-    for line in lines[:3]:
-        line.send(post("Content-Type: application/x-npy", body=npy(FIELD[:500, :500]), target=target))
-    wait_until(lambda: busy(other.url, 3))
-    other.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: httpx.get(f"{other.url}/readyz", trust_env=False).status_code == 503)
-    assert httpx.get(f"{other.url}/livez", trust_env=False).status_code == 200
-    lines[3].send(post("Content-Type: image/png"))
-    late = lines[3].answer()
-    assert late is not None
-    assert late[0] == (503, "shutting_down")
-    assert int(late[1].headers["Retry-After"]) >= 1
+    wait_until(lambda: idle(other.url))
+    with stopped(workers_of(other.process.pid)):
+        for line in lines[:3]:
+            line.send(post("Content-Type: application/x-npy", body=npy(FIELD[:500, :500]), target=target))
+        wait_until(lambda: busy(other.url, 3))
+        other.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: httpx.get(f"{other.url}/readyz", trust_env=False).status_code == 503)
+        assert httpx.get(f"{other.url}/livez", trust_env=False).status_code == 200
+        lines[3].send(post("Content-Type: image/png"))
+        late = lines[3].answer()
+        assert late is not None
+        assert late[0] == (503, "shutting_down")
+        assert int(late[1].headers["Retry-After"]) >= 1
     answers = [line.answer() for line in lines[:3]]
     assert [answer[0] for answer in answers if answer] == [(200, "")] * 3
-    assert other.process.wait(20) == 0
+    assert other.process.wait(PATIENCE) == 0
     for connected in wires:
         connected.close()

@@ -16,6 +16,7 @@ from service.routes.sample import SAMPLE_PNG
 from service.settings import Settings
 from tests.routes.conftest import InProcess
 from tests.routes.requests import BLUR, HEADERS, refused
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +29,7 @@ async def listening(dispatcher: InProcess) -> AsyncIterator[tuple[str, int]]:
     app = create_app(Settings.load(max_body_bytes=10**6), dispatcher)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", lifespan="on"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await until(lambda: server.started)
     try:
         host, port = server.servers[0].sockets[0].getsockname()[:2]
         yield host, port
@@ -56,11 +56,11 @@ async def test_unending_body_is_cut_short(dispatcher: InProcess) -> None:
                 await writer.drain()
 
         sending = asyncio.create_task(send())
-        answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"body_too_large" in answer
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(sending, 5)
+            await asyncio.wait_for(sending, PATIENCE)
         writer.close()
 
 
@@ -76,7 +76,7 @@ async def test_announced_body_is_not_asked_for(dispatcher: InProcess) -> None:
             "POST /v1/filter?spec=%7B%7D HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9999999\r\n"
         )
         writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"100 Continue" not in answer
         assert b"body_too_large" in answer
@@ -89,12 +89,9 @@ async def test_closed_connection_frees_its_worker(dispatcher: InProcess) -> None
         _, writer = await asyncio.open_connection(host, port)
         head = "POST /v1/filter?spec=%7B%7D HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
         writer.write(f"{head}Content-Length: {len(SAMPLE_PNG)}\r\n\r\n".encode() + SAMPLE_PNG)
-        while not dispatcher.jobs:
-            await asyncio.sleep(0.005)
+        await until(lambda: dispatcher.jobs)
         writer.close()
-        async with asyncio.timeout(5):
-            while not dispatcher.cancelled:
-                await asyncio.sleep(0.005)
+        await until(lambda: dispatcher.cancelled)
 
 
 async def test_connection_serves_on_after_a_refusal(dispatcher: InProcess) -> None:

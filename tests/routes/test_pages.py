@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.dispatch import Engine
 from service.dispatch import errors as dispatch
 from service.routes.problem_table import KINDS
 from tests.routes.conftest import InProcess, Serve
@@ -70,12 +71,23 @@ async def test_head_is_get_without_its_body(serve: Serve) -> None:
 
 async def test_readiness_has_a_reason(serve: Serve, dispatcher: InProcess) -> None:
     async with serve() as client:
-        assert (await client.get("/readyz")).json() == {"status": "ready", "workers": 1}
+        assert (await client.get("/readyz")).json() == {"status": "ready", "workers": 1, "engine": None}
         dispatcher.status_now = replace(dispatcher.status_now, ready=False, reason="draining")
         answer = await client.get("/readyz")
         assert "draining" in refused(answer, 503, "not_ready")["detail"]
         assert answer.headers["Retry-After"]
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_engine_is_told_where_it_is_known(serve: Serve, dispatcher: InProcess) -> None:
+    async with serve() as client:
+        assert (await client.get("/version")).json()["engine"] is None
+        assert "convserve_compiled_ratio" not in (await client.get("/metrics")).text
+        dispatcher.status_now = replace(dispatcher.status_now, engine=Engine("x86-64-v3", 0.4))
+        told = {"level": "x86-64-v3", "compiled": 0.4}
+        assert (await client.get("/readyz")).json()["engine"] == told
+        assert (await client.get("/version")).json()["engine"] == told
+        assert "convserve_compiled_ratio 0.4" in (await client.get("/metrics")).text
 
 
 async def test_lifespan_starts_and_stops_the_dispatcher(serve: Serve, dispatcher: InProcess) -> None:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.anyio
         (engine.TooManyChannels("a"), 422, "too_many_channels"),
         (engine.MemoryLimit("a"), 422, "memory_limit"),
         (dispatch.WorkerCrashed("a"), 422, "invalid_image"),
+        (dispatch.WorkerKilled("a", 3), 503, "worker_killed"),
         (dispatch.QueueFull("a", 3), 429, "queue_full"),
         (dispatch.ShuttingDown("a", 20), 503, "shutting_down"),
         (dispatch.DeadlineExceeded("a"), 504, "deadline_exceeded"),

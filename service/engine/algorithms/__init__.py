@@ -1,30 +1,36 @@
-"""The ways to compute, one file each; the tuple is what the planner chooses from."""
+"""The ways to compute, one file each: those of the ground floor, and the compiled ones where there are any loops."""
 
 from __future__ import annotations
 
-from service.engine.algorithms.base import Algorithm
-from service.engine.algorithms.box import Box
-from service.engine.algorithms.direct import Direct
-from service.engine.algorithms.fft import Fft
-from service.engine.algorithms.gradient import Gradient
-from service.engine.algorithms.mixing import Mixing
-from service.engine.algorithms.pointwise import Pointwise
-from service.engine.algorithms.polyphase import Polyphase
-from service.engine.algorithms.pooling import Pooling
-from service.engine.algorithms.restoration import Restoration
-from service.engine.algorithms.separable import Separable
-from service.engine.algorithms.winograd import Winograd
+from functools import cache
 
-ALGORITHMS: tuple[Algorithm, ...] = (
-    Direct(),
-    Separable(),
-    Box(),
-    Gradient(),
-    Polyphase(),
-    Fft(),
-    Mixing(),
-    Winograd(),
-    Pointwise(),
-    Pooling(),
-    Restoration(),
-)
+from service.engine import compiled
+from service.engine.algorithms.base import Algorithm, CompiledAlgorithm
+from service.engine.algorithms.ground import GROUND
+
+__all__ = ["GROUND", "named", "usable", "with_loops"]
+
+
+def usable() -> tuple[Algorithm, ...]:
+    """List what the planner may choose from in this process."""
+    return (*GROUND, *with_loops())
+
+
+def with_loops() -> tuple[CompiledAlgorithm, ...]:
+    """List the algorithms of the compiled floor, once any loops are loaded; some may still lack theirs."""
+    return _registered() if compiled.generation() else ()
+
+
+def named(name: str) -> Algorithm:
+    """Give the algorithm of that name; raises LookupError."""
+    for algorithm in usable():
+        if algorithm.name == name:
+            return algorithm
+    raise LookupError(f"no algorithm is named {name}")
+
+
+@cache
+def _registered() -> tuple[CompiledAlgorithm, ...]:
+    from service.engine.algorithms.registered import COMPILED  # noqa: PLC0415 -- imports numba
+
+    return COMPILED

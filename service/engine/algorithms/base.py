@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Step
@@ -21,9 +23,9 @@ class Task:
     """One step on an image of known shape, and in what numbers.
 
     `source` is the type of the samples that come. Results leave as `target`: a float type takes them as computed, an
-    integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that samples and weights are
-    integers, so that the sums before the division must come out without any error. `made` is what was made ready for
-    it, by what makes it: see ready.py.
+    integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that weights are integers,
+    and samples, those of the rim too, multiples of 2**-`places`, so that the sums before the division must come out
+    without any error. `made` is what was made ready for it, by what makes it: see ready.py.
     """
 
     step: Step
@@ -32,6 +34,7 @@ class Task:
     target: Sample
     arithmetic: Arithmetic
     exact: bool = False
+    places: int = 0
     made: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -59,4 +62,17 @@ class Algorithm(Protocol):
 
     def apply(self, task: Task, image: NDArray[np.generic], threads: int) -> NDArray[np.generic]:
         """Compute the task on a C-contiguous `image` (H, W, C) of `source`; gives (H', W', C') of `target`."""
+        ...
+
+
+class CompiledAlgorithm(Algorithm, Protocol):
+    """An algorithm that calls compiled loops; it is offered where those that a task needs are loaded."""
+
+    @property
+    def kits(self) -> tuple[Kit, ...]:
+        """The parts of the loops that are compiled for it; another algorithm may need them, too."""
+        ...
+
+    def needs(self, task: Task) -> Iterable[str]:
+        """Name the parts that `apply` calls for a task that it accepts."""
         ...

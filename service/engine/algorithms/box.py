@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form
+from service.engine.algorithms.forms import Form, kit_of
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
+from service.engine.compiled import Kit
 from service.engine.precision import EXACT_BELOW
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 EXACT = {"float32": EXACT_BELOW, "float64": 2.0**53}
@@ -24,6 +25,10 @@ EXACT = {"float32": EXACT_BELOW, "float64": 2.0**53}
 @dataclass(frozen=True)
 class Box:
     name: str = "box"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (kit_of(_form(task)),)
 
     def accepts(self, task: Task) -> bool:
         """Accept integers whose sums the floats hold exactly: sums that run on would gather errors."""
@@ -41,7 +46,7 @@ class Box:
         height, width = form.step.kernel_size
         passes = width.bit_length() + width.bit_count()
         read = task.output.samples * min(height, form.step.stride[0])
-        return form.seconds(task) + (read + task.output.samples * passes) * RATES.box_sample
+        return form.seconds(task) + (read + task.output.samples * passes) * rates().box_sample
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)

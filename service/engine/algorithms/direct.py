@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form, finite, tap_seconds
+from service.engine.algorithms.forms import Form, finite, kit_of, tap_seconds
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.rates import RATES
+from service.engine.compiled import Kit
+from service.engine.geometry import Shape
+from service.engine.precision import Arithmetic
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 
 @dataclass(frozen=True)
 class Direct:
     name: str = "direct"
+
+    @property
+    def kits(self) -> tuple[Kit, ...]:
+        fraction = 1 / 3  # there are no sums of integers for it
+        return (
+            Kit("convolution int16", 0, partial(_smallest, "float32", 1.0)),
+            Kit("convolution float32", 1, partial(_smallest, "float32", fraction)),
+            Kit("convolution float64", 3, partial(_smallest, "float64", fraction)),
+        )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (kit_of(_form(task)),)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, Conv2d)
@@ -31,7 +48,7 @@ class Direct:
         products = task.output.samples * prod(form.step.weight.shape[1:])
         mixed = form.step.weight.shape[1] > 1
         columns = _taps(form) // form.step.kernel_size[0]
-        return form.seconds(task) + columns * RATES.column_setup + products * tap_seconds(form.number, mixed=mixed)
+        return form.seconds(task) + columns * rates().column_setup + products * tap_seconds(form.number, mixed=mixed)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
@@ -47,6 +64,12 @@ def _work(task: Task) -> Work:
     form = _form(task)
     taps = table(_planes(form), form.number, form.distance, skip_zeros=finite(task))
     return form.work(task, Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns))
+
+
+def _smallest(arithmetic: Arithmetic, weight: float) -> None:
+    """Compute a single sample; all kinds of samples are within one compiled loop."""
+    step = Conv2d(np.full((1, 1, 1, 1), weight))
+    Direct().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", arithmetic), np.zeros((1, 1, 1), np.uint8), 1)
 
 
 def _taps(form: Form) -> int:

@@ -14,7 +14,7 @@ from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
 from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.convolution import Finish
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 
 
@@ -85,19 +85,24 @@ class Form(NamedTuple):
         """Predict the time of everything but the taps."""
         widened = self.cut.count * self.cut.highest * self.layout.pitch
         return (
-            RATES.call
-            + self.cut.count * RATES.strip
-            + widened * RATES.widen_sample
+            rates().call
+            + self.cut.count * rates().strip
+            + widened * rates().widen_sample
             + storing_seconds(task.output.samples, self.planes)
         )
+
+
+def kit_of(form: Form) -> str:
+    """Name the part of the loops that sums strips."""
+    return f"convolution {form.number}"
 
 
 def tap_seconds(number: Number, *, mixed: bool = False) -> float:
     """Predict the time of one product; `mixed` says that a sum goes over several channels."""
     return {
-        "int16": RATES.direct_tap_short,
-        "float32": RATES.direct_tap_mixed if mixed else RATES.direct_tap,
-        "float64": RATES.direct_tap_mixed_double if mixed else RATES.direct_tap_double,
+        "int16": rates().direct_tap_short,
+        "float32": rates().direct_tap_mixed if mixed else rates().direct_tap,
+        "float64": rates().direct_tap_mixed_double if mixed else rates().direct_tap_double,
     }[number]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form, finite, tap_seconds
+from service.engine.algorithms.forms import Form, finite, kit_of, tap_seconds
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import no_taps, table
 from service.engine.algorithms.strips import finish, workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.rates import RATES
+from service.engine.compiled import Kit
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, GradientMagnitude
 
 NORMS = {"l1": 1, "l2": 2}
@@ -23,6 +24,10 @@ NORMS = {"l1": 1, "l2": 2}
 @dataclass(frozen=True)
 class Gradient:
     name: str = "gradient"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (kit_of(_known(task)[1]),)
 
     def accepts(self, task: Task) -> bool:
         step = task.step
@@ -31,7 +36,7 @@ class Gradient:
     def seconds(self, task: Task) -> float:
         step, form = _known(task)
         products = 2 * task.output.samples * prod(step.x.kernel_size)
-        return form.seconds(task) + products * tap_seconds(form.number) + task.output.samples * RATES.root_sample
+        return form.seconds(task) + products * tap_seconds(form.number) + task.output.samples * rates().root_sample
 
     def workspace(self, task: Task, threads: int) -> int:
         step, form = _known(task)

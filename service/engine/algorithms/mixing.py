@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import ceil
 from typing import Any, NamedTuple
@@ -16,10 +17,24 @@ from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
 from service.engine.arrays import aligned, bytes_in
 from service.engine.borders import indices
+from service.engine.compiled import Kit
 from service.engine.geometry import field_of_view
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import FEW, HALF, MANY, NARROW, RUN, RUNS, WHOLE, Lines, Place, Weights, mix
-from service.engine.rates import RATES
+from service.engine.loops.mixing import (
+    FEW,
+    HALF,
+    MANY,
+    NARROW,
+    RUN,
+    RUNS,
+    WHOLE,
+    Lines,
+    Place,
+    Weights,
+    compile_for,
+    mix,
+)
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 STRIP_BYTES = 1 << 18
@@ -158,6 +173,13 @@ class Form:
 
 class Mixing:
     name = "mixing"
+    kits = (
+        Kit("mixing float32", 2, partial(compile_for, np.float32)),
+        Kit("mixing float64", 3, partial(compile_for, np.float64)),
+    )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (f"mixing {task.arithmetic}",)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, Conv2d) and not task.step.shared
@@ -166,18 +188,18 @@ class Mixing:
         form, out = Form.of(task), task.output
         whole, rest = divmod(out.width, MANY)
         parts = ceil(rest / FEW)
-        vectors = sum(RATES.mixing_half if block.kind == HALF else RATES.mixing_vector for block in form.blocks)
+        vectors = sum(rates().mixing_half if block.kind == HALF else rates().mixing_vector for block in form.blocks)
         summed = out.height * (whole * MANY + parts * FEW)
         calls = out.height * (whole + parts)
         return (
-            RATES.call
-            + RATES.mixing_call
-            + form.step.weight.size * RATES.mixing_weight
-            + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + calls * form.step.groups * len(form.blocks) * RATES.mixing_block
-            + (0 if form.straight(task) else calls * RATES.mixing_part)
+            rates().call
+            + rates().mixing_call
+            + form.step.weight.size * rates().mixing_weight
+            + form.strips * form.lines * form.pitch * rates().mixing_lay
+            + calls * form.step.groups * len(form.blocks) * rates().mixing_block
+            + (0 if form.straight(task) else calls * rates().mixing_part)
             + summed * form.step.groups * form.window * vectors
-            + out.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
+            + out.samples * (rates().mixing_store if task.target == task.arithmetic else rates().mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:

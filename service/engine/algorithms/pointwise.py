@@ -12,15 +12,20 @@ from service.engine.algorithms.mixing import HIGHEST
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
 from service.engine.calls import Call
+from service.engine.compiled import Kit
 from service.engine.geometry import Padding
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import CHANNELS, PIECE, Colours, recolour
-from service.engine.rates import RATES
+from service.engine.loops.pointwise import CHANNELS, PIECE, Colours, recolour, warm
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 
 class Pointwise:
     name = "pointwise"
+    kits = (Kit("pointwise", 1, warm),)
+
+    def needs(self, task: Task) -> tuple[str, ...]:  # noqa: ARG002 -- one interface
+        return ("pointwise",)
 
     def accepts(self, task: Task) -> bool:
         step = task.step
@@ -37,10 +42,10 @@ class Pointwise:
         woven = samples if task.output.channels > 1 else 0
         moved = task.shape.samples * np.dtype(task.source).itemsize + samples * np.dtype(task.target).itemsize
         return (
-            RATES.call
-            + moved * RATES.pointwise_byte
-            + samples * (RATES.pointwise_sum + RATES.pointwise_store)
-            + woven * RATES.pointwise_weave
+            rates().call
+            + moved * rates().pointwise_byte
+            + samples * (rates().pointwise_sum + rates().pointwise_store)
+            + woven * rates().pointwise_weave
         )
 
     def workspace(self, task: Task, threads: int) -> int:  # noqa: ARG002 -- there are none but small arrays

@@ -1,8 +1,6 @@
 """Transposed convolution, gathered: stride x stride ordinary convolutions, each of which makes one phase of the output.
 
-Output u of the full result gets sample v times tap k wherever u = v s + k d. With u = s a + r these are the taps with
-k d = s q + r for some q, and v = a - q: so for each remainder r a few taps are correlated with the samples, in reverse.
-Nothing is stretched with zeros. After P. P. Vaidyanathan, "Multirate Systems and Filter Banks", section 4.3.
+See phases.py for which taps make which outputs.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import ceil, gcd
+from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +16,11 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
+from service.engine.algorithms.phases import Axis, Phase
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
-from service.engine.algorithms.segments import Run, Segmented, wide_enough
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
@@ -31,70 +30,24 @@ from service.engine.algorithms.strips import (
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
-from service.engine.borders import OUTSIDE
-from service.engine.geometry import Pair, phases
-from service.engine.rates import RATES
+from service.engine.binary import binary_places
+from service.engine.compiled import Kit
+from service.engine.geometry import Pair
+from service.engine.rates import rates
 from service.engine.steps import ConvTranspose2d, Weights
 from service.engine.taps import factors
-
-
-class Phase(NamedTuple):
-    """Every stride-th output of an axis: the taps that fall on it, last first, and where each meets the input.
-
-    Output i of the phase is the sum of weight[taps[j]] times sample i + shifts[j].
-    """
-
-    taps: tuple[int, ...]
-    shifts: tuple[int, ...]
-
-
-class Axis(NamedTuple):
-    """One axis: `outputs` of each phase, the first of them perhaps one more than the others have.
-
-    `begin` and `end` span the samples that are looked at, `replicate` more than `size` at each side.
-    """
-
-    phases: list[Phase]
-    outputs: int
-    begin: int
-    end: int
-    size: int
-    replicate: int
-
-    @classmethod
-    def of(
-        cls, size: int, outputs: int, kernel: int, stride: int, dilation: int, crop: int, replicate: int, *, whole: bool
-    ) -> Axis:
-        """Sort the taps by phases of the output, `crop` of which is missing; `whole` spans all samples anyway."""
-        each, extended = ceil(outputs / stride), size + 2 * replicate
-        by_remainder = phases(kernel, stride, dilation)
-        found = []
-        for phase in range(min(stride, outputs)):
-            ahead, remainder = divmod(phase + crop, stride)
-            pairs = [(tap, ahead - tap * dilation // stride) for tap in reversed(by_remainder[remainder])]
-            # A tap that meets no sample is left out: a dilation may be larger than any image.
-            met = [(tap, shift) for tap, shift in pairs if -each < shift < extended]
-            found.append(Phase(tuple(tap for tap, _ in met), tuple(shift for _, shift in met)))
-        shifts = [shift for phase in found for shift in phase.shifts] or [0]
-        begin, end = min(shifts), max(shifts) + each
-        if whole:
-            begin, end = min(begin, replicate), max(end, replicate + size)
-        return cls(found, each, begin, end, size, replicate)
-
-    def positions(self) -> NDArray[np.int32]:
-        """Give the source index of each sample that is looked at."""
-        at = np.arange(self.begin, self.end)
-        inside = (at >= 0) & (at < self.size + 2 * self.replicate)
-        return np.where(inside, np.clip(at - self.replicate, 0, self.size - 1), OUTSIDE).astype(np.int32)
-
-    def runs(self, factor: Weights) -> list[Run]:
-        """Give the taps of each phase, which follow one another where nothing is dilated."""
-        return [Run(phase.shifts[0] - self.begin, tuple(factor[list(phase.taps)].tolist())) for phase in self.phases]
 
 
 @dataclass(frozen=True)
 class Polyphase:
     name: str = "polyphase"
+    kits: tuple[Kit, ...] = ()
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        form = _form(task)
+        if form.factors is not None and _in_segments(form, task):
+            return (kit_of_segments(form.number),)
+        return (f"convolution {form.number}",)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, ConvTranspose2d)
@@ -112,10 +65,10 @@ class Polyphase:
             products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
             tap = separable_tap_seconds(form.number)
         return (
-            RATES.call
-            + form.cut.count * RATES.strip
-            + form.cut.count * form.cut.highest * form.layout.pitch * RATES.widen_sample
-            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * RATES.column_setup
+            rates().call
+            + form.cut.count * rates().strip
+            + form.cut.count * form.cut.highest * form.layout.pitch * rates().widen_sample
+            + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
             + products * tap
             + storing_seconds(task.output.samples, form.planes)
         )
@@ -138,9 +91,9 @@ def _work(task: Task) -> Work | Segmented:
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
     if form.factors is not None and _in_segments(form, task):
         column, row = form.factors
-        end = finish(task, [1.0], bias[:1], places=form.places)
+        end = finish(task, [form.step.divisor], bias[:1], places=form.places)
         return Segmented.of(
-            task, form.rim(task), end, form.number, form.vertical.runs(column), form.horizontal.runs(row)
+            task, form.rim(task), end, form.number, _runs(form.vertical, column), _runs(form.horizontal, row)
         )
     columns: Iterable[list[Column]]
     rows = form.vertical.phases
@@ -154,7 +107,7 @@ def _work(task: Task) -> Work | Segmented:
     sums = Sums(
         table(columns, form.number, form.distance, skip_zeros=finite(task)),
         along,
-        finish(task, [1.0] * form.planes, bias * len(form.horizontal.phases), places=form.places),
+        finish(task, [form.step.divisor] * form.planes, bias * len(form.horizontal.phases), places=form.places),
         form.planes,
         form.horizontal.outputs * form.unit,
         len(rows),
@@ -252,15 +205,21 @@ class Form(NamedTuple):
 def _in_segments(form: Form, task: Task) -> bool:
     step, across = form.step, len(form.horizontal.phases)
     met = all(phase.taps for axis in (form.vertical, form.horizontal) for phase in axis.phases)
-    plain = form.interleaved and met and step.dilation == (1, 1) and task.output.width % across == 0
+    twice = form.factors is not None and form.interleaved and step.dilation == (1, 1)
+    plain = twice and met and task.output.width % across == 0
     return plain and wide_enough(task.output.width // across, form.number)
+
+
+def _runs(axis: Axis, factor: Weights) -> list[Run]:
+    """Give the taps of each phase, which follow one another where nothing is dilated."""
+    return [Run(phase.shifts[0] - axis.begin, tuple(factor[list(phase.taps)].tolist())) for phase in axis.phases]
 
 
 def _dense_tap_seconds(number: Number) -> float:
     return {
-        "int16": RATES.direct_tap_short,
-        "float32": RATES.polyphase_tap,
-        "float64": RATES.polyphase_tap_double,
+        "int16": rates().direct_tap_short,
+        "float32": rates().polyphase_tap,
+        "float64": rates().polyphase_tap_double,
     }[number]
 
 
@@ -290,15 +249,16 @@ def _form(task: Task) -> Form:
     row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
     cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
     factors = _factors(step, vertical, horizontal)
+    form = Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
     places = short_places(task, *(factors or [step.weight]), most=_most(step, vertical, horizontal))
-    if places is None:
-        return Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
+    if places is None or _in_segments(form, task):  # twice as fast as strips of integers, and as exact
+        return form
     if factors is not None:
         column, row = (factor * 2.0 ** (binary_places(factor) or 0) for factor in factors)
         factors = column, row
     else:
         step = replace(step, weight=step.weight * 2.0**places)
-    return Form(step, interleaved, vertical, horizontal, layout, cut, factors, "int16", places)
+    return form._replace(step=step, factors=factors, number="int16", places=places)
 
 
 def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:

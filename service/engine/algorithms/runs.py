@@ -9,7 +9,7 @@ import numpy as np
 
 from service.engine.loops.convolution import Taps
 from service.engine.precision import Arithmetic
-from service.engine.rates import RATES
+from service.engine.rates import rates
 
 Number = Arithmetic | Literal["int16"]
 """Of strips, taps and sums."""
@@ -76,7 +76,7 @@ def runs(weights: tuple[float, ...]) -> Iterator[tuple[int, int]]:
 def separable_tap_seconds(number: Number) -> float:
     """Predict the time of one product in one of two passes."""
     return {
-        "int16": RATES.separable_tap_short,
-        "float32": RATES.separable_tap,
-        "float64": RATES.separable_tap_double,
+        "int16": rates().separable_tap_short,
+        "float32": rates().separable_tap,
+        "float64": rates().separable_tap_double,
     }[number]

@@ -34,6 +34,15 @@ class Run(NamedTuple):
     weights: tuple[float, ...]
 
 
+WIDE = 1024
+"""Groups of samples in rows that are wide enough at every level."""
+
+
+def kit_of_segments(number: Number) -> str:
+    """Name the part of the loops that sums segments."""
+    return f"segments {number}"
+
+
 def wide_enough(groups: int, number: Number) -> bool:
     """Say whether rows of so many groups of samples can be cut into segments.
 

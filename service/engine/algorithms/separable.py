@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import Form, finite
+from service.engine.algorithms.forms import Form, finite, kit_of
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
-from service.engine.algorithms.segments import Run, Segmented, wide_enough
-from service.engine.algorithms.short import binary_places, short_places
+from service.engine.algorithms.segments import WIDE, Run, Segmented, kit_of_segments, wide_enough
+from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.rates import RATES
+from service.engine.binary import binary_places
+from service.engine.compiled import Kit
+from service.engine.geometry import Shape
+from service.engine.precision import Arithmetic
+from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors
+from service.engine.taps import factors_of
 
 
 @dataclass(frozen=True)
 class Separable:
     name: str = "separable"
 
+    @property
+    def kits(self) -> tuple[Kit, ...]:
+        return (
+            Kit("segments float32", 1, partial(_smallest, "float32")),
+            Kit("segments float64", 3, partial(_smallest, "float64")),
+        )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        form, _, _ = _known(task)
+        return (kit_of_segments(form.number) if _in_segments(form, task) else kit_of(form),)
+
     def accepts(self, task: Task) -> bool:
-        return isinstance(task.step, Conv2d) and _factors(task, task.step) is not None
+        return isinstance(task.step, Conv2d) and factors_of(task.step, exact=task.exact) is not None
 
     def seconds(self, task: Task) -> float:
         form, _, _ = _known(task)
@@ -34,7 +50,7 @@ class Separable:
         out = task.output
         between = out.height * form.layout.pitch
         products = between * height + out.samples * width
-        return form.seconds(task) + out.height * RATES.separable_row + products * separable_tap_seconds(form.number)
+        return form.seconds(task) + out.height * rates().separable_row + products * separable_tap_seconds(form.number)
 
     def workspace(self, task: Task, threads: int) -> int:
         form, column, row = _known(task)
@@ -72,24 +88,21 @@ def _work(task: Task) -> Work | Segmented:
     return form.work(task, sums)
 
 
+def _smallest(arithmetic: Arithmetic) -> None:
+    """Filter rows that are just wide enough to be cut into segments."""
+    step, image = Conv2d(np.full((1, 1, 2, 2), 1 / 3)), np.zeros((2, WIDE, 1), np.uint8)
+    Separable().apply(Task(step, Shape(*image.shape), "uint8", "uint8", arithmetic), image, 1)
+
+
 def _in_segments(form: Form, task: Task) -> bool:
     step = form.step
     plain = form.interleaved and step.stride == step.dilation == (1, 1)
     return plain and wide_enough(task.output.width, form.number)
 
 
-def _factors(task: Task, step: Conv2d) -> tuple[Weights, Weights] | None:
-    """Find a column and a row; integers where sums must be exact, so that those in between are exact too."""
-    if not step.shared:
-        return None
-    if step.factors is not None and (not task.exact or all(np.all(np.rint(f) == f) for f in step.factors)):
-        return step.factors
-    return factors(step.weight[0, 0])
-
-
 def _known(task: Task) -> tuple[Form, Weights, Weights]:
     if isinstance(task.step, Conv2d):
-        found = _factors(task, task.step)
+        found = factors_of(task.step, exact=task.exact)
         if found is not None:
             return _scaled(task, Form.of(task.step, task), *found)
     raise TypeError(f"no two passes for {task.step}")

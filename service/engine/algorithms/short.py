@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from service.engine.algorithms.base import Task
+from service.engine.binary import binary_places
 from service.engine.steps import Weights
 
-MOST_PLACES = 8
 ENDLESS = 2**15
-
-
-def binary_places(weights: Weights) -> int | None:
-    """Count the binary places behind the point that hold `weights` exactly; None where 8 are not enough.
-
-    Weights that are multiples of 1/2, 1/4 ... become integers, at a scale that is taken back without an error.
-    """
-    for places in range(MOST_PLACES + 1):
-        scaled = weights * 2.0**places
-        if np.array_equal(np.rint(scaled), scaled):
-            return places
-    return None
 
 
 def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -> int | None:
@@ -33,5 +19,5 @@ def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -
         return None
     each = [binary_places(factor) for factor in factors]
     places = sum(place for place in each if place is not None)
-    fits = most * 2.0**places * max(255.0, abs(rim)) < ENDLESS
-    return places if fits and None not in each else None
+    fits = None not in each and most * 2.0**places * max(255.0, abs(rim)) < ENDLESS
+    return places if fits else None

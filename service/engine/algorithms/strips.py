@@ -20,7 +20,7 @@ from service.engine.geometry import Padding, PaddingMode, Shape
 from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish, Shapes
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.sums import SPAN_BYTES, TOGETHER
-from service.engine.rates import RATES
+from service.engine.rates import rates
 
 Positions = NDArray[np.signedinteger[Any]]
 
@@ -188,8 +188,8 @@ def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0, 
 
 def storing_seconds(samples: int, planes: int) -> float:
     """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
-    woven = 0.0 if planes == 1 else RATES.weave_sample if planes in SHUFFLED else RATES.weave_sample_apart
-    return samples * (RATES.store_sample + woven)
+    woven = 0.0 if planes == 1 else rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart
+    return samples * (rates().store_sample + woven)
 
 
 def _is_power_of_two(divisor: float) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import KEPT_BYTES
 from service.engine.geometry import Pair
-from service.engine.rates import RATES
+from service.engine.rates import Rates, rates
 from service.engine.steps import Conv2d
 
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -93,24 +93,31 @@ class Tiling(NamedTuple):
         kernels = prod(needs.kernels) if self.spectra_bytes(needs) > KEPT_BYTES else 0
         made = self.points * 2 * log2(self.points)  # to sort a spectrum takes as long as its transform
         return (
-            RATES.fft_call
-            + RATES.fft_move * moved
-            + RATES.fft_point * (moved * log2(down) + turned * log2(along))
-            + RATES.fft_product * products
-            + kernels * (3 * RATES.fft_kernel + RATES.fft_point_double * made)
+            rates().fft_call
+            + rates().fft_move * moved
+            + rates().fft_point * (moved * log2(down) + turned * log2(along))
+            + rates().fft_product * products
+            + kernels * (3 * rates().fft_kernel + rates().fft_point_double * made)
         )
 
 
-@lru_cache(1024)
 def best_tiling(needs: Needs) -> Tiling | None:
     """Choose the tiles of the least time; None where the windows are too wide or the kernels too many."""
+    return _best_tiling(needs, SIDES, rates())
+
+
+@lru_cache(1024)
+def _best_tiling(needs: Needs, sides: tuple[int, ...], _rates: Rates) -> Tiling | None:
+    """Choose by the rates in force; they are named so that a choice is not kept beyond them."""
     (height, width), window, stride = needs.outputs, needs.window, needs.stride
 
     def results(side: int, axis: int) -> int:
         return (side - window[axis]) // stride[axis] + 1
 
     def tilings() -> Iterator[Tiling]:
-        for down, along in product(_sides(height, window[0], stride[0]), _sides(width, window[1], stride[1])):
+        for down, along in product(
+            _sides(sides, height, window[0], stride[0]), _sides(sides, width, window[1], stride[1])
+        ):
             rows = ceil(height / ceil(height / results(down, 0)))
             strips, across = ceil(height / rows), ceil(width / results(along, 1))
             runs = ceil(2 * PAIRS / strips)
@@ -126,11 +133,11 @@ def best_tiling(needs: Needs) -> Tiling | None:
     return min(tilings(), key=time, default=None)
 
 
-def _sides(outputs: int, window: int, stride: int) -> list[int]:
+def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[int]:
     """List the sides of tiles that hold a window, up to the first that holds all windows."""
     needed = (outputs - 1) * stride + window
-    whole = [side for side in SIDES if side >= needed][:1]
-    return [side for side in SIDES if window <= side < needed] + whole
+    whole = [side for side in sides if side >= needed][:1]
+    return [side for side in sides if window <= side < needed] + whole
 
 
 def runs_of(tiling: Tiling, needs: Needs) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ convolutional neural networks" (2016), section 5.1. See loops/mixing.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -20,11 +21,12 @@ from service.engine.algorithms.strips import SLACK, source_bytes
 from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.arrays import CACHE_LINE, aligned, before_line, bytes_in
 from service.engine.borders import OUTSIDE, indices
+from service.engine.compiled import Kit
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.mixing import Lines, Place, Weights
-from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, mix_tiles
+from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, compile_for, mix_tiles
 from service.engine.precision import EXACT_BELOW
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
 
 SIDE, PLACES = 4, 16
@@ -97,6 +99,13 @@ class Form(NamedTuple):
 
 class Winograd:
     name = "winograd"
+    kits = (
+        Kit("winograd float32", 2, partial(compile_for, np.float32)),
+        Kit("winograd float64", 3, partial(compile_for, np.float64)),
+    )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (f"winograd {task.arithmetic}",)
 
     def accepts(self, task: Task) -> bool:
         step = task.step
@@ -111,15 +120,19 @@ class Winograd:
         parts, blocks = ceil(inputs / form.vector), form.lanes // form.vector
         groups = form.rows * ceil(task.output.width / 2 / TILES)
         return (
-            RATES.call
-            + RATES.mixing_call
-            + (0 if form.products * number <= KEPT_BYTES else form.step.weight.size * RATES.winograd_weight)
-            + form.strips * form.lines * form.pitch * RATES.mixing_lay
-            + form.rows * 2 * ceil(form.columns * inputs / form.vector) * RATES.winograd_transform
-            + groups * parts * blocks * RATES.winograd_tiles
-            + groups * TILES * PLACES * inputs * blocks * RATES.mixing_vector
-            + (0 if form.straight(task) else 2 * form.rows * ceil(task.output.width / form.pixels) * RATES.mixing_part)
-            + task.output.samples * (RATES.mixing_store if task.target == task.arithmetic else RATES.mixing_round)
+            rates().call
+            + rates().mixing_call
+            + (0 if form.products * number <= KEPT_BYTES else form.step.weight.size * rates().winograd_weight)
+            + form.strips * form.lines * form.pitch * rates().mixing_lay
+            + form.rows * 2 * ceil(form.columns * inputs / form.vector) * rates().winograd_transform
+            + groups * parts * blocks * rates().winograd_tiles
+            + groups * TILES * PLACES * inputs * blocks * rates().mixing_vector
+            + (
+                0
+                if form.straight(task)
+                else 2 * form.rows * ceil(task.output.width / form.pixels) * rates().mixing_part
+            )
+            + task.output.samples * (rates().mixing_store if task.target == task.arithmetic else rates().mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -234,5 +247,8 @@ def _weights(form: Form, number: np.dtype[Any]) -> Weights:
 def _stays_exact(task: Task, step: Conv2d) -> bool:
     """Say whether sums have no error; the bias is in them from the beginning."""
     reach = step.reach
+    if task.source not in {"uint8", "uint16"} or reach.offset_places is None:
+        return False
     largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
-    return GROWTH * reach.gain * abs(step.divisor) * largest + QUARTERS * reach.offset < EXACT_BELOW
+    sums = GROWTH * reach.gain * abs(step.divisor) * largest + QUARTERS * reach.offset
+    return sums * 2.0 ** max(task.places, reach.offset_places) < EXACT_BELOW

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.engine.codecs import npy, pictures, png_reader, png_writer
 from service.engine.codecs.base import Buffer, Decoded, ImageInfo
+from service.engine.codecs.metadata import NOTHING, Metadata
 from service.engine.codecs.png_writer import Compression
 from service.engine.codecs.sniff import sniff
 from service.engine.errors import MemoryLimit
@@ -22,12 +23,12 @@ __all__ = [
     "Compression",
     "Decoded",
     "ImageInfo",
+    "Metadata",
     "decode",
     "decode_bytes",
     "encode_npy",
     "encode_png",
     "inspect",
-    "warm",
 ]
 
 _FIXED_BYTES = 32 * 2**20
@@ -78,21 +79,17 @@ def decode_bytes(info: ImageInfo) -> int:
 
 
 def encode_png(
-    image: NDArray[Any], *, compression: Compression = "fast", icc: bytes | None = None, threads: int = 1
+    image: NDArray[Any],
+    *,
+    compression: Compression = "fast",
+    icc: bytes | None = None,
+    metadata: Metadata = NOTHING,
+    threads: int = 1,
 ) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels; the same bytes for any number of threads."""
-    return png_writer.encode(image, compression, icc, threads)
+    return png_writer.encode(image, compression, icc, metadata, threads)
 
 
 def encode_npy(image: NDArray[Any]) -> bytes:
     """Write an image (H, W, C) as a float32 array of NPY format 1.0."""
     return npy.encode(image)
-
-
-def warm() -> None:
-    """Run every compiled loop once, so that no request waits for the compiler."""
-    for dtype in (np.uint8, np.uint16):
-        image = np.zeros((2, 2, 3), dtype)
-        data = encode_png(image)
-        decode(data, inspect(data, Limits()))
-    pictures.warm()

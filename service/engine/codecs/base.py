@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
+from service.engine.codecs.metadata import NOTHING, Metadata
 from service.engine.errors import ImageTooLarge, InvalidImage
 from service.engine.limits import Limits
 
@@ -15,7 +16,10 @@ Dtype = Literal["uint8", "uint16", "float32", "float64"]
 
 
 class ImageInfo(NamedTuple):
-    """What the header says: the shape and type of what `decode` returns, width and height upright."""
+    """What the header says: the shape and type of what `decode` returns, width and height upright.
+
+    `gamma` is the power that makes levels of light where the file says so; None stands for sRGB's curve.
+    """
 
     format: Format
     width: int
@@ -23,16 +27,18 @@ class ImageInfo(NamedTuple):
     channels: int
     dtype: Dtype
     alpha: bool
+    gamma: float | None = None
 
 
 class Decoded(NamedTuple):
     """`image` (H, W, C), C-contiguous, in native byte order, perhaps read-only.
 
-    `icc` is the profile of the file where it describes these very channels.
+    `icc` is the profile of the file where it describes these very channels, `metadata` what else is told of them.
     """
 
     image: NDArray[Any]
     icc: bytes | None
+    metadata: Metadata = NOTHING
 
 
 def check_pixels(width: int, height: int, limits: Limits) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine.loops import deflate as loops
-from service.engine.loops.joining import AT_ONCE
+from service.engine import compiled
 
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]
@@ -28,9 +28,14 @@ def fast(data: Bytes) -> Pieces:
 
     On photographs, Huffman codes of literals and runs take 0.4 to 0.7 of the time of ISA-L's search for matches, and
     0.8 to 0.93 of its bytes. Text, tiles and gradients repeat themselves otherwise: ISA-L's can be a tenth as many.
+    As long as those codes are not compiled, ISA-L does it all.
     """
+    loops = compiled.loops("deflate")
+    if loops is None:
+        matched = _by_isal(data)
+        return matched if _size(matched) <= len(data) else _as_they_are(data)
     starts = range(0, len(data), loops.MOST_BYTES)
-    return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES])]
+    return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES], loops)]
 
 
 def small(data: Bytes) -> Pieces:
@@ -42,33 +47,33 @@ def small(data: Bytes) -> Pieces:
     return min(*ways, fast(data), key=_size)
 
 
-def _fast(data: Bytes) -> Pieces:
+def _fast(data: Bytes, loops: ModuleType) -> Pieces:
     out = np.empty(len(data) + loops.END_BYTES, np.uint8)
-    size, bits, saved = loops.code(data, out, AT_ONCE)
-    if _worth_a_search(data, saved, dense=bits >= loops.DENSE * len(data)):
+    size, bits, saved = loops.code(data, out)
+    if _worth_a_search(data, saved, loops, dense=bits >= loops.DENSE * len(data)):
         matched = _by_isal(data)
         if 8 * _size(matched) < min(bits, 8 * len(data)):
             return matched
     if bits > 8 * len(data):
-        return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)  # as they are
+        return _as_they_are(data)
     return [out[:size].data]
 
 
-def _worth_a_search(data: Bytes, saved: float, *, dense: bool) -> bool:
+def _worth_a_search(data: Bytes, saved: float, loops: ModuleType, *, dense: bool) -> bool:
     """Tell whether matches may make the file smaller; in few bytes it takes little time to try."""
     if len(data) <= _VERY_FEW_BYTES:
         return True
     if dense and saved < _LEAST_SAVED:
         return False
-    return len(data) <= _FEW_BYTES or _repeats(data, dense=dense)
+    return len(data) <= _FEW_BYTES or _repeats(data, loops, dense=dense)
 
 
-def _repeats(data: Bytes, *, dense: bool) -> bool:
+def _repeats(data: Bytes, loops: ModuleType, *, dense: bool) -> bool:
     """Tell from samples."""
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
-    _, bits, _ = loops.code(samples, _NOWHERE, AT_ONCE)
+    _, bits, _ = loops.code(samples, _NOWHERE)
     return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
 
 
@@ -78,6 +83,10 @@ def _by_isal(data: Bytes) -> Pieces:
 
 def _by_zlib(data: Bytes, level: int, strategy: int) -> Pieces:
     return _flushed(zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy), data)
+
+
+def _as_they_are(data: Bytes) -> Pieces:
+    return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)
 
 
 def _flushed(stream: Any, data: Bytes) -> Pieces:

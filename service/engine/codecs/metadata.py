@@ -1,9 +1,9 @@
-"""What travels beside the pixels and says how to see them: EXIF orientation and ICC profile."""
+"""What travels beside the pixels and says how to see them: orientation, ICC profile, coding of colours, resolution."""
 
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,33 @@ MAX_PROFILE_BYTES = 2**20
 
 _ORIENTATION, _SHORT = 0x0112, 3
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
+
+
+class Density(NamedTuple):
+    """Pixels to the metre, or where they are not `metric` a mere ratio: how many there are across to how many down."""
+
+    across: int
+    down: int
+    metric: bool
+
+
+class Metadata(NamedTuple):
+    """What else says how samples are to be understood, beside the ICC profile.
+
+    `colour` holds chunks of a PNG (kind, content) that say how levels become colours: cICP, sRGB, gAMA, cHRM.
+    """
+
+    colour: tuple[tuple[bytes, bytes], ...] = ()
+    density: Density | None = None
+
+    def turned(self, orientation: int) -> Metadata:
+        """Follow the picture when it is turned upright."""
+        if self.density is None or not transposes(orientation):
+            return self
+        return self._replace(density=Density(self.density.down, self.density.across, self.density.metric))
+
+
+NOTHING = Metadata()
 
 
 def orientation(exif: bytes) -> int:

@@ -10,12 +10,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, _imaging
 
+from service.engine import compiled
 from service.engine.codecs import jpeg
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.arrow import lists_of_bytes
@@ -24,7 +26,6 @@ from service.engine.codecs.metadata import fitting_profile, orientation, transpo
 from service.engine.codecs.sniff import READ
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
 from service.engine.limits import Limits
-from service.engine.loops.pixels import pack
 
 _imaging.set_use_block_allocator(1)  # each picture in one piece: others cannot be exported
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the service's own bound
@@ -175,23 +176,18 @@ def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
         picture.load()
     else:
         picture = picture.convert(model.mode)
-    if picture.mode == "RGB":
-        return _packed(picture)
+    if picture.mode == "RGB" and (loops := compiled.loops("pixels")) is not None:
+        return _packed(picture, loops)
     image = np.asarray(picture)
     return image.astype(model.dtype, copy=False).reshape(*image.shape[:2], model.channels)
 
 
-def _packed(picture: Any) -> NDArray[Any]:
+def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:
     """Pack RGB out of Pillow's four bytes per pixel; its own way, joining pieces, takes several times as long."""
     _, capsule = picture.__arrow_c_array__()
     image = np.empty((picture.height, picture.width, 3), np.uint8)
-    pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
+    loops.pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
     return image
-
-
-def warm() -> None:
-    """Run every loop once."""
-    _packed(Image.new("RGB", (1, 1)))
 
 
 def _orientation(picture: Any) -> int:

@@ -1,4 +1,8 @@
-"""A PNG's chunks, and what they say of the pixels (PNG specification, third edition, sections 5 and 11)."""
+"""A PNG's chunks, and what they say of the pixels (PNG specification, third edition, sections 5 and 11).
+
+A damaged critical chunk is refused. An ancillary one that is damaged, misplaced or a duplicate is passed over, as
+libpng does; palette and tRNS entries beyond those that can be used are ignored.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
+from service.engine.codecs import png_ancillary as ancillary
+from service.engine.codecs.metadata import Metadata
 from service.engine.errors import InvalidImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -51,8 +57,7 @@ class Header:
     interlaced: bool
     palette: bytes | None = None
     transparency: bytes | None = None
-    exif: bytes = b""
-    profile: bytes = b""
+    ancillary: dict[bytes, bytes] = field(default_factory=dict)
     pixels: list[Chunk] = field(default_factory=list)
 
     @property
@@ -70,6 +75,26 @@ class Header:
         """Count the samples that a pixel has in the file."""
         return _SAMPLES[self.colour]
 
+    @property
+    def exif(self) -> bytes:
+        return self.ancillary.get(b"eXIf", b"")
+
+    @property
+    def icc(self) -> bytes | None:
+        """Give the ICC profile, if there is one that describes these channels."""
+        return self.ancillary.get(b"iCCP")
+
+    @property
+    def gamma(self) -> float | None:
+        """Give gAMA where it alone says how levels become light; cICP, iCCP and sRGB outrank it (section 4.3)."""
+        content = self.ancillary.get(b"gAMA")
+        outranked = not self.ancillary.keys().isdisjoint({b"cICP", b"iCCP", b"sRGB"})
+        return None if content is None or outranked else ancillary.gamma(content)
+
+    @property
+    def metadata(self) -> Metadata:
+        return ancillary.metadata(self.ancillary)
+
 
 def read_header(view: memoryview) -> Header:
     """Walk all chunks, reading those that matter and hopping over the others."""
@@ -78,7 +103,7 @@ def read_header(view: memoryview) -> Header:
     if first.kind != b"IHDR":
         raise damaged("it does not begin with IHDR")
     header = _image_header(_checked(view, first))
-    previous = b"IHDR"
+    previous, palette_seen, profiles = b"IHDR", False, 0
     for chunk in chunks:
         match chunk.kind:
             case b"IDAT":
@@ -86,23 +111,25 @@ def read_header(view: memoryview) -> Header:
                     raise damaged("other chunks lie between those of the pixels")
                 header.pixels.append(chunk)
             case b"PLTE":
-                if header.palette is not None or header.pixels:
-                    raise damaged("PLTE is given twice or after the pixels")
-                header.palette = _checked(view, chunk)
-            case b"tRNS" if not header.pixels and header.colour in {GRAY, RGB, PALETTE}:
-                header.transparency = _checked(view, chunk)
-            case b"eXIf":
-                header.exif = _checked(view, chunk)
-            case b"iCCP" if not header.pixels:
-                header.profile = _checked(view, chunk)
+                if header.colour == PALETTE:
+                    header.palette = _palette(view, chunk, header)
+                palette_seen = True
             case b"IHDR":
                 raise damaged("IHDR is given twice")
             case kind if not kind[0] & 0x20 and kind != b"IEND":
                 raise damaged(f"it needs {kind.decode('ascii')}, an extension that is not known here")
+            case kind if kind in ancillary.READ and kind not in header.ancillary:
+                indexed, met = header.colour == PALETTE, bool(header.pixels)
+                if ancillary.in_place(kind, palette=palette_seen, pixels=met, indexed=indexed):
+                    profiles += kind == b"iCCP"
+                    if profiles <= ancillary.MAX_PROFILES:
+                        _take(view, chunk, header)
         previous = chunk.kind
     if not header.pixels:
         raise damaged("it has no pixels (IDAT)")
-    _check_colours(header)
+    if header.colour == PALETTE and header.palette is None:
+        raise damaged("its palette is missing")
+    header.transparency = _transparency(header)
     return header
 
 
@@ -132,6 +159,16 @@ def _checked(view: memoryview, chunk: Chunk) -> bytes:
     return content
 
 
+def _take(view: memoryview, chunk: Chunk, header: Header) -> None:
+    """Keep an ancillary chunk if neither its checksum nor its content is wrong."""
+    content = bytes(view[chunk.start : chunk.stop])
+    if _CHECKSUM.unpack_from(view, chunk.stop) != (isal_zlib.crc32(content, isal_zlib.crc32(chunk.kind)),):
+        return
+    kept = ancillary.kept(chunk.kind, content, gray=header.colour in {GRAY, GRAY_ALPHA})
+    if kept is not None:
+        header.ancillary[chunk.kind] = kept
+
+
 def check_sum(view: memoryview, chunk: Chunk, checksum: int) -> None:
     if _CHECKSUM.unpack_from(view, chunk.stop) != (checksum,):
         raise damaged(f"the checksum of {chunk.kind.decode('ascii')} is wrong")
@@ -150,13 +187,20 @@ def _image_header(content: bytes) -> Header:
     return Header(width, height, depth, colour, interlaced=bool(interlacing))
 
 
-def _check_colours(header: Header) -> None:
-    """Check palette and transparency against the colour type."""
+def _palette(view: memoryview, chunk: Chunk, header: Header) -> bytes:
+    """Give the colours that pixels of this depth can name; more of them are of no use and ignored."""
+    if header.palette is not None or header.pixels:
+        raise damaged("PLTE is given twice or after the pixels")
+    colours = _checked(view, chunk)
+    if not colours or len(colours) % 3:
+        raise damaged(f"its palette has {len(colours)} bytes, which is no multiple of 3 or nothing")
+    return colours[: 3 * 2**header.depth]
+
+
+def _transparency(header: Header) -> bytes | None:
+    """Give as much of tRNS as this colour type can use, or None where it has too little or may have none."""
+    content = header.ancillary.get(b"tRNS", b"")
     if header.colour == PALETTE:
-        colours, odd = divmod(len(header.palette or b""), 3)
-        if odd or not 1 <= colours <= 2**header.depth:
-            raise damaged("its palette is missing or of a wrong length")
-        if header.transparency is not None and len(header.transparency) > colours:
-            raise damaged("tRNS is longer than the palette")
-    elif header.transparency is not None and len(header.transparency) != 2 * _SAMPLES[header.colour]:
-        raise damaged("tRNS has a wrong length")
+        return content[: len(header.palette or b"") // 3] or None
+    needed = 2 * _SAMPLES[header.colour]
+    return content[:needed] if header.colour in {GRAY, RGB} and len(content) >= needed else None

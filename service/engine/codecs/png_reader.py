@@ -5,7 +5,6 @@ Of animations the default image is read. Pixels are inflated strip by strip, nev
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,18 +12,22 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine import compiled, parallel
+from service.engine.codecs import filters
 from service.engine.codecs import png_header as png
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
-from service.engine.codecs.metadata import MAX_PROFILE_BYTES, fitting_profile, orientation, transposes, upright
+from service.engine.codecs.metadata import orientation, transposes, upright
 from service.engine.codecs.png_header import damaged
 from service.engine.limits import Limits
-from service.engine.loops.unfilter import TOGETHER, unfilter_rows
 
 STRIP_BYTES = 256 * 1024
 """Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
 _LONG_STRIP_BYTES = 1024 * 1024
 """Of rows so long that fewer than go together would fit into that."""
+_TOGETHER = 8
+"""Rows that the compiled loop unfilters side by side."""
+_HIGH_STRIP_BYTES, _HIGHEST_STRIP_BYTES = 2 * 1024 * 1024, 8 * 1024 * 1024
+"""For NumPy, which takes a step for each row and column of a strip; the second where little is made of the samples."""
 
 _FEED_BYTES = 1024 * 1024
 _WHOLE = ((0, 0, 1, 1),)
@@ -48,7 +51,8 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
     if transposes(orientation(header.exif)):
         width, height = height, width
     dtype: Dtype = "uint16" if header.depth == 16 else "uint8"
-    return ImageInfo("png", width, height, header.channels, dtype, alpha=header.channels in {2, 4})
+    alpha = header.channels in {2, 4}
+    return ImageInfo("png", width, height, header.channels, dtype, alpha, header.gamma)
 
 
 def decode(data: Buffer, threads: int = 1) -> Decoded:
@@ -61,7 +65,8 @@ def decode(data: Buffer, threads: int = 1) -> Decoded:
     finish = _finish_side_by_side if threads > 1 and image.nbytes > STRIP_BYTES else _finish
     finish(header, _strips(header, source, image))
     source.finish()
-    return Decoded(upright(image, orientation(header.exif)), fitting_profile(_profile(header.profile), header.channels))
+    turned = orientation(header.exif)
+    return Decoded(upright(image, turned), header.icc, header.metadata.turned(turned))
 
 
 def _finish(header: png.Header, strips: Iterator[_Strip]) -> None:
@@ -101,6 +106,7 @@ def _finish_strip(header: png.Header, strip: _Strip, above: NDArray[np.uint8]) -
     unfiltered: NDArray[np.uint8] = (
         strip.target.reshape(rows, row_bytes) if at_once else np.empty((rows, row_bytes), np.uint8)
     )
+    unfilter_rows = getattr(compiled.loops("unfilter"), "unfilter_rows", filters.unfilter_rows)
     if not unfilter_rows(strip.filtered, above, max(1, header.depth * header.samples // 8), unfiltered):
         raise damaged("a row names a filter that does not exist")
     if not at_once:
@@ -125,10 +131,10 @@ class _Inflater:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        """Check that the stream ends here, and every checksum that has not been looked at."""
-        while not self._stream.eof:
-            if self._inflate(1):
-                raise damaged("it has more pixels than its header says")
+        """Check every checksum that has not been looked at; of surplus pixels no more than a strip is inflated."""
+        surplus = STRIP_BYTES
+        while not self._stream.eof and surplus > 0:
+            surplus -= len(self._inflate(surplus))
         for _ in self._feed:
             pass
 
@@ -167,17 +173,20 @@ def _strips(header: png.Header, source: _Inflater, image: NDArray[Any]) -> Itera
         target = image[top::down, left::across]
         height, width = target.shape[:2]
         row_bytes = 1 + (width * header.depth * header.samples + 7) // 8
-        rows_each = _rows_each(max(row_bytes, width))
+        rows_each = _rows_each(header, max(row_bytes, width))
         for start in range(0, height if width else 0, rows_each):
             strip = target[start : start + rows_each]
             content = np.frombuffer(source.read(len(strip) * row_bytes), np.uint8)
             yield _Strip(content.reshape(-1, row_bytes), strip, first=start == 0)
 
 
-def _rows_each(row_bytes: int) -> int:
+def _rows_each(header: png.Header, row_bytes: int) -> int:
     """Say how many rows are inflated at once: a multiple of those that are unfiltered together, if these fit."""
-    whole = STRIP_BYTES // row_bytes // TOGETHER * TOGETHER
-    return whole or max(1, min(TOGETHER, _LONG_STRIP_BYTES // row_bytes))
+    if compiled.loops("unfilter") is None:
+        plain = header.as_stored or (header.depth == 16 and header.transparency is None)
+        return max(1, (_HIGHEST_STRIP_BYTES if plain else _HIGH_STRIP_BYTES) // row_bytes)
+    whole = STRIP_BYTES // row_bytes // _TOGETHER * _TOGETHER
+    return whole or max(1, min(_TOGETHER, _LONG_STRIP_BYTES // row_bytes))
 
 
 def _samples(header: png.Header, rows: NDArray[np.uint8], width: int) -> NDArray[Any]:
@@ -215,16 +224,3 @@ def _palette(header: png.Header) -> NDArray[np.uint8]:
     alpha = np.full((len(colours), 1), 255, np.uint8)
     alpha[: len(header.transparency), 0] = np.frombuffer(header.transparency, np.uint8)
     return np.concatenate([colours, alpha], axis=1)
-
-
-def _profile(chunk: bytes) -> bytes | None:
-    """Inflate the profile of an iCCP chunk: name, 0, method 0, zlib stream. None if it cannot be, or is too large."""
-    if not chunk:
-        return None
-    compressed = chunk.partition(b"\0")[2][1:]
-    stream = zlib.decompressobj()
-    try:
-        profile = stream.decompress(compressed, MAX_PROFILE_BYTES)
-    except zlib.error:
-        return None
-    return profile if stream.eof else None

@@ -15,10 +15,10 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import parallel
-from service.engine.codecs import deflate
+from service.engine import compiled, parallel
+from service.engine.codecs import deflate, filters, png_ancillary
+from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
-from service.engine.loops.png import filter_rows
 
 Compression = Literal["fast", "small"]
 
@@ -31,7 +31,7 @@ _LAST_BLOCK = b"\x03\x00"
 _ADLER_MODULUS = 65521
 
 
-def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, threads: int) -> bytes:
+def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, metadata: Metadata, threads: int) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
     height, width, channels = image.shape
     deflated = _deflated(_rows(image), image.itemsize, channels, _DEFLATE[compression], threads)
@@ -39,6 +39,8 @@ def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, thr
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
         pieces += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    for kind, content in png_ancillary.written(metadata):
+        pieces += _chunk(kind, content)
     pieces.append(_BEGIN)
     adler = 1
     for strip in deflated:
@@ -76,6 +78,7 @@ def _deflated(
     rows_each = max(1, STRIP_BYTES // row_bytes)
     strips: dict[int, _Deflated] = {}
     swapped = sample == 2 and sys.byteorder == "little"
+    filter_rows = getattr(compiled.loops("png"), "filter_rows", filters.filter_rows)
 
     def deflate_from(first: int) -> None:
         strip = np.empty((min(rows_each, height - first), 1 + row_bytes), np.uint8)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba.extending
 from numba import config, njit, types
 from numba.core import cgutils, event
@@ -16,10 +17,19 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCach
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from service.engine import levels
+
 try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]
+
+LEVEL = levels.current()
+"""What the loops are compiled for, whatever machine this runs on."""
+if LEVEL is None:
+    raise ImportError("this processor has none of the levels that loops are compiled for")
+if not config.CPU_NAME:  # a process that was started for this has it from its environment: see levels.py
+    config.CPU_NAME, config.CPU_FEATURES = levels.target(LEVEL), ""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]
@@ -44,18 +54,28 @@ class _Places(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes."""
+    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes.
+
+    Files are known by what they contain, not by when they were written: what is kept can be carried to another clone.
+    """
 
     _impl_class = _Places
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        sources = sorted(Path(__file__).parent.glob("*.py"))
-        self._cache_file._source_stamp = tuple((s.stat().st_mtime, s.stat().st_size) for s in sources)
+        self._cache_file._source_stamp = _stamp()
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError), _alone(self.cache_path):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+@cache
+def _stamp() -> str:
+    contents = sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        contents.update(source.name.encode() + source.read_bytes())
+    return contents.hexdigest()
 
 
 @contextmanager
@@ -132,17 +152,24 @@ def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmat
         with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
             dispatcher._cache = _Cache(function)  # cache=True does it with numba's own
             _folders.add(dispatcher._cache.cache_path)
+        _loops.append(dispatcher)
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
 
 
 _folders: set[str] = set()
+_loops: list[Any] = []
 
 
-def can_be_kept() -> bool:
-    """Say whether what is compiled is kept on disk."""
-    return bool(_folders) and all(os.access(folder, os.W_OK) for folder in _folders)
+def all_loops() -> Sequence[Any]:
+    """List what was compiled, or may be."""
+    return _loops
+
+
+def folders() -> frozenset[str]:
+    """Name the folders where what is compiled is kept; none where there is nowhere to keep it."""
+    return frozenset(_folders)
 
 
 class NotKept(Exception):
@@ -162,17 +189,6 @@ def only_what_is_kept() -> Iterator[None]:
     """Raise NotKept within instead of compiling; what is on disk is loaded."""
     with event.install_listener("numba:compile", _Refusal()):
         yield
-
-
-def compiled_for(feature: str, *names: str) -> bool:
-    """Say whether the processor that numba compiles for has a feature; it need not be the one this runs on.
-
-    Those called `names` have it.
-    """
-    name, features = getattr(config, "CPU_NAME", None), getattr(config, "CPU_FEATURES", None)
-    if name and name != "host":
-        return name in names or f"+{feature}" in (features or "")
-    return bool(llvm.get_host_cpu_features().get(feature))
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:

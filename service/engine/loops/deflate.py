@@ -15,7 +15,6 @@ from numba import types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import address, compiled, intrinsic
-from service.engine.loops.joining import EIGHTS, LITERALS, PLANES_BYTES, WORDS, join_codes
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
@@ -27,11 +26,12 @@ SYMBOLS = 286
 RUN = 8
 """Bytes of the shortest run that is looked for; a shorter one hardly costs more as literals."""
 CODE_BITS = 14
-"""Of the longest code: four of them, and the up to 7 bits that are left over, fit into 64."""
+"""Of the longest code: four of them fit into 64 bits."""
 MOST_BYTES = 2**20
 DENSE = 3
 """Bits for each byte: from here on, few bytes that are alike by chance are worth a match."""
 _PIECE_BYTES, _PIECE_EVERY = 2**14, 2**17
+_LENGTH, _CODE, _WORD_BITS = np.uint64(32), np.uint64(0xFFFF), np.uint64(64)
 _WORD, _HASH_BITS, _REMEMBERED_EVERY, _LOOK_EVERY = 8, 12, 4, 64
 _META, _META_BITS = 19, 7
 HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
@@ -97,12 +97,12 @@ def _little(builder: Any, word: Any) -> Any:
 
 
 @compiled
-def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int, float]:
+def code(data: Bytes, out: Bytes) -> tuple[int, int, float]:
     """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
 
-    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. `at_once` is that of
-    `write`. The third number is about the share of the bits that matches would save; it is looked for, and not 0, where
-    codes take `DENSE` bits for each byte or more.
+    Nothing is written, and 0 bytes given, where `out` is shorter than these and `END_BYTES`. The third number is about
+    the share of the bits that matches would save; it is looked for, and not 0, where codes take `DENSE` bits for each
+    byte or more.
     """
     runs = np.empty((len(data) // RUN, 2), np.int32)
     lengths, head = np.empty(SYMBOLS, np.uint8), np.empty(HEAD_BYTES, np.uint8)
@@ -110,7 +110,7 @@ def code(data: Bytes, out: Bytes, at_once: int) -> tuple[int, int, float]:
     saved = _saved_by_matches(data, lengths) if bits >= DENSE * len(data) else 0.0
     if bits // 8 + END_BYTES > len(out):
         return 0, bits, saved
-    return write(data, runs[:found], lengths, head, head_bits, out, at_once), bits, saved
+    return write(data, runs[:found], lengths, head, head_bits, out), bits, saved
 
 
 @compiled
@@ -294,11 +294,8 @@ def _price(counts: Counts, lengths: Lengths) -> int:
 
 
 @compiled
-def _codes(lengths: Lengths, size: int) -> NDArray[np.uint64]:
-    """Give codes with these lengths (section 3.2.2) in the highest bits, first bit lowest; their lengths below.
-
-    Two codes are joined by one shift, `a >> length of b | b`: what it leaves of a length is below the bits of both.
-    """
+def _codes(lengths: Lengths) -> NDArray[np.uint64]:
+    """Give codes of these lengths (section 3.2.2), their first bit lowest; the lengths stand from bit `_LENGTH` on."""
     numbers = np.zeros(16, np.int64)
     for each in lengths:
         numbers[each] += 1
@@ -306,15 +303,14 @@ def _codes(lengths: Lengths, size: int) -> NDArray[np.uint64]:
     following = np.zeros(16, np.int64)
     for bits in range(1, 16):
         following[bits] = (following[bits - 1] + numbers[bits - 1]) << 1
-    codes = np.zeros(size, np.uint64)
+    codes = np.zeros(len(lengths), np.uint64)
     for symbol in range(len(lengths)):
         length: Any = lengths[symbol]
         code, mirrored = following[length], 0
         following[length] += 1
         for _ in range(length):
             mirrored, code = mirrored << 1 | code & 1, code >> 1
-        if length:
-            codes[symbol] = np.uint64(mirrored) << np.uint64(64 - length) | np.uint64(length)
+        codes[symbol] = np.uint64(mirrored) | np.uint64(length) << _LENGTH
     return codes
 
 
@@ -360,7 +356,7 @@ def _put_head(lengths: Lengths, out: Bytes) -> Any:
         place += same
     meta = np.empty(_META, np.uint8)
     code_lengths(counts, _META_BITS, meta)
-    codes = _codes(meta, _META)
+    codes = _codes(meta)
     kinds = _META
     while not meta[_META_ORDER[kinds - 1]]:
         kinds -= 1
@@ -369,109 +365,63 @@ def _put_head(lengths: Lengths, out: Bytes) -> Any:
     for kind in range(kinds):
         bit = _put(out, bit, np.int64(meta[_META_ORDER[kind]]), 3)
     for i in range(used):
-        code = codes[symbols[i, 0]]
-        bit = _put(out, bit, np.int64(code >> (-code & np.uint64(63))), np.int64(meta[symbols[i, 0]]))
+        bit = _put(out, bit, codes[symbols[i, 0]] & _CODE, np.int64(meta[symbols[i, 0]]))
         bit = _put(out, bit, symbols[i, 1], symbols[i, 2])
     return bit
 
 
 @compiled
-def _flush(out: Bytes, place: Any, pending: Any, filled: Any) -> tuple[Any, Any, Any]:
-    """Store bits; gives the place of the byte that is not full, what is in it, and how many bits it has."""
-    _put_word(out, place, pending)
-    return place + np.int64(filled >> np.uint64(3)), pending >> (filled & np.uint64(56)), filled & np.uint64(7)
+def _append(out: Bytes, place: Any, held: Any, bits: Any, code: Any, length: Any) -> tuple[Any, Any, Any]:
+    """Put a code of fewer than 64 bits behind the `bits` that are `held`; a word that is full goes to `place`."""
+    held |= code << bits
+    total = bits + length
+    _put_word(out, place, held)  # in any case: whether a word is full cannot be foreseen, and a branch would cost more
+    full = total >> np.uint64(6)
+    rest = code >> ((_WORD_BITS - bits) & np.uint64(63))
+    held = rest if full else held
+    return place + np.int64(full << np.uint64(3)), held, total & np.uint64(63)
 
 
 @compiled
-def _put_code(out: Bytes, place: Any, pending: Any, filled: Any, code: Any) -> tuple[Any, Any, Any]:
-    pending |= (code >> (-code & np.uint64(63))) << filled
-    return _flush(out, place, pending, filled + (code & np.uint64(63)))
-
-
-@compiled
-def _put_four(
-    out: Bytes, place: Any, pending: Any, filled: Any, data: Bytes, here: int, some: int, codes: Any
-) -> tuple[Any, Any, Any]:
-    """Write the first `some` of four literals: the others get codes of no bits, which takes no branch."""
-    one, two = codes[_literal(data, here, some, 0)], codes[_literal(data, here, some, 1)]
-    three, four = codes[_literal(data, here, some, 2)], codes[_literal(data, here, some, 3)]
-    upper_bits = three + four
-    lower, upper = one >> (two & np.uint64(63)) | two, three >> (four & np.uint64(63)) | four
-    joined, bits = lower >> (upper_bits & np.uint64(63)) | upper, one + two + upper_bits
-    pending |= (joined >> (-bits & np.uint64(63))) << filled
-    return _flush(out, place, pending, filled + (bits & np.uint64(63)))
-
-
-@compiled
-def _literal(data: Bytes, here: int, some: int, which: int) -> Any:
-    """Give a literal, or some number from 512 on; inside of `data` in any case."""
-    return np.uint64(data[np.uint64(here + min(which, some - 1))]) | np.uint64(which >= some) << np.uint64(9)
-
-
-@compiled
-def _planes(codes: Any) -> Bytes:
-    """Lay out the codes of literals as `join_codes` takes them."""
-    planes = np.empty(PLANES_BYTES, np.uint8)
-    for literal in range(256):
-        code = codes[literal]
-        bits = code >> (-code & np.uint64(63))
-        planes[literal], planes[256 + literal] = bits & np.uint64(255), bits >> np.uint64(8) & np.uint64(255)
-        planes[512 + literal] = code & np.uint64(63)
-    return planes
-
-
-@compiled
-def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes, at_once: int) -> Any:
+def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> Any:
     """Write the head, literals and runs, the end of the block and an empty stored one; gives the bytes of it all.
 
     `runs` to `head_bits` are what `measure` gave, and the runs that it found; `out` holds `END_BYTES` more than its
-    bits. `at_once` is `joining.AT_ONCE`, or 0 for the same by other means.
+    bits.
     """
     for i in range(head_bits // 8 + 1):
         out[i] = head[i]
-    codes = _codes(lengths, 2 * 512)  # the upper half: of no bits
-    planes, joined, bits = _planes(codes), np.empty(8 * WORDS, np.uint8), np.empty(WORDS, np.uint8)
-    words = joined.view(np.uint64)
+    codes = _codes(lengths)
     place: Any = head_bits >> 3
-    here, filled = 0, np.uint64(head_bits & 7)
-    pending = np.uint64(out[place])
+    here, bits, held = 0, np.uint64(head_bits & 7), np.uint64(out[place])
     for run in range(len(runs) + 1):
         first, last = (runs[run, 0], runs[run, 1]) if run < len(runs) else (len(data), len(data))
-        while at_once and here < first and here + LITERALS <= len(data):
-            some = min(first - here, LITERALS)
-            fit = join_codes(data, here, some, planes, joined, bits)
-            if fit and some == LITERALS:  # the usual case: a loop that is rolled out
-                for i in range(EIGHTS):
-                    pending |= words[i] << filled
-                    place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[i]))
-            elif fit:
-                for i in range((some + 7) >> 3):
-                    pending |= words[i] << filled
-                    place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[i]))
-            else:
-                for i in range((some + 7) >> 3):
-                    for word in (EIGHTS + i, 2 * EIGHTS + i):
-                        pending |= words[word] << filled
-                        place, pending, filled = _flush(out, place, pending, filled + np.uint64(bits[word]))
-            here += some
-        while here + 8 <= first:
-            place, pending, filled = _put_four(out, place, pending, filled, data, here, 4, codes)
-            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, 4, codes)
-            here += 8
-        if here < first:
-            place, pending, filled = _put_four(out, place, pending, filled, data, here, first - here, codes)
-            place, pending, filled = _put_four(out, place, pending, filled, data, here + 4, first - here - 4, codes)
-            here = first
+        while here + 4 <= first:  # four codes are joined before they are put behind what is held
+            a, b = codes[data[here]], codes[data[here + 1]]
+            c, d = codes[data[here + 2]], codes[data[here + 3]]
+            two, upper = (a >> _LENGTH) + (b >> _LENGTH), (c >> _LENGTH) + (d >> _LENGTH)
+            lower_codes = (a & _CODE) | (b & _CODE) << (a >> _LENGTH)
+            upper_codes = (c & _CODE) | (d & _CODE) << (c >> _LENGTH)
+            place, held, bits = _append(out, place, held, bits, lower_codes | upper_codes << two, two + upper)
+            here += 4
+        while here < first:
+            code = codes[data[here]]
+            place, held, bits = _append(out, place, held, bits, code & _CODE, code >> _LENGTH)
+            here += 1
         while here < last:
             length = min(last - here, _LONGEST)
             symbol = _LENGTH_SYMBOL[length]
-            place, pending, filled = _put_code(out, place, pending, filled, codes[_FIRST_LENGTH + symbol])
-            pending |= np.uint64(length - _LENGTH_STARTS[symbol]) << filled
-            filled += np.uint64(_LENGTH_EXTRA[symbol] + 1)  # and the code of distance 1, a zero
-            place, pending, filled = _flush(out, place, pending, filled)
+            code = codes[_FIRST_LENGTH + symbol]
+            place, held, bits = _append(out, place, held, bits, code & _CODE, code >> _LENGTH)
+            extra = np.uint64(length - _LENGTH_STARTS[symbol])
+            extra_bits = np.uint64(_LENGTH_EXTRA[symbol] + 1)  # and the code of distance 1, a zero
+            place, held, bits = _append(out, place, held, bits, extra, extra_bits)
             here += length
-    place, pending, filled = _put_code(out, place, pending, filled, codes[_END])
-    _put_word(out, place, pending)
-    place += np.int64((filled + np.uint64(3 + 7)) >> np.uint64(3))
+    place, held, bits = _append(out, place, held, bits, codes[_END] & _CODE, codes[_END] >> _LENGTH)
+    _put_word(out, place, held)
+    whole = bits >> np.uint64(3)  # bytes of what is held: behind them there are fewer than 8 bits, and then zeros
+    place += np.int64(whole)
+    _put_word(out, place, held >> (whole << np.uint64(3)))
+    place += np.int64(((bits & np.uint64(7)) + np.uint64(3 + 7)) >> np.uint64(3))
     _put_word(out, place, np.uint64(0xFFFF0000))
     return place + 4

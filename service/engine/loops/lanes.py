@@ -12,9 +12,9 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
-from service.engine.loops.compiler import compiled_for, intrinsic
+from service.engine.loops.compiler import LEVEL, intrinsic
 
-VECTOR_BYTES = 64 if compiled_for("avx512f", "x86-64-v4") else 32
+VECTOR_BYTES = 64 if LEVEL == "x86-64-v4" else 32
 
 UINT8, UINT16, FLOAT32, FLOAT64, AS_SUMMED = range(5)
 """Kinds of samples, the first four of 1, 2, 4 and 8 bytes; AS_SUMMED stores the sums and nothing else."""
@@ -29,12 +29,12 @@ _CONTRACT = ("contract",)
 FOUR = 4
 _PACKS = {
     count: name
-    for count, name, feature, names in (
-        (16, "avx512.{}.512", "avx512bw", ("x86-64-v4",)),
-        (8, "avx2.{}", "avx2", ("x86-64-v3", "x86-64-v4")),
-        (4, "sse2.{}.128", "sse2", ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")),
+    for count, name, levels in (
+        (16, "avx512.{}.512", ("x86-64-v4",)),
+        (8, "avx2.{}", ("x86-64-v3", "x86-64-v4")),
+        (4, "sse2.{}.128", ("x86-64-v2", "x86-64-v3", "x86-64-v4")),
     )
-    if compiled_for(feature, *names)
+    if LEVEL in levels
 }
 """By the number of lanes of 32 bits: what LLVM calls the instructions that pack them, where there are any."""
 

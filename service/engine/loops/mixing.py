@@ -358,8 +358,7 @@ def smallest(number: type[np.floating[Any]]) -> tuple[Array, Lines, Weights, Pla
     return source, lines, weights, Place(out, UINT8, 1, 1, lanes, straight=False, high=one), numbers
 
 
-def warm() -> None:
-    """Compile for both types of sums."""
-    for number in (np.float32, np.float64):
-        source, lines, weights, place, sums = smallest(number)
-        mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), sums)
+def compile_for(number: type[np.floating[Any]]) -> None:
+    """Call the loop with sums of type `number`."""
+    source, lines, weights, place, sums = smallest(number)
+    mix(source, UINT8, lines, 1, weights, place, 1, np.zeros(1, np.int64), np.zeros((1, MANY), number), sums)

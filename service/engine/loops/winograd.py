@@ -261,9 +261,8 @@ def mix_tiles(
                 x += pixels
 
 
-def warm() -> None:
-    """Compile for both types of sums."""
-    for number in (np.float32, np.float64):
-        source, lines, weights, place, zeros = smallest(number)
-        counter, scratch = np.zeros(1, np.int64), np.zeros((2, len(zeros)), number)
-        mix_tiles(source, UINT8, lines, weights, 1, place, 0, counter, scratch, zeros, scratch)
+def compile_for(number: type[np.floating[Any]]) -> None:
+    """Call the loop with sums of type `number`."""
+    source, lines, weights, place, zeros = smallest(number)
+    counter, scratch = np.zeros(1, np.int64), np.zeros((2, len(zeros)), number)
+    mix_tiles(source, UINT8, lines, weights, 1, place, 0, counter, scratch, zeros, scratch)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import CoreSchema
 
+from service.engine.binary import binary_places
 from service.engine.errors import InvalidSpec
 from service.engine.geometry import (
     Padding,
@@ -218,8 +219,8 @@ class Windowed(Kernelled):
     def divided(self, weight: Weights, divisor: float = 1.0) -> tuple[Weights, float]:
         """Apply the field `divisor` to a weight (out, in / groups, kH, kW) that is over `divisor` already.
 
-        Integers stay exact: kernels of different sums are brought to one, the least common multiple, where that is not
-        out of proportion. Otherwise each is divided by its own sum.
+        Integers, and multiples of 1/2, 1/4 ..., stay exact: kernels of different sums are brought to one, the least
+        common multiple, where that is not out of proportion. Otherwise each is divided by its own sum.
         """
         if self.divisor is None:
             return weight, divisor
@@ -235,7 +236,9 @@ class Windowed(Kernelled):
             raise InvalidSpec(f'divisor "{self.divisor}" cannot be used: {which} to 0').at("/divisor")
         if np.all(sums == sums[0]):
             return weight, float(sums[0])
-        if np.all(np.rint(weight) == weight):
+        places = binary_places(weight)
+        if places is not None:
+            weight, sums = weight * 2.0**places, sums * 2.0**places
             common = lcm(*(int(total) for total in sums))
             if common <= LARGEST_COMMON_SUM:
                 return read_only(weight * (common / sums)[:, None, None, None]), float(common)
@@ -248,7 +251,7 @@ class Windowed(Kernelled):
             "padding": self.margins(shape, step.kernel_size),
             "padding_value": step.padding_value if self.padding_mode == "constant" else None,
             "divisor": self.divisor if unknown_sum else step.divisor / divisor,
-            "bias": self.biases(step.out_channels),
+            "bias": step.bias,
         }
 
 

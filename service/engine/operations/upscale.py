@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -46,7 +47,7 @@ class Upscale(OperationBase):
         The taps are centred on the factor x factor outputs that belong to their sample, so they reach
         (taps - factor) / 2 outputs beyond; this and the outputs of the repeated rim are cropped.
         """
-        taps, reach = self._taps()
+        taps, over, reach = self._taps()
         crop = (len(taps) - self.factor) // 2 + reach * self.factor
         kernel = read_only(np.multiply.outer(taps, taps)[None, None])
         return (
@@ -56,13 +57,26 @@ class Upscale(OperationBase):
                 stride=(self.factor, self.factor),
                 padding=Padding(crop, crop, crop, crop),
                 replicate=(reach, reach),
+                divisor=float(over * over),
             ),
         )
 
-    def _taps(self) -> tuple[Weights, int]:
-        """Give the taps along one axis, and how many samples of the rim must be repeated."""
+    def _taps(self) -> tuple[Weights, int, int]:
+        """Give the taps along one axis as integers, what these are over, and how many samples of the rim are repeated.
+
+        Distances are multiples of 1 / factor, or of half of that where `factor` is even. The cube of one is the finest
+        part of a tap of cubic convolution, times the 3/4 of its parameter.
+        """
         if self.method == "nearest":
-            return np.ones(self.factor), 0
+            return np.ones(self.factor), 1, 0
+        finest = self.factor * (2 - self.factor % 2)
         if self.method == "bilinear":
-            return interpolation_taps(self.factor, triangle, reach=1), 1
-        return interpolation_taps(self.factor, cubic, reach=2), 2
+            return *_whole(interpolation_taps(self.factor, triangle, reach=1), finest), 1
+        return *_whole(interpolation_taps(self.factor, cubic, reach=2), 4 * finest**3), 2
+
+
+def _whole(taps: Weights, over: int) -> tuple[Weights, int]:
+    """Give `taps`, multiples of 1 / `over`, as integers over the least number that will do."""
+    numbers = np.rint(taps * over)
+    common = gcd(over, *(int(number) for number in numbers))
+    return numbers / common, over // common

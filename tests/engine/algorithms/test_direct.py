@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
@@ -14,36 +12,11 @@ from service.engine.algorithms.separable import Separable
 from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d
 from tests import oracle
-from tests.engine.algorithms.drawn import convolutions, problems, shared_convolutions, task_of
+from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
 DIRECT = Direct()
 Problem = tuple[Task, NDArray[Any]]
-
-
-@settings(deadline=None, max_examples=150)
-@given(problems(shared_convolutions()))
-def test_shared_kernel_gives_the_answer_of_the_oracle(problem: Problem) -> None:
-    task, image = problem
-    assert_computes(task, image, DIRECT.apply(task, image, 1))
-
-
-@settings(deadline=None, max_examples=150)
-@given(problems(convolutions()))
-def test_mixed_channels_give_the_answer_of_the_oracle(problem: Problem) -> None:
-    task, image = problem
-    assert_computes(task, image, DIRECT.apply(task, image, 1))
-
-
-@settings(deadline=None, max_examples=20)
-@given(problems(st.one_of(shared_convolutions(), convolutions())))
-def test_number_of_threads_changes_nothing(problem: Problem) -> None:
-    task, image = problem
-    tall = np.concatenate([image] * 12)
-    task = task_of(task.step, tall, task.target, task.arithmetic)
-    one, two, three = (DIRECT.apply(task, tall, threads) for threads in (1, 2, 3))
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(one, three)
 
 
 def test_impulse_gives_the_kernel_turned() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
-from service.engine.algorithms import fft
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.fft import Fft
+from service.engine.algorithms.ground import overlap_save
+from service.engine.algorithms.ground.overlap_save import Fft
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, Pool
@@ -29,11 +27,8 @@ def same(kernel: Pair) -> Padding:
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(fft, "SIDES", [32, 36, 40])
-    fft._least_work.cache_clear()
-    yield
-    fft._least_work.cache_clear()
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap_save, "SIDES", (32, 36, 40))
 
 
 @pytest.mark.usefixtures("small_tiles")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from service.engine.algorithms import mixing
-from service.engine.algorithms.base import Algorithm, Sample, Task
-from service.engine.algorithms.mixing import Mixing
-from service.engine.algorithms.pointwise import Pointwise
-from service.engine.algorithms.winograd import Winograd
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.mixing import Form, Mixing
 from service.engine.geometry import Padding, Pair, Shape
-from service.engine.loops import calls as call_loops
-from service.engine.loops import mixing as mixing_loops
-from service.engine.loops import pointwise
-from service.engine.loops import winograd as winograd_loops
+from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.loops.mixing import MANY, NARROW
 from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
 from tests import oracle
@@ -42,7 +37,11 @@ def test_strips_of_any_height_give_the_same(
     check(Conv2d(weight, 1, stride, dilation, Padding(2, 1, 0, 3), "reflect", bias=RANDOM.normal(size=5)))
 
 
-@pytest.mark.parametrize("width", [*range(1, 10), 11, 23, 24, 25, 31, 33, 47, 70])
+WIDTHS = [*range(1, 10), MANY - 1, MANY, MANY + 1, 31, 33, 2 * MANY - 1, 70]
+"""In pixels: on both sides of the numbers that are summed at once, whatever these are at this level."""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("outputs", [3, 8, 16, 24, 28, 32])
 @pytest.mark.parametrize(
     ("kernel", "channels", "dilation"), [((3, 3), 3, (2, 1)), ((3, 1), 9, (1, 7)), ((3, 9), 1, (1, 1))]
@@ -59,6 +58,17 @@ def test_windows_of_three_runs_of_nine_samples(
             some = image.astype(arithmetic)
             task = Task(step, Shape(*image.shape), arithmetic, arithmetic, arithmetic)  # type: ignore[arg-type]
             np.testing.assert_allclose(Mixing().apply(task, some, 2), expected, rtol=0, atol=error)
+
+
+@pytest.mark.skipif(VECTOR_BYTES < 64, reason="this level has too few registers for narrow blocks")
+@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
+@pytest.mark.parametrize(
+    ("kernel", "channels", "dilation"), [((3, 3), 3, (2, 1)), ((3, 1), 9, (1, 7)), ((3, 9), 1, (1, 1))]
+)
+def test_such_windows_have_blocks_of_their_own(kernel: Pair, channels: int, dilation: Pair, arithmetic: Any) -> None:
+    step = Conv2d(np.ones((24, channels, *kernel)), 1, (1, 1), dilation, Padding(2, 1, 5, 4))
+    task = Task(step, Shape(9, 70, channels), arithmetic, arithmetic, arithmetic)
+    assert NARROW in {block.kind for block in Form.of(task).blocks}
 
 
 @pytest.mark.parametrize("outputs", [16, 28])
@@ -96,25 +106,3 @@ def test_a_wide_dilation_reads_no_more_rows_than_its_taps() -> None:
     step = Conv2d(np.ones((1, 3, 3, 3)), 1, (1, 1), (1000, 1), Padding(1000, 1000, 1, 1))
     task = Task(step, Shape(20, 5000, 3), "uint8", "uint8", "float32")
     assert Mixing().workspace(task, 1) < 20 << 20
-
-
-def test_nothing_is_compiled_after_warming() -> None:
-    for module in (mixing_loops, winograd_loops, pointwise):
-        module.warm()
-    calls = [call_loops.run, call_loops.serve, call_loops._take_down]
-    compiled: list[Any] = [mixing_loops.mix, winograd_loops.mix_tiles, pointwise.recolour, *calls]
-    before = [len(loop.signatures) for loop in compiled]
-    ways: tuple[tuple[Algorithm, Conv2d], ...] = (
-        (Mixing(), Conv2d(np.ones((5, 4, 3, 3)), padding=Padding(1, 1, 1, 1))),
-        (Winograd(), Conv2d(np.ones((16, 16, 3, 3)), divisor=3)),
-        (Pointwise(), Conv2d(np.ones((1, 3, 1, 1)))),
-    )
-    for algorithm, step in ways:
-        for source in get_args(Sample):
-            image = np.ones((5, 6, step.in_channels), source)
-            image.flags.writeable = False
-            for target, arithmetic in product(get_args(Sample), get_args(Arithmetic)):
-                task = Task(step, Shape(*image.shape), source, target, arithmetic)
-                if algorithm.accepts(task):
-                    algorithm.apply(task, image, 2)
-    assert [len(loop.signatures) for loop in compiled] == before

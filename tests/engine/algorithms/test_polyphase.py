@@ -1,30 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.polyphase import Polyphase
-from service.engine.geometry import Padding, Pair, Shape
+from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d
-from tests.engine.algorithms.drawn import problems, task_of, transposed
+from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
 POLYPHASE = Polyphase()
-
-
-@settings(deadline=None, max_examples=250)
-@given(problems(transposed()))
-def test_gathering_gives_the_answer_of_scattering(problem: tuple[Task, NDArray[Any]]) -> None:
-    task, image = problem
-    assert POLYPHASE.accepts(task)
-    assert_computes(task, image, POLYPHASE.apply(task, image, 1))
 
 
 @settings(deadline=None, max_examples=60)
@@ -58,17 +45,6 @@ def test_transposed_is_the_adjoint_of_the_convolution(data: st.DataObject) -> No
     back = POLYPHASE.apply(task_of(adjoint, y, "float64", "float64"), y, 1)
     assert back.shape == x.shape
     np.testing.assert_allclose(np.vdot(ax, y), np.vdot(x, back), rtol=1e-10, atol=1e-9)
-
-
-@pytest.mark.parametrize("stride", [(2, 2), (3, 1), (1, 4), (5, 7)])
-def test_number_of_threads_changes_nothing(stride: Pair) -> None:
-    image = np.random.default_rng(1).integers(0, 256, (200, 61, 3), np.uint8)
-    step = ConvTranspose2d(np.random.default_rng(2).random((1, 1, 4, 4)), 3, stride, padding=Padding(1, 1, 1, 1))
-    task = task_of(step, image, "uint8", "float32")
-    one, two, three = (POLYPHASE.apply(task, image, threads) for threads in (1, 2, 3))
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(one, three)
-    assert_computes(task, image, one)
 
 
 def test_crop_may_be_larger_than_the_window() -> None:

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from service.engine.algorithms import pooling
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.pooling import Pooling
+from service.engine.algorithms.ground import pooling
+from service.engine.algorithms.ground.pooling import Pooling
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.steps import Pool
 from tests import oracle

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.engine.algorithms import ALGORITHMS
+from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
 from service.engine.geometry import Shape
@@ -67,7 +67,7 @@ def test_of_large_things_the_last_few_are_kept(size: int, stay: int) -> None:
     assert len(calls) == 2 * MANY - stay
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+@pytest.mark.parametrize("algorithm", usable(), ids=lambda algorithm: algorithm.name)
 def test_nothing_outlives_its_task(algorithm: Algorithm) -> None:
     for step in STEPS:
         task = Task(step, Shape(40, 50, 3), "uint8", "uint8", "float32")

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.restoration import Restoration
+from service.engine.algorithms.ground.restoration import Restoration
 from service.engine.geometry import PaddingMode, Shape
 from service.engine.steps import Conv2d, Restore
 from tests import oracle

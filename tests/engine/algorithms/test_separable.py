@@ -1,38 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.separable import Separable
-from service.engine.geometry import Padding, Shape
+from service.engine.geometry import Shape
 from service.engine.steps import Conv2d, Weights
-from tests.engine.algorithms.drawn import problems, separable_convolutions, task_of
+from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
 SEPARABLE = Separable()
-
-
-@settings(deadline=None, max_examples=200)
-@given(problems(separable_convolutions()))
-def test_two_passes_give_the_answer_of_the_oracle(problem: tuple[Task, NDArray[Any]]) -> None:
-    task, image = problem
-    assert SEPARABLE.accepts(task)
-    assert_computes(task, image, SEPARABLE.apply(task, image, 1))
-
-
-def test_number_of_threads_changes_nothing() -> None:
-    image = np.random.default_rng(1).integers(0, 256, (300, 200, 3), np.uint8)
-    row = np.hanning(33)
-    step = Conv2d(np.multiply.outer(row, row)[None, None], 3, padding=Padding(16, 16, 16, 16), padding_mode="reflect")
-    task = task_of(step, image, "float32", "float32")
-    one, two, three = (SEPARABLE.apply(task, image, threads) for threads in (1, 2, 3))
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(one, three)
 
 
 def accepts(kernel: Weights, factors: tuple[Weights, Weights] | None = None, *, exact: bool = False) -> bool:

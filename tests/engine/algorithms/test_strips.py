@@ -1,25 +1,13 @@
 from __future__ import annotations
 
-import tracemalloc
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine import calls
-from service.engine.algorithms.base import Algorithm
-from service.engine.algorithms.direct import Direct
-from service.engine.algorithms.gradient import Gradient
-from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.runs import runs
-from service.engine.algorithms.separable import Separable
 from service.engine.algorithms.strips import Cut, Layout
-from service.engine.geometry import Padding
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude
-from tests.engine.algorithms.drawn import task_of
 
 numbers = st.integers(1, 50)
 
@@ -66,40 +54,3 @@ def test_runs_are_cut_where_two_zeros_or_more_stand(
     weights: tuple[float, ...], expected: list[tuple[int, int]]
 ) -> None:
     assert list(runs(weights)) == expected
-
-
-def shared(size: int, **geometry: Any) -> Conv2d:
-    return Conv2d(np.random.default_rng(1).random((1, 1, size, size)), 3, **geometry)
-
-
-PAD = Padding(5, 5, 5, 5)
-GRADIENT = GradientMagnitude(shared(3, padding=PAD), shared(3, padding=PAD))
-UP = ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2), padding=Padding(1, 1, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "step"),
-    [
-        pytest.param(Direct(), shared(3, padding=PAD), id="direct"),
-        pytest.param(Direct(), shared(31, padding=PAD), id="direct large"),
-        pytest.param(Direct(), shared(3, stride=(2, 2), dilation=(30, 30)), id="direct dilated"),
-        pytest.param(Direct(), Conv2d(np.ones((16, 3, 3, 3)), padding=PAD), id="direct mixing"),
-        pytest.param(Separable(), Conv2d(np.ones((1, 1, 25, 25)), 3, padding=PAD), id="separable"),
-        pytest.param(Gradient(), GRADIENT, id="gradient"),
-        pytest.param(Polyphase(), UP, id="polyphase"),
-    ],
-)
-@pytest.mark.parametrize("threads", [1, 2])
-def test_workspace_is_a_bound(algorithm: Algorithm, step: Any, threads: int) -> None:
-    image = np.random.default_rng(1).integers(0, 256, (400, 500, 3), np.uint8)
-    task = task_of(step, image, "uint8", "float32")
-    algorithm.apply(task, image, threads)
-    for crew in calls._idle:
-        crew.equip(0, 0)
-    tracemalloc.start()
-    result = algorithm.apply(task, image, threads)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    bound = algorithm.workspace(task, threads)
-    assert peak - result.nbytes <= bound
-    assert bound <= 2 * (peak - result.nbytes) + (1 << 20)

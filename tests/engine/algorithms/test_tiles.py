@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.fft import Fft
+from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.tilings import SIDES, Needs, best_tiling
-from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d
 from tests import oracle
@@ -34,7 +32,7 @@ def check(step: Conv2d, image: NDArray[Any], target: Sample = "float64", threads
     """Hold a task against the oracle, to a ten thousandth of a level; integers must be its own, but next to ties."""
     task = Task(step, Shape(*image.shape), image.dtype.name, target, "float32")  # type: ignore[arg-type]
     assert best_tiling(Needs.of(task, step)) is not None
-    result = Fft().apply(task, image, threads)
+    result = Spectra().apply(task, image, threads)
     exact = oracle.apply(step, image)
     assert result.shape == exact.shape
     assert result.dtype == np.dtype(target)
@@ -51,15 +49,13 @@ def kernels(*shape: int) -> NDArray[np.float64]:
 
 
 @pytest.fixture
-def sided(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sided]:
+def sided(monkeypatch: pytest.MonkeyPatch) -> Sided:
     """Let tiles have these sides only."""
 
     def set_sides(*sides: int) -> None:
         monkeypatch.setattr(tilings, "SIDES", sides)
-        best_tiling.cache_clear()
 
-    yield set_sides
-    best_tiling.cache_clear()
+    return set_sides
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -151,7 +147,7 @@ def test_errors_stay_below_a_ten_thousandth_of_a_level(sided: Sided, side: int) 
         for image in (picture(shape), np.full(shape, 255, np.uint8), (picture(shape) & 1) * np.uint8(255)):
             step = Conv2d(weight, 3)
             task = Task(step, Shape(*shape), "uint8", "float64", "float32")
-            assert np.abs(Fft().apply(task, image, 1) - oracle.apply(step, image)).max() < 1e-4
+            assert np.abs(Spectra().apply(task, image, 1) - oracle.apply(step, image)).max() < 1e-4
 
 
 @settings(max_examples=300, deadline=None)
@@ -180,19 +176,3 @@ def test_windows_too_wide_and_kernels_too_many_have_no_tiles() -> None:
     assert best_tiling(Needs((9, 9), (513, 3), (1, 1), (3, 3), (1, 1))) is None
     assert best_tiling(Needs((99, 99), (200, 200), (1, 1), (16, 16), (16, 16))) is None
     assert best_tiling(Needs((99, 99), (200, 200), (1, 1), (64, 64), (1, 1))) is None
-
-
-@pytest.mark.parametrize("side", [9, 31, 101])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_workspace_is_a_bound_on_the_first_picture_too(side: int, threads: int) -> None:
-    image, half = picture((400, 500, 3)), side // 2
-    weight, padding = RANDOM.uniform(size=(1, 1, side, side)), Padding(half, half, half, half)
-    for _ in range(2):  # the first time compiles
-        kept.forget()
-        task = Task(Conv2d(weight, 3, padding=padding), Shape(*image.shape), "uint8", "uint8", "float32")
-        tracemalloc.start()
-        result = Fft().apply(task, image, threads)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    bound = Fft().workspace(task, threads)
-    assert peak - result.nbytes <= bound <= 2 * (peak - result.nbytes) + (1 << 20)

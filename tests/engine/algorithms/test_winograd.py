@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 from service.engine.algorithms import winograd
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.winograd import Winograd
-from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.precision import Arithmetic
@@ -122,20 +119,3 @@ def test_integer_sums_are_exact_or_refused(largest: int) -> None:
 def test_other_layers_are_left_to_others(step: Conv2d) -> None:
     task = Task(step, Shape(9, 9, step.in_channels), "float32", "float32", "float32")
     assert not Winograd().accepts(task)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
-def test_workspace_is_a_bound(threads: int, arithmetic: Any) -> None:
-    step = layer(2 * LANES, 3 * LANES, padding=Padding(1, 1, 1, 1), divisor=3.0)
-    image = RANDOM.integers(0, 256, (200, 210, 2 * LANES), np.uint8)
-    task = Task(step, Shape(*image.shape), "uint8", "uint8", arithmetic)
-    Winograd().apply(task, image, threads)
-    kept.forget()
-    again = replace(task)  # for which nothing is ready
-    tracemalloc.start()
-    result = Winograd().apply(again, image, threads)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    bound = Winograd().workspace(task, threads)
-    assert peak - result.nbytes <= bound <= 2 * (peak - result.nbytes) + (1 << 20)

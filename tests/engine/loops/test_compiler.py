@@ -26,7 +26,7 @@ tempfile.TemporaryFile = refused
 USE = """
 import loops_of_a_test
 assert loops_of_a_test.double(21) == 42
-print(sum(loops_of_a_test.double._cache_hits.values()))
+print(sum(loops_of_a_test.double.stats.cache_hits.values()))
 """
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from importlib import import_module
+from inspect import isabstract
+from pkgutil import iter_modules
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from service.engine import operations
 from service.engine.operations import OPERATIONS
 from service.engine.operations.base import OperationBase
 from service.engine.steps import Step
@@ -39,21 +43,14 @@ def numbers(step: Step) -> list[Any]:
     return list(fields.values())
 
 
-def test_every_operation_of_the_contract_is_there() -> None:
-    assert [cls.name() for cls in OPERATIONS] == [
-        "conv",
-        "separable",
-        "depthwise",
-        "depthwise_separable",
-        "transposed",
-        "upscale",
-        "blur",
-        "gradient",
-        "sharpen",
-        "grayscale",
-        "pool",
-        "deconvolve",
-    ]
+def test_every_operation_that_is_written_is_offered_once() -> None:
+    modules = [import_module(f"{operations.__name__}.{module.name}") for module in iter_modules(operations.__path__)]
+    classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    written = {cls for cls in classes if issubclass(cls, OperationBase) and not isabstract(cls)}
+    union, _ = get_args(operations.Operation)
+    assert len(OPERATIONS) == len(written)
+    assert set(OPERATIONS) == written == set(get_args(union))
+    assert len({cls.name() for cls in OPERATIONS}) == len(OPERATIONS)
 
 
 @pytest.mark.parametrize("cls", OPERATIONS, ids=lambda cls: cls.name())

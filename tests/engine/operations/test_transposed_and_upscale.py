@@ -154,4 +154,4 @@ def test_upscale_keeps_a_flat_image_flat() -> None:
 def test_bilinear_2x_has_the_kernel_1_3_3_1() -> None:
     (step,) = steps({"op": "upscale", "method": "bilinear"})
     assert isinstance(step, ConvTranspose2d)
-    np.testing.assert_array_equal(step.weight[0, 0], np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16)
+    np.testing.assert_array_equal(step.weight[0, 0] / step.divisor, np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16)

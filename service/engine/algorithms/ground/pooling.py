@@ -12,8 +12,7 @@ from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding
-from service.engine.loops.planes import store_integers
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Pool
 from service.engine.windows import Padded
 
@@ -31,16 +30,16 @@ class Pooling:
 
     def seconds(self, task: Task) -> float:
         step, rows = _known(task)
-        sample = RATES.pool_byte if task.source == "uint8" and step.method == "max" else RATES.pool_number
+        sample = rates().pool_byte if task.source == "uint8" and step.method == "max" else rates().pool_number
         width = _span(step, 1, task.output.width)
         down = task.output.height * width * step.channels * step.size[0]
         across = task.output.samples * step.size[1]
         return (
-            RATES.call
-            + ceil(task.output.height / rows) * RATES.pool_strip
+            rates().call
+            + ceil(task.output.height / rows) * rates().pool_strip
             + down * sample
-            + across * (sample if step.stride[1] == 1 else RATES.pool_apart)
-            + (task.output.samples * RATES.pool_store if step.method == "average" else 0)
+            + across * (sample if step.stride[1] == 1 else rates().pool_apart)
+            + (task.output.samples * rates().pool_store if step.method == "average" else 0)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
@@ -111,12 +110,12 @@ def _sum_type(task: Task, step: Pool) -> np.dtype[Any]:
 def _divide(sums: NDArray[Any], step: Pool, task: Task, place: NDArray[Any]) -> None:
     """Put the means into `place` (h, w, C)."""
     number = np.dtype(task.arithmetic)
-    window = number.type(step.size[0] * step.size[1])
-    if place.dtype.kind == "u":
-        flat = sums.astype(number, copy=False).reshape(len(sums), -1)
-        store_integers(flat, window, number.type(0), number.type(np.iinfo(place.dtype).max), place.reshape(flat.shape))
+    means = np.divide(sums, number.type(step.size[0] * step.size[1]), dtype=number)
+    if place.dtype == task.source and place.dtype.kind == "u":
+        np.rint(means, out=means)  # no mean leaves the range of the samples
+        np.copyto(place, means, casting="unsafe")
     else:
-        np.divide(sums, window, out=place, dtype=number, casting="same_kind")
+        stored(means, place.dtype, place)
 
 
 def _taps(tap: int, step: Pool, axis: int, outputs: int) -> slice:

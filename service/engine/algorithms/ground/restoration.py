@@ -24,7 +24,7 @@ from scipy import fft
 from service.engine.algorithms.base import Task
 from service.engine.arrays import stored
 from service.engine.geometry import Padding, Pair
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Restore
 from service.engine.windows import Padded
 
@@ -48,11 +48,11 @@ class Restoration:
         height, width = _size(task)
         points = height * width
         transforms = 4 * step.iterations if step.method == "richardson_lucy" else 2
-        transform = points * log2(points + 1) * RATES.fft_point_double / 2
-        products = points * RATES.fft_product_double * transforms
+        transform = points * log2(points + 1) * rates().fft_point_double / 2
+        products = points * rates().fft_product_double * transforms
         planes = step.channels * (transforms * transform + products) + transform
-        calls = RATES.fft_tile * (step.channels * transforms / 2 + 1)
-        return calls + planes + task.output.samples * (RATES.plane_sample + RATES.fft_store)
+        calls = rates().fft_tile * (step.channels * transforms / 2 + 1)
+        return calls + planes + task.output.samples * (rates().plane_sample + rates().fft_store)
 
     def workspace(self, task: Task, threads: int) -> int:
         """Count nine planes: the picture, its estimate, their ratio; the psf, the plane of the moment, both ways."""

@@ -2,9 +2,7 @@
 
 A tile of L samples a side, transformed, times the conjugate spectrum of the kernel, transformed back, holds the sums of
 the L - window + 1 positions at which the window does not wrap around. After A. V. Oppenheim and R. W. Schafer,
-"Discrete-Time Signal Processing", section 8.7.3.
-
-Pictures are transformed in float32 by loops of our own (tiles.py), what must be more exact in float64 by SciPy.
+"Discrete-Time Signal Processing", section 8.7.3. SciPy transforms in float64.
 """
 
 from __future__ import annotations
@@ -19,21 +17,20 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from service.engine import parallel
-from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.direct import Direct
+from service.engine.algorithms.ground.products import Products
+from service.engine.algorithms.ground.shifted import Shifted
+from service.engine.algorithms.ground.sums import finished
 from service.engine.algorithms.ready import KEPT_BYTES, ready
-from service.engine.algorithms.tiles import tiles, workspace
-from service.engine.algorithms.tilings import MOST_SPECTRA, Needs, best_tiling
-from service.engine.borders import indices
+from service.engine.algorithms.tilings import MOST_SPECTRA
+from service.engine.arrays import stored
 from service.engine.geometry import Pair
-from service.engine.loops.planes import gather, store_integers
-from service.engine.rates import RATES
+from service.engine.rates import rates
 from service.engine.steps import Conv2d
+from service.engine.windows import Padded
 
-SIDES = sorted(
-    side for two, three, five in product(range(11), range(3), range(3)) if (side := 2**two * 3**three * 5**five) <= 1024
-)
+_SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
+SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
 """Of tiles: no large prime factor, for which the transform is slow."""
 MOST_POINTS = 1 << 20
 """Of a tile; beyond it no cache holds it."""
@@ -47,10 +44,8 @@ BATCH = 4
 """Channels transformed in one call."""
 FEWEST_TAPS = 81
 """In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
-FEWEST_TERMS = 49
-"""So many products make the rounding of a sum in float32 as large as that of a transform."""
 EXACT_ERROR = 0.1
-"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do."""
+"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do. Of fractions, parts."""
 
 
 class Tiling(NamedTuple):
@@ -76,41 +71,35 @@ class Fft:
         step = task.step
         if not isinstance(step, Conv2d) or (not _of_picture(task) and prod(step.kernel_size) < FEWEST_TAPS):
             return False
-        if _single(task, step) is not None:
-            return True
         tiling = _tiling(task, step)
         return (
             tiling is not None
             and tiling.points <= MOST_POINTS
             and _spectra_bytes(step, tiling) <= MOST_SPECTRA
-            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR)
+            and (not task.exact or _sum_error(task, step, tiling) < EXACT_ERROR * 2.0**-task.places)
         )
 
     def seconds(self, task: Task) -> float:
         step = _known(task)
-        if (single := _single(task, step)) is not None:
-            return RATES.call + single.seconds(Needs.of(task, step))
         tiling = _tiles(task, step)
         outputs, per_group = _kernels(step)
-        point = RATES.fft_point_double * log2(tiling.points + 1) / 2
+        point = rates().fft_point_double * log2(tiling.points + 1) / 2
         points, kernels = tiling.tiles * tiling.points, outputs * per_group
         made = kernels if _spectra_bytes(step, tiling) > KEPT_BYTES else 0
         pieces = tiling.tiles * ceil(step.groups / BATCH)
         return (
-            RATES.call
-            + RATES.fft_tile * pieces
-            + RATES.fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
+            rates().call
+            + rates().fft_tile * pieces
+            + rates().fft_kernel * (made + pieces * max(1, outputs // step.groups) * per_group)
             + points * (step.in_channels + step.out_channels) * point
-            + points * step.out_channels * per_group * RATES.fft_product_double
+            + points * step.out_channels * per_group * rates().fft_product_double
             + made * tiling.points * point
-            + points * step.in_channels * RATES.plane_sample
-            + task.output.samples * RATES.fft_store
+            + points * step.in_channels * rates().plane_sample
+            + task.output.samples * rates().fft_store
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         step = _known(task)
-        if _single(task, step) is not None:
-            return workspace(task, threads)
         tiling = _tiles(task, step)
         batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
@@ -119,20 +108,16 @@ class Fft:
         own = batch * (2 * tiling.points * 8 + (outputs + 4) * spectrum)
         spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
-        need = spectra + threads * own + positions + (1 << 16)
-        return max(need, Direct().workspace(task, threads)) if task.source.startswith("float") else need
+        pieces = tiling.tiles * ceil(step.groups / BATCH)
+        need = spectra + min(threads, pieces) * own + positions + (1 << 16)
+        return max(need, _by_taps(step).workspace(task, threads)) if task.source.startswith("float") else need
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         step = _known(task)
-        if _single(task, step) is not None:
-            return tiles(task).apply(image, threads)
         if image.dtype.kind == "f" and not _is_finite(image):
-            return Direct().apply(task, image, threads)  # a transform would spread NaN over the tile
+            return _by_taps(step).apply(task, image, threads)  # a transform would spread NaN over the tile
         tiling = _tiles(task, step)
-        mode = step.padding_mode
-        value = float(step.padding_value) if mode == "constant" else 0.0
-        rows = indices(image.shape[0], step.padding.vertical, mode)
-        columns = indices(image.shape[1], step.padding.horizontal, mode)
+        padded = Padded.of(image, step.padding, step.padding_mode, step.padding_value)
         spectra = _spectra(task)
         result = np.empty(task.output, task.target)
         per_group, outputs = step.weight.shape[1], step.out_channels // step.groups
@@ -147,8 +132,8 @@ class Fft:
             sums: list[NDArray[Any]] = []
             for channel in range(per_group):
                 tile = np.empty((batch.stop - batch.start, *tiling.side))
-                source = rows[top : top + tiling.side[0]], columns[left : left + tiling.side[1]]
-                gather(image, *source, value, group * per_group + channel, per_group, tile)
+                channels = slice(group * per_group + channel, batch.stop * per_group, per_group)
+                padded.window(top, left, tile.transpose(1, 2, 0), channels)
                 spectrum = fft.rfft2(tile)
                 for output in range(outputs):
                     kernel = kernels[:, output, channel]
@@ -170,15 +155,15 @@ class Fft:
 
 def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place: NDArray[Any]) -> None:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
+    bias = 0.0 if step.bias is None else step.bias[channels]
     if task.exact:
-        np.rint(sums, out=sums)
-    for plane, channel in zip(sums, range(place.shape[2])[channels], strict=True):
-        bias = 0.0 if step.bias is None else float(step.bias[channel])
-        target = place[:, :, channel]
-        if target.dtype.kind == "u":
-            store_integers(plane, float(step.divisor), bias, float(np.iinfo(target.dtype).max), target)
-        else:
-            target[...] = plane / step.divisor + bias
+        sums = (np.rint(sums * 2.0**task.places) * 2.0**-task.places).astype(task.arithmetic, copy=False)
+    results = finished(sums.transpose(1, 2, 0), step.divisor, bias, task)
+    stored(results, task.target, place[:, :, channels])
+
+
+def _by_taps(step: Conv2d) -> Shifted | Products:
+    return Shifted() if step.weight.shape[1] == 1 else Products()
 
 
 @ready
@@ -205,18 +190,6 @@ def _is_finite(image: NDArray[Any]) -> bool:
         return bool(np.isfinite(image.sum(dtype=np.float64)))
 
 
-def _single(task: Task, step: Conv2d) -> tilings.Tiling | None:
-    """Give the tiles of float32 where these will do.
-
-    The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
-    enough for pictures only, where the largest is known.
-    """
-    few = prod(step.weight.shape[1:]) < FEWEST_TERMS
-    if task.arithmetic != "float32" or task.exact or few or not _of_picture(task):
-        return None
-    return best_tiling(Needs.of(task, step))
-
-
 def _of_picture(task: Task) -> bool:
     return task.source in {"uint8", "uint16"}
 
@@ -228,7 +201,7 @@ def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:
         largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
         size = reach.gain * abs(reach.divisor) * largest
     else:
-        size = 2.0**24 if task.arithmetic == "float32" else float("inf")
+        size = 2.0 ** (24 - task.places) if task.arithmetic == "float32" else float("inf")
     return 1e-15 * log2(tiling.points + 1) * size
 
 
@@ -259,30 +232,32 @@ def _kernels(step: Conv2d) -> Pair:
 
 def _tiling(task: Task, step: Conv2d) -> Tiling | None:
     out, view, stride = task.output, step.field_of_view, step.stride
-    return _least_work((out.height, out.width), view, stride)
+    return _least_work((out.height, out.width), view, stride, SIDES, rates().fft_tile / rates().fft_point_double)
 
 
 @lru_cache(1024)
-def _least_work(outputs: Pair, window: Pair, stride: Pair) -> Tiling | None:
-    """Choose the tile for which the transforms take the least time; None where the window is too wide for any."""
-    call = RATES.fft_tile / RATES.fft_point_double
+def _least_work(outputs: Pair, window: Pair, stride: Pair, sides: tuple[int, ...], call: float) -> Tiling | None:
+    """Choose the tile for which the transforms take the least time; None where the window is too wide for any.
+
+    A tile costs as much as `call` points beside its transforms.
+    """
 
     def work(tiling: Tiling) -> float:
         points = tiling.points * log2(tiling.points + 1)
         return tiling.tiles * (call + points * (1 if tiling.points <= CACHED_POINTS else OUT_OF_CACHE))
 
-    vertical, horizontal = (_sides(*axis) for axis in zip(outputs, window, stride, strict=True))
+    vertical, horizontal = (_sides(sides, *axis) for axis in zip(outputs, window, stride, strict=True))
     tilings = (Tiling(*zip(v, h, strict=True)) for v in vertical for h in horizontal)
     return min(tilings, key=work, default=None)
 
 
-def _sides(outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
+def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
     """List the sides of tiles worth a thought along one axis: (samples of a tile, results of a tile, tiles)."""
     needed = (outputs - 1) * stride + window
-    whole = [side for side in SIDES if side >= needed][:1]
-    parts = [side for side in SIDES if window <= side < needed]
-    sides = []
+    whole = [side for side in sides if side >= needed][:1]
+    parts = [side for side in sides if window <= side < needed]
+    axes = []
     for side in [*parts, *whole]:
         results = min((side - window) // stride + 1, outputs)
-        sides.append((side, results, ceil(outputs / results)))
-    return sorted(sides, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]
+        axes.append((side, results, ceil(outputs / results)))
+    return sorted(axes, key=lambda axis: axis[0] * axis[2])[:MOST_SIDES]

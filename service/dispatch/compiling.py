@@ -1,0 +1,106 @@
+"""The process that compiles the loops which are not on disk, beside the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Literal, cast
+
+import structlog
+
+from service.dispatch import lifeline
+
+Compile = Literal["background", "before", "off"]
+"""When: beside the work, before it, or never; "off" does not use what was compiled before, either."""
+
+COMMAND = lifeline.command("warm", "--progress")
+NO_COMPILER = 3
+"""Exit status where nothing can be compiled: no numba, or no folder to keep it in."""
+PAUSES = (1.0, 5.0, 30.0)
+"""Seconds between tries that bring nothing, after which there is no other."""
+LAST_WORDS = 4096
+
+log = structlog.get_logger(__name__)
+
+
+class Compiling:
+    """Runs `command` until all parts are on disk, and calls `progress` whenever it says "K N": K parts of N are.
+
+    It goes on where it was, so that it is begun again if it dies. It dies with this process.
+    """
+
+    def __init__(self, progress: Callable[[], None], command: Sequence[str] = COMMAND) -> None:
+        self.done = self.parts = 0
+        self.finished = False
+        self.failed = False
+        self._progress = progress
+        self._command = command
+        self._process: Process | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Compile what is not on disk; may be called again, once that has begun or is not needed."""
+        if self._task is None and not self.finished:
+            self._task = asyncio.create_task(self._compile())
+
+    def spare(self) -> None:
+        """Do not compile: all is there."""
+        self.finished = self._task is None or self.finished
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _compile(self) -> None:
+        tries = 0
+        while True:
+            before = self.done
+            try:
+                status, last_words = await self._run()
+            except OSError as error:  # there is no process to be had
+                status, last_words = -1, str(error)
+            if status in (0, NO_COMPILER):
+                break
+            log.warning("compiling_ended", status=status, done=self.done, parts=self.parts, last_words=last_words)
+            tries = 0 if self.done > before else tries + 1
+            if tries > len(PAUSES):
+                log.error("compiling_failed", done=self.done, parts=self.parts)
+                self.failed = True
+                return
+            await asyncio.sleep(PAUSES[max(0, tries - 1)])
+        if status == NO_COMPILER:
+            log.warning("no_compiler", detail="no loop is compiled; NumPy and SciPy do their work", cause=last_words)
+        self.finished = True
+
+    async def _run(self) -> tuple[int, str]:
+        """Run the command once; gives its exit status, and the end of what it wrote on standard error."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        output, errors = cast(asyncio.StreamReader, process.stdout), cast(asyncio.StreamReader, process.stderr)
+        end = asyncio.create_task(_end_of(errors))
+        try:
+            async for line in output:
+                self._note(line)
+            return await process.wait(), await end
+        finally:
+            end.cancel()
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _note(self, line: bytes) -> None:
+        words = line.split()
+        if len(words) == 2 and all(word.isdigit() for word in words):
+            self.done, self.parts = max(self.done, int(words[0])), int(words[1])
+            self._progress()
+
+
+async def _end_of(stream: asyncio.StreamReader) -> str:
+    end = b""
+    while piece := await stream.read(LAST_WORDS):
+        end = (end + piece)[-LAST_WORDS:]
+    return end.decode(errors="replace").strip()

@@ -1,0 +1,65 @@
+"""Large kernels on pictures: products of spectra in float32, by loops of our own (tiles.py).
+
+Tiles overlap as in ground/overlap_save.py, by which SciPy transforms in float64 what must be more exact.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.algorithms.base import Task
+from service.engine.algorithms.tiles import tiles, workspace
+from service.engine.algorithms.tilings import Needs, Tiling, best_tiling
+from service.engine.compiled import Kit
+from service.engine.geometry import Padding, Shape
+from service.engine.rates import rates
+from service.engine.steps import Conv2d
+
+FEWEST_TERMS = 49
+"""So many products make the rounding of a sum in float32 as large as that of a transform."""
+
+
+def _smallest() -> None:
+    """Filter a single sample by a kernel that is large enough."""
+    step = Conv2d(np.ones((1, 1, 7, 7)), padding=Padding(*[3] * 4))
+    Spectra().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32"), np.zeros((1, 1, 1), np.uint8), 1)
+
+
+class Spectra:
+    name = "spectra"
+    kits = (Kit("spectra", 1, _smallest),)
+
+    def needs(self, task: Task) -> tuple[str, ...]:  # noqa: ARG002 -- one interface
+        return ("spectra",)
+
+    def accepts(self, task: Task) -> bool:
+        return _tiling(task) is not None
+
+    def seconds(self, task: Task) -> float:
+        tiling = _tiling(task)
+        if tiling is None or not isinstance(task.step, Conv2d):
+            raise TypeError(f"no tiles for {task.step}")
+        return rates().call + tiling.seconds(Needs.of(task, task.step))
+
+    def workspace(self, task: Task, threads: int) -> int:
+        return workspace(task, threads)
+
+    def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        return tiles(task).apply(image, threads)
+
+
+def _tiling(task: Task) -> Tiling | None:
+    """Give the tiles of a task for which float32 will do.
+
+    The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
+    enough for pictures only, where the largest is known.
+    """
+    step = task.step
+    if not isinstance(step, Conv2d) or task.exact or task.arithmetic != "float32":
+        return None
+    few = prod(step.weight.shape[1:]) < FEWEST_TERMS
+    return None if few or task.source not in {"uint8", "uint16"} else best_tiling(Needs.of(task, step))

@@ -1,0 +1,43 @@
+"""What is built on interfaces that their owners may change: it is there, and the version is bounded above."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import uvicorn
+from packaging.requirements import Requirement
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.connection import Connection
+
+PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
+HOOKS = (
+    "connection_made",
+    "connection_lost",
+    "data_received",
+    "on_message_begin",
+    "on_header",
+    "on_headers_complete",
+    "on_body",
+    "on_message_complete",
+    "_unsupported_upgrade_warning",
+    "pause_writing",
+    "resume_writing",
+    "send_400_response",
+)
+"""Methods by which uvicorn calls service/connection.py."""
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_uvicorn_calls_what_the_connection_replaces(name: str) -> None:
+    assert name in vars(Connection)
+    assert hasattr(HttpToolsProtocol, name), f"uvicorn {uvicorn.__version__} has no {name}: it would never be called"
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "numba"])
+def test_what_is_no_public_interface_is_bounded_above(name: str) -> None:
+    lines = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
+    (requirement,) = (line for line in map(Requirement, lines) if line.name == name)
+    assert any(specifier.operator == "<" for specifier in requirement.specifier)
