@@ -63,6 +63,9 @@ def of_operations() -> dict[str, str]:
         ),
         "transposed": figure({"op": "transposed", "kernel": ANY3, "stride": 2}, 3, reading="scatter"),
         "upscale": figure({"op": "upscale"}, 3, reading="scatter", heading="Upscale: a transposed convolution"),
+        "downscale": figure(
+            {"op": "downscale", "factor": 2}, 6, heading="Downscale by area: a convolution of stride 2"
+        ),
         "blur": figure({"op": "blur", "method": "box", "size": 3}, 5, values=NUMBERS, heading="Blur by a box"),
         "gradient": figure({"op": "gradient", "direction": "x"}, 5, values=NUMBERS, heading="Gradient along x"),
         "sharpen": figure(

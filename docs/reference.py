@@ -52,6 +52,13 @@ NOTES = {
         "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a dark "
         "rim appears. Every channel goes through it by itself."
     ),
+    "downscale": (
+        "A strided convolution whose kernel grows with the factor, so that each sample of the image has its part in the "
+        "result, and fine patterns turn to gray instead of coarse ones ([aliasing](arithmetic.md#stride-is-downsampling)). "
+        "No weight lies beyond the rim: there, the sum is divided by the weights that lie within the image. What is left "
+        "over of a size that the factor does not divide is cut off at the right and the bottom, where only wide kernels "
+        "still look at it. The drawing is of `area`; `lanczos3` is the sharpest."
+    ),
     "blur": (
         "Both kinds are separable, and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to each "
         "side: 17x17 samples, 34 numbers."

@@ -5,10 +5,12 @@ It reads the fields of the steps and uses nothing else of the engine: no borders
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
 
 Numbers = NDArray[np.float64]
 
@@ -30,6 +32,9 @@ def apply(step: Step, image: NDArray[np.generic]) -> Numbers:
             return convolve(step, samples)
         case ConvTranspose2d():
             return scatter(step, samples)
+        case NormalizedConv2d():
+            sums = replace(step.conv, divisor=1.0)
+            return convolve(sums, samples) / convolve(sums, np.ones_like(samples))
         case GradientMagnitude():
             x, y = convolve(step.x, samples), convolve(step.y, samples)
             return np.sqrt(x * x + y * y) if step.norm == "l2" else np.abs(x) + np.abs(y)

@@ -175,6 +175,13 @@ def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
         "upscale": drawn(
             "upscale", {"factor": st.integers(2, 4), "method": st.sampled_from(["nearest", "bilinear", "bicubic"])}
         ),
+        "downscale": drawn(
+            "downscale",
+            {
+                "factor": st.integers(2, 4),
+                "method": st.sampled_from(["area", "bilinear", "bicubic", "lanczos3"]),
+            },
+        ),
         "blur": st.one_of(
             drawn("blur", {"method": st.just("gaussian")} | rim | dilation, sigma=SIGMAS),
             drawn("blur", rim | dilation, method=st.just("box"), size=both(SIDES)),

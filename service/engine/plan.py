@@ -32,7 +32,7 @@ from service.engine.operations import Operation
 from service.engine.planner import Choice
 from service.engine.precision import Arithmetic, Signal, arithmetic, follow
 from service.engine.spec import Output, Spec
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
 
 GREATEST = 1e38
 """No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
@@ -249,6 +249,8 @@ def _padding(step: Step) -> Padding:
     match step:
         case Conv2d() | Pool():
             return step.padding
+        case NormalizedConv2d():
+            return step.conv.padding
         case GradientMagnitude():
             return step.x.padding
         case Restore():

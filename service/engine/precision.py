@@ -64,7 +64,7 @@ class Signal:
         error = self.error if self._largest_sum(reach) * 2.0**places < EXACT_BELOW else inf
         if reach.rounds:
             return Signal(bound, error=error, relative=2 * UNIT_ROUNDOFF)
-        power = _power_of_two(reach.divisor)
+        power = None if reach.uneven else _power_of_two(reach.divisor)
         if power is not None and reach.offset_places is not None:
             left = max(places + power, reach.offset_places, 0)
             return Signal(bound, left, error if bound * 2.0**left < EXACT_BELOW else inf)

@@ -110,6 +110,14 @@ PRESETS: dict[str, Preset] = {
         "Twice as wide and high: bilinear interpolation as a transposed convolution of stride 2.",
         {"op": "upscale", "factor": 2, "method": "bilinear"},
     ),
+    "thumbnail-2x": Preset(
+        "Half as wide and high: the mean of each 2x2 square, in linear light.",
+        {"steps": [{"op": "downscale", "factor": 2, "method": "area"}], "color_space": "linear"},
+    ),
+    "thumbnail-4x": Preset(
+        "A quarter as wide and high, as sharp as can be without aliasing: Lanczos, in linear light.",
+        {"steps": [{"op": "downscale", "factor": 4, "method": "lanczos3"}], "color_space": "linear"},
+    ),
     "downsample": Preset(
         "Half as wide and high: a strided convolution with the binomial kernel 1 4 6 4 1.",
         {

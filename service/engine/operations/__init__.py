@@ -12,6 +12,7 @@ from service.engine.operations.conv import Conv
 from service.engine.operations.deconvolve import Deconvolve
 from service.engine.operations.depthwise import Depthwise
 from service.engine.operations.depthwise_separable import DepthwiseSeparable
+from service.engine.operations.downscale import Downscale
 from service.engine.operations.gradient import Gradient
 from service.engine.operations.grayscale import Grayscale
 from service.engine.operations.pool import Pool
@@ -27,6 +28,7 @@ Operation = Annotated[
     | DepthwiseSeparable
     | Transposed
     | Upscale
+    | Downscale
     | Blur
     | Gradient
     | Sharpen
@@ -43,6 +45,7 @@ OPERATIONS: tuple[type[OperationBase], ...] = (
     DepthwiseSeparable,
     Transposed,
     Upscale,
+    Downscale,
     Blur,
     Gradient,
     Sharpen,
