@@ -53,11 +53,11 @@ NOTES = {
         "rim appears. Every channel goes through it by itself."
     ),
     "downscale": (
-        "A strided convolution whose kernel grows with the factor, so that each sample of the image has its part in the "
-        "result, and fine patterns turn to gray instead of coarse ones ([aliasing](arithmetic.md#stride-is-downsampling)). "
-        "No weight lies beyond the rim: there, the sum is divided by the weights that lie within the image. What is left "
-        "over of a size that the factor does not divide is cut off at the right and the bottom, where only wide kernels "
-        "still look at it. The drawing is of `area`; `lanczos3` is the sharpest."
+        "A strided convolution whose kernel grows with the factor: each sample of the image has its part in the "
+        "result, and [no pattern appears that was not there](arithmetic.md#stride-is-downsampling). At the rim the "
+        "sum is divided by the weights that lie within the image, and nothing is assumed to lie beyond. If the factor "
+        "does not divide a size, the rest at the right or the bottom gets no sample of its own; wide kernels still "
+        "look at it. The drawing shows `area`; `lanczos3` is the sharpest."
     ),
     "blur": (
         "Both kinds are separable, and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to each "
