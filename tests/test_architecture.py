@@ -25,7 +25,7 @@ MAY_NOT_IMPORT = {
     "service/engine/operations": ["service.engine.algorithms", "service.engine.planner"],
     "service/engine/algorithms": ["service.engine.operations", "service.engine.spec", "service.engine.planner"],
     "service/engine/codecs": ["service.engine.operations", "service.engine.algorithms", "service.engine.steps"],
-    "service/engine/loops": ["service"],
+    "service/engine/loops": ["service.engine.algorithms", "service.engine.codecs", "service.engine.planner"],
 }
 ONLY_IN = {
     "numba": "service/engine/loops",
