@@ -29,7 +29,7 @@ MAY_NOT_IMPORT = {
 }
 ONLY_IN = {
     "numba": "service/engine/loops",
-    "PIL": "service/engine/codecs/pictures.py",
+    "PIL": "service/engine/codecs",
     "isal": "service/engine/codecs",
     "simplejpeg": "service/engine/codecs/jpeg.py",
     "distributed": "service/dispatch/cluster.py",

@@ -319,6 +319,7 @@ def _peak_bytes(plan: Plan) -> int:
     for operation in plan.operations:
         for choice in operation.choices:
             stages.append(_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace)
-    last = plan.output.samples
-    stages.append(last * (2 * number + 2 * BYTES[plan.dtype]) + (1 << 20))
+    stored = plan.operations[-1].choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
+    each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
+    stages.append(plan.output.samples * each + (1 << 20))
     return max(stages)
