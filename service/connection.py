@@ -7,7 +7,7 @@ import json
 import sys
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from httptools import HttpRequestParser
@@ -177,7 +177,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._answer = _Answer(self)
         self.cycle.transport = self._answer
-        self.cycle.scope[KEY] = self._answer
+        cast(dict[str, Any], self.scope)[KEY] = self._answer
         self.scope["query_string"] = query.partition(b"#")[0]
         self._in_head = False
         self._seen_bytes = 0
