@@ -96,9 +96,10 @@ class _Answer(asyncio.Transport):
         connection = self._connection
         while not connection.lost and connection.flow.write_paused:
             await connection.flow.drain()
-        if not connection.lost:
+        if not (connection.lost or connection.outgoing.broken):
             return None
-        return max(0, connection.taken - self._body_from) if self._body_from else 0
+        taken = connection.taken if connection.lost else connection.outgoing.written
+        return max(0, taken - self._body_from) if self._body_from else 0
 
 
 class Connection(HttpToolsProtocol):
