@@ -144,6 +144,24 @@ def test_failures_are_a_table_and_cost_nobody_else() -> None:
     assert names("out") == ["good.png"]
 
 
+def test_list_may_begin_with_a_byte_order_mark() -> None:
+    make("a.png", "b.png")
+    Path("list").write_bytes(b"\xef\xbb\xbfa.png\r\nb.png\r\n")
+    found = find("list", Path("out"), ".png")
+    assert [item.source for item in found.items] == ["a.png", "b.png"]
+
+
+def test_folder_that_is_called_like_a_picture_is_a_folder() -> None:
+    """And what file managers leave behind is no picture, a picture of another suffix is one."""
+    make("in/forest.png/0.png", "in/forest.png/wrong.gif")
+    make("in/desktop.ini", content=b"[.ShellClassInfo]\r\n")
+    make("in/Thumbs.db", content=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+    result = batch("in", "out")
+    assert result.stdout.startswith("2 made, 0 there already, 0 failed")
+    assert "; 2 passed over" in result.stdout
+    assert names("out") == ["forest.png/0.png", "forest.png/wrong.png"]
+
+
 TEXT = b"notes about the picture\n"
 FUJI = b"FUJIFILMCCD-RAW 0201FF129502X-T1"
 CANON = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"
