@@ -28,8 +28,9 @@ MEDIA_TYPES = {"png": "image/png", "npy": "application/x-npy", "json": "applicat
 
 
 def perform(job: Job, threads: int) -> Result:
-    """Do the whole of a job; raises EngineError with pointers into what the client sent."""
+    """Do the whole of a job in a process of the engine's own; raises EngineError with pointers into what was sent."""
     started = perf_counter()
+    codecs.own_process()
     try:
         match job.kind:
             case "filter":

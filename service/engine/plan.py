@@ -117,7 +117,7 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
     pointers relative to the spec.
     """
     _check_image(info, spec, limits)
-    picture = info.format != "npy"
+    picture = not info.as_array
     alpha = info.alpha and spec.alpha != "channels"
     unit = 257 if picture and info.dtype == "uint16" else 1
     shape = Shape(info.height, info.width, info.channels - alpha)
@@ -218,7 +218,7 @@ def _check_image(info: ImageInfo, spec: Spec, limits: Limits) -> None:
         raise TooManyChannels(
             f"the image has {info.channels} channels; at most {limits.max_channels} (max_channels) are taken"
         )
-    if info.format == "npy" and spec.alpha not in {"auto", "channels"}:
+    if info.as_array and spec.alpha not in {"auto", "channels"}:
         raise InvalidSpec(f'arrays have no alpha: "alpha" must be "auto" or "channels", was "{spec.alpha}"').at(
             "/alpha"
         )
@@ -270,7 +270,7 @@ def _result_type(info: ImageInfo, spec: Spec, answer: Answer) -> Sample:
 def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample) -> bool:
     """Say whether the last step's results, rounded and clipped as they come, are the samples to send."""
     output = spec.output or Output()
-    same_units = dtype == info.dtype if info.format != "npy" else dtype == "uint8"
+    same_units = dtype == "uint8" if info.as_array else dtype == info.dtype
     return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units
 
 

@@ -25,6 +25,7 @@ from tests.hostile.case import (
     File,
     Verdict,
 )
+from tests.hostile.strangers import strangers, tiff
 
 SEED = 20260
 DAMAGED = (OK, INVALID_IMAGE)
@@ -53,6 +54,10 @@ def sound() -> dict[str, bytes]:
         "tiff": saved(rgb, "TIFF"),
         "tiff-lzw": saved(rgba, "TIFF", compression="tiff_lzw"),
         "tiff-16": saved(image_of(40, 48, 1, np.uint16)[:, :, 0], "TIFF"),
+        "tiff-16-rgb": tiff(image_of(40, 48, 3, np.uint16), photometric="rgb", compression="zlib", rowsperstrip=7),
+        "tiff-float-planes": tiff(
+            rgb.transpose(2, 0, 1).astype(">f4"), photometric="rgb", planarconfig="separate", tile=(16, 32)
+        ),
         "avif": saved(rgb, "AVIF"),
         "npy": npy(rgb.astype(np.float32)),
     }
@@ -73,6 +78,7 @@ def hostile() -> tuple[File, ...]:
             _disguised(),
             _lying(),
             _arrays(),
+            strangers(sound()),
         )
     )
 
@@ -229,7 +235,7 @@ def _bombs() -> Iterator[File]:
         IMAGE_TOO_LARGE,
     )
     yield _file("tiff/big-with-endless-directory", struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**60), INVALID_IMAGE)
-    yield _file("tiff/of-4000-samples", _tiff((256, 4, 1, 9), (257, 4, 1, 9), (277, 3, 1, 4000)), INVALID_IMAGE)
+    yield _file("tiff/of-4000-samples", _tiff((256, 4, 1, 9), (257, 4, 1, 9), (277, 3, 1, 4000)), TOO_MANY_CHANNELS)
     icon = struct.pack("<HHH", 0, 1, 5000) + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, 2**31, 22) * 5000
     yield _file("ico/5000-entries", icon, UNSUPPORTED_FORMAT)
     bmp = sound()["bmp"]

@@ -29,6 +29,11 @@ class ImageInfo(NamedTuple):
     alpha: bool
     gamma: float | None = None
 
+    @property
+    def as_array(self) -> bool:
+        """Tell whether the numbers are taken as they stand, with no alpha: those of NPY, and of TIFFs of floats."""
+        return self.format == "npy" or self.dtype.startswith("float")
+
 
 class Decoded(NamedTuple):
     """`image` (H, W, C), C-contiguous, in native byte order, perhaps read-only.

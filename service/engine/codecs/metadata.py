@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,16 @@ from numpy.typing import NDArray
 MAX_PROFILE_BYTES = 2**20
 """Real profiles take 0.5 to 600 KiB; a larger one is left out."""
 
-_ORIENTATION, _SHORT = 0x0112, 3
+GREATEST_DENSITY = 2**31 - 1
+"""That a PNG can tell (third edition, 7.1)."""
+
+_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+_SHORT, _RATIONAL = 3, 5
+_UNSIGNED = {1: "B", _SHORT: "H", 4: "I"}
+"""By type of an entry: how it is unpacked."""
+_INCH = 2
+_UNITS = {1: None, _INCH: Fraction(10_000, 254), 3: Fraction(100)}
+"""By unit: what makes pixels to the metre of it."""
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
 
 
@@ -43,21 +54,69 @@ NOTHING = Metadata()
 
 
 def orientation(exif: bytes) -> int:
-    """Read the orientation (1 to 8) out of an EXIF block; 1 where there is none that can be read."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if order is None:
-        return 1
+    """Read the orientation (1 to 8) out of an EXIF block, of whatever unsigned type; 1 where there is none."""
+    for tag, kind, count, value in _exif_entries(exif):
+        if tag == _ORIENTATION and count == 1 and kind in _UNSIGNED:
+            (turned,) = struct.unpack_from(_byte_order(exif) + _UNSIGNED[kind], value)
+            return known_orientation(turned)
+    return 1
+
+
+def known_orientation(orientation: int) -> int:
+    """Give an orientation that there is; all other numbers stand for 1."""
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def exif_density(exif: bytes) -> Density | None:
+    """Read XResolution and YResolution out of an EXIF block, if both make sense (EXIF 2.32, 4.6.4 A)."""
+    order, tiff = _byte_order(exif), _tiff_block(exif)
+    across = down = None
+    unit = _INCH
+    for tag, kind, count, value in _exif_entries(exif):
+        if tag in {_X_RESOLUTION, _Y_RESOLUTION} and (kind, count) == (_RATIONAL, 1):
+            (place,) = struct.unpack(order + "I", value)
+            if place + 8 <= len(tiff):
+                pair = struct.unpack_from(order + "II", tiff, place)
+                across, down = (pair, down) if tag == _X_RESOLUTION else (across, pair)
+        elif tag == _RESOLUTION_UNIT and (kind, count) == (_SHORT, 1):
+            (unit,) = struct.unpack_from(order + "H", value)
+    return density(across, down, unit) if across and down else None
+
+
+def density(across: tuple[int, int], down: tuple[int, int], unit: int) -> Density | None:
+    """Turn two rational numbers with TIFF's unit (1 none, 2 inch, 3 cm) into pixels to the metre, or into a ratio."""
+    if 0 in {*across, *down} or unit not in _UNITS:
+        return None
+    metric = _UNITS[unit]
+    if metric is None:  # a ratio of pixels, of which a square one says nothing
+        ratio = Fraction(*across) / Fraction(*down)
+        found = Density(ratio.numerator, ratio.denominator, metric=False)
+        return found if ratio != 1 and max(found[:2]) <= GREATEST_DENSITY else None
+    found = Density(round(Fraction(*across) * metric), round(Fraction(*down) * metric), metric=True)
+    return found if min(found[:2]) > 0 and max(found[:2]) <= GREATEST_DENSITY else None
+
+
+def _exif_entries(exif: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """List the first directory: tag, type, count, the four bytes of value or offset (TIFF 6.0, section 2)."""
+    tiff, order = _tiff_block(exif), _byte_order(exif)
+    if not order:
+        return
     try:
         (offset,) = struct.unpack_from(order + "I", tiff, 4)
         (entries,) = struct.unpack_from(order + "H", tiff, offset)
         for entry in range(entries):
-            tag, kind, count, value = struct.unpack_from(order + "HHIH", tiff, offset + 2 + 12 * entry)
-            if (tag, kind, count) == (_ORIENTATION, _SHORT, 1):
-                return value if 1 <= value <= 8 else 1
+            yield struct.unpack_from(order + "HHI4s", tiff, offset + 2 + 12 * entry)
     except struct.error:  # the block ends before its directory does
-        pass
-    return 1
+        return
+
+
+def _tiff_block(exif: bytes) -> bytes:
+    return exif.removeprefix(b"Exif\0\0")
+
+
+def _byte_order(exif: bytes) -> str:
+    """Give the sign for `struct`, or nothing where the block does not begin as one."""
+    return {b"II*\0": "<", b"MM\0*": ">"}.get(_tiff_block(exif)[:4], "")
 
 
 def transposes(orientation: int) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
-import warnings
-from typing import Any, NamedTuple
+import re
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.codecs.arrays import check_finite
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
+from service.engine.codecs.process import quiet
 from service.engine.errors import InvalidImage, TooManyChannels
 from service.engine.limits import Limits
 
@@ -23,19 +25,18 @@ _BLANKS = b" \t\f\r\n"
 """Those of Python source; `bytes.rstrip` by itself takes a vertical tab as well, which NumPy refuses."""
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 """By version: how long the field is that tells the length of the header."""
-_DTYPES: dict[str, Dtype] = {
-    "|u1": "uint8",
-    "<u2": "uint16",
-    ">u2": "uint16",
-    "<f4": "float32",
-    ">f4": "float32",
-    "<f8": "float64",
-    ">f8": "float64",
-}
+_UNICODE = b"\x03\x00"
+_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*[lL]\b")
+"""An integer as Python 2 wrote it: 3L."""
+_CODES = ("u1", "u2", "f4", "f8", "B", "H", "f", "d")
+_ORDERS = ("", "<", ">", "=", "|")
+_WORDS = ("uint8", "ubyte", "uint16", "ushort", "float32", "single", "float64", "double", "float")
+_DTYPES = {spelling: np.dtype(spelling) for spelling in (*(o + c for c in _CODES for o in _ORDERS), *_WORDS)}
+"""By spelling, as NumPy understands it; no other text is given to NumPy."""
 
 
 class _Header(NamedTuple):
-    descr: str
+    dtype: np.dtype[Any]
     fortran_order: bool
     shape: tuple[int, ...]
     start: int
@@ -50,19 +51,19 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
         raise InvalidImage("the array has no channels")
     if channels > limits.max_channels:
         raise TooManyChannels(f"the array has {channels:,} channels; at most {limits.max_channels:,} are taken")
-    promised = math.prod(header.shape) * np.dtype(header.descr).itemsize
+    promised = math.prod(header.shape) * header.dtype.itemsize
     if len(data) - header.start != promised:
         raise InvalidImage(f"damaged NPY: {promised:,} bytes should follow the header, {len(data) - header.start:,} do")
-    return ImageInfo("npy", width, height, channels, _DTYPES[header.descr], alpha=False)
+    return ImageInfo("npy", width, height, channels, cast(Dtype, header.dtype.name), alpha=False)
 
 
 def decode(data: Buffer, info: ImageInfo) -> Decoded:
     """Read the array, without a copy where its layout allows it. Raises `InvalidImage`."""
     header = _read_header(data)
-    stored = np.frombuffer(data, header.descr, offset=header.start)
+    stored = np.frombuffer(data, header.dtype, offset=header.start)
     shaped = stored.reshape(header.shape, order="F" if header.fortran_order else "C")
     image = np.require(shaped.reshape(info.height, info.width, info.channels), info.dtype, ["C", "A"])
-    _check_finite(image)
+    check_finite(image)
     return Decoded(image, None)
 
 
@@ -86,42 +87,39 @@ def _read_header(data: Buffer) -> _Header:
         raise InvalidImage(f"the NPY header has {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read")
     if start + length > len(data):
         raise InvalidImage("damaged NPY: it ends within its header")
-    return _parsed(bytes(data[start : start + length]), start + length)
+    return _parsed(bytes(data[start : start + length]), bytes(data[6:8]), start + length)
 
 
-def _parsed(header: bytes, start: int) -> _Header:
+def _parsed(header: bytes, version: bytes, start: int) -> _Header:
     """Read the dictionary, in which nothing may be missing and nothing more may stand."""
-    text = header.rstrip(_BLANKS)
+    text = header.strip(_BLANKS)
     if len(text) > MAX_HEADER_TEXT:
         raise InvalidImage(f"the NPY header has {len(text):,} characters; at most {MAX_HEADER_TEXT:,} are read")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's parser has opinions about some texts, which are not for the log
-            fields = ast.literal_eval(text.decode("ascii"))
-    except Exception:  # whatever Python's parser makes of hostile text
-        raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None
+    fields = _literal(text, version)
     if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
         raise InvalidImage("damaged NPY: its header must have descr, fortran_order and shape, and nothing else")
     descr, fortran_order, shape = fields["descr"], fields["fortran_order"], fields["shape"]
     if not isinstance(descr, str) or descr not in _DTYPES:
-        raise InvalidImage(f"the array has dtype {descr!r}; read are {', '.join(_DTYPES)}")
+        raise InvalidImage(f"the array has dtype {descr!r}; read are uint8, uint16, float32 and float64")
     if not isinstance(fortran_order, bool):
         raise InvalidImage("damaged NPY: fortran_order is neither True nor False")
     if not isinstance(shape, tuple) or any(type(size) is not int or size < 0 for size in shape):
         raise InvalidImage("damaged NPY: its shape is no tuple of sizes")
     if len(shape) not in {2, 3}:
         raise InvalidImage(f"the array has {len(shape)} dimensions; it must be (H, W) or (H, W, C)")
-    return _Header(descr, fortran_order, shape, start)
+    return _Header(_DTYPES[descr], fortran_order, shape, start)
 
 
-def _check_finite(image: NDArray[Any]) -> None:
-    """Refuse NaN and infinity, naming the first of them."""
-    if image.dtype.kind != "f":
-        return
-    finite = np.isfinite(image)
-    if not finite.all():
-        row, column, channel = (int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-        raise InvalidImage(
-            f"the sample at row {row}, column {column}, channel {channel} is"
-            f" {image[row, column, channel]}; samples must be finite"
-        )
+def _literal(text: bytes, version: bytes) -> object:
+    """Read plain values; where that fails, once more without the L that Python 2 put behind long integers."""
+    try:
+        source = text.decode("utf-8" if version == _UNICODE else "latin-1")
+        with quiet():  # Python's parser has opinions about some texts, which are not for the log
+            try:
+                return ast.literal_eval(source)
+            except SyntaxError:
+                if version == _UNICODE:  # which Python 2 never wrote
+                    raise
+                return ast.literal_eval(_LONG.sub(r"\1", source))
+    except Exception:  # whatever Python's parser makes of hostile text
+        raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None

@@ -6,7 +6,6 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Literal
 
 import numpy as np
 
@@ -18,10 +17,10 @@ MAX_SCANS = 100
 """Of a JPEG: each scan of a progressive one walks over the whole picture."""
 MAX_FRAMES = 10_000
 MAX_PARTS = 10_000
-"""Segments of a JPEG and bytes between them, blocks of a GIF, entries of a TIFF: Pillow reads each in Python."""
+"""Segments of a JPEG and bytes between them, blocks of a GIF, chunks of a WebP: each is read in Python."""
 
-_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""By type: how long a value is."""
+Frame = tuple[int, int, int, int]
+"""Where on its canvas a frame lies: left, top, right, bottom."""
 
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -67,8 +66,11 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         position = found.end() + int.from_bytes(data[found.end() : content], "big")
 
 
-def check_webp(data: bytes, limits: Limits) -> None:
-    """Refuse a cut file, and too large a canvas, for which opening would already ask for memory (RFC 9649)."""
+def check_webp(data: bytes, limits: Limits) -> Frame | None:
+    """Refuse a cut file, and too large a canvas, for which opening would already ask for memory (RFC 9649).
+
+    Gives where the first frame of an animation lies.
+    """
     promised = 8 + int.from_bytes(data[4:8], "little")
     if len(data) < promised:
         raise InvalidImage(f"damaged WebP: it should have {promised:,} bytes and has {len(data):,}")
@@ -83,15 +85,35 @@ def check_webp(data: bytes, limits: Limits) -> None:
             case b"VP8X":
                 width, height = (int.from_bytes(data[place : place + 3], "little") for place in (24, 27))
                 check_pixels(width + 1, height + 1, limits)
+                return _first_webp_frame(data) if data[20] & 2 else None
+    return None
 
 
-def check_gif(data: bytes) -> None:
-    """Refuse what is no picture, and too many blocks before the first one (GIF89a, sections 17 to 26)."""
+def _first_webp_frame(data: bytes) -> Frame | None:
+    position = 12
+    for _ in range(MAX_PARTS):
+        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if kind == b"ANMF":
+            place = position + 8
+            left, top, width, height = (int.from_bytes(data[place + i : place + i + 3], "little") for i in (0, 3, 6, 9))
+            return 2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1
+        position += 8 + size + size % 2
+        if position >= len(data):
+            break
+    return None
+
+
+def check_gif(data: bytes) -> Frame:
+    """Refuse what is no picture, and too many blocks before the first one (GIF89a, sections 17 to 26).
+
+    Gives where the first frame lies.
+    """
     position = 13 + _colour_table_bytes(data[10:11])
     for _ in range(MAX_PARTS):
         match data[position : position + 1]:
-            case b",":
-                return
+            case b"," if position + 9 <= len(data):
+                left, top, width, height = struct.unpack_from("<HHHH", data, position + 1)
+                return left, top, left + width, top + height
             case b"!":
                 position = _after_blocks(data, position + 2)
             case _:
@@ -132,14 +154,3 @@ def _media_start(data: bytes) -> int:
             break
         position += size
     return min(position, len(data))
-
-
-def tiff_value_bytes(directory: bytes, order: Literal["little", "big"], entry_bytes: int) -> int:
-    """Sum the bytes of all values of a directory (TIFF 6.0, section 2): entries may share them, and Pillow copies."""
-    count_bytes = (entry_bytes - 4) // 2
-    total = 0
-    for entry in range(0, len(directory) - entry_bytes + 1, entry_bytes):
-        kind = int.from_bytes(directory[entry + 2 : entry + 4], order)
-        count = int.from_bytes(directory[entry + 4 : entry + 4 + count_bytes], order)
-        total += count * _TIFF_BYTES.get(kind, 0)
-    return total

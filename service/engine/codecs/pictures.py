@@ -5,44 +5,55 @@ Its formats are named one by one, it never sees a file of another kind, and none
 
 from __future__ import annotations
 
-import ctypes
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin, _imaging
+from PIL import Image
 
 from service.engine import compiled
-from service.engine.codecs import jpeg
+from service.engine.codecs import bmp, jpeg, tiff, tiff_reader
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.arrow import lists_of_bytes
 from service.engine.codecs.base import Buffer, Decoded, Dtype, Format, ImageInfo, check_pixels
-from service.engine.codecs.metadata import fitting_profile, orientation, transposes, upright
+from service.engine.codecs.metadata import (
+    Density,
+    Metadata,
+    density,
+    exif_density,
+    fitting_profile,
+    orientation,
+    transposes,
+    upright,
+)
+from service.engine.codecs.picture_headers import Frame
+from service.engine.codecs.process import quiet
 from service.engine.codecs.sniff import READ
+from service.engine.codecs.tiff_directory import ORIENTATION, PHOTOMETRIC, SHORT, Directory, first_directory, with_short
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
 from service.engine.limits import Limits
 
-_imaging.set_use_block_allocator(1)  # each picture in one piece: others cannot be exported
-Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the service's own bound
-with suppress(AttributeError):  # libtiff writes its complaints to standard error, where only log lines belong
-    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
-
 
 class _Model(NamedTuple):
-    """What a picture becomes: the mode to convert it to, or None; how many channels, of which type."""
+    """What a picture becomes: the mode to convert it to, or None; how many channels, of which type.
+
+    Around `frame`, if that is told, the picture is clear.
+    """
 
     mode: str | None
     channels: int
     dtype: Dtype = "uint8"
+    frame: Frame | None = None
 
 
 _GRAY, _RGB, _DEEP = _Model(None, 1), _Model(None, 3), _Model(None, 1, "uint16")
 _TO_GRAY_ALPHA, _TO_RGB, _TO_RGBA = _Model("LA", 2), _Model("RGB", 3), _Model("RGBA", 4)
+_RGB_AND_ALPHA = _Model("RGB", 4)
+"""Of a BMP, whose alpha Pillow does not always read."""
 _MODELS = {
     "1": _Model("L", 1),
     "L": _GRAY,
@@ -69,29 +80,27 @@ _OTHER_MODELS = {"CMYK", "LAB"}
 _JPEG = {"JPEG", "MPO"}
 """By Pillow's format: an MPO is a JPEG with others behind it."""
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
-_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
-_STRIPS, _TILES = 273, 324
-_WHITE_IS_ZERO, _UNSIGNED = 0, 1
-_KINDS = {2: "signed", 3: "float", 5: "complex", 6: "complex"}
-"""Tags of a TIFF, and values of photometric interpretation and sample format (TIFF 6.0, section 8)."""
-_MAX_STRIPS = 100_000
-"""Pillow lists them in Python: 0.25 s for so many."""
-_MAX_SAMPLES = 6
-"""Of which up to 4 are channels of the picture: Pillow drops the others where the file says that they mean nothing."""
-_MAX_TILE_PIXELS = 2**22
-"""Where the picture is smaller: a tile is read whole."""
+_WHITE_IS_ZERO = 0
+_JFIF_UNITS = {0: 1, 1: 2, 2: 3}
+"""By unit of JFIF 1.02: that of TIFF."""
+_UNBOUNDED = Limits(max_image_pixels=2**62, max_channels=2**31)
+"""For a file whose header has been checked."""
 
 
 def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
-    """Read the header. Raises `InvalidImage` and `ImageTooLarge`."""
+    """Read the header. Raises `InvalidImage`, `ImageTooLarge` and `TooManyChannels`."""
     content = bytes(data)
     with _refusing(kind):
-        _check(content, kind, limits)
+        if kind == "tiff" and (samples := tiff.check(content, limits)):
+            width, height = samples.width, samples.height
+            if transposes(samples.orientation):
+                width, height = height, width
+            return ImageInfo(kind, width, height, samples.kept, samples.dtype, alpha=bool(samples.alpha))
+        frame = _check(content, kind, limits)
         with _opened(content, kind) as picture:
             check_pixels(picture.width, picture.height, limits)
             _check_frames(picture)
-            model = _model(picture, kind)
+            model = _model(picture, kind, content, frame)
             width, height = picture.size
             if transposes(_orientation(picture)):
                 width, height = height, width
@@ -101,52 +110,77 @@ def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
 def decode(data: Buffer, info: ImageInfo) -> Decoded:
     """Read the first frame, upright, in the model that `info` says. Raises `InvalidImage` and `MemoryLimit`."""
     content = bytes(data)
-    with _refusing(info.format), _opened(content, info.format) as picture:
-        model, turned = _model(picture, info.format), _orientation(picture)
-        profile = None if picture.mode in _OTHER_MODELS else picture.info.get("icc_profile")
-        image = _pixels(picture, model, content)
-        if (
-            info.format == "tiff"
-            and model is _DEEP
-            and _tag(picture.tag_v2, _PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO
-        ):
-            image = 65535 - image  # Pillow does this for 8 bits, and not for 16
-        image = upright(image, turned)
-        if image.shape != (info.height, info.width, info.channels) or image.dtype != info.dtype:
+    with _refusing(info.format):
+        if info.format == "tiff" and (samples := tiff.check(content, _UNBOUNDED)):
+            decoded = tiff_reader.decode(samples)
+        else:
+            decoded = _decoded(content, info)
+        if decoded.image.shape != (info.height, info.width, info.channels) or decoded.image.dtype != info.dtype:
             raise InvalidImage(f"damaged {READ[info.format]}: its pixels are not what its header promises")
-        return Decoded(image, fitting_profile(profile, info.channels))
+        return decoded
+
+
+def _decoded(content: bytes, info: ImageInfo) -> Decoded:
+    kind = info.format
+    frame = _check(content, kind, _UNBOUNDED)
+    with _opened(content, kind) as picture:
+        model, turned = _model(picture, kind, content, frame), _orientation(picture)
+        profile = None if picture.mode in _OTHER_MODELS else picture.info.get("icc_profile")
+        resolution = _resolution(picture, content)
+        image = _pixels(picture, model, content)
+        if model.frame:
+            image = _clear_around(image, model.frame)
+        if model is _RGB_AND_ALPHA and (alpha := bmp.alpha(content, *picture.size)) is not None:
+            image = np.dstack([image, alpha])
+        if kind == "tiff" and model is _DEEP and first_directory(content).integer(PHOTOMETRIC, 0) == _WHITE_IS_ZERO:
+            image = 65535 - image  # Pillow does this for 8 bits, and not for 16
+    metadata = Metadata(density=resolution).turned(turned)
+    return Decoded(upright(image, turned), fitting_profile(profile, info.channels), metadata)
 
 
 @contextmanager
 def _refusing(kind: Format) -> Iterator[None]:
     """Turn whatever Pillow raises into a refusal; its warnings are about files, and not for the log."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    try:
-        yield
-    except EngineError:
-        raise
-    except MemoryError:
-        raise MemoryLimit(f"there is not enough memory for this {READ[kind]}") from None
-    except Exception:  # its decoders raise nearly everything on damaged files
-        raise InvalidImage(f"damaged {READ[kind]}, or one of a form that is not read here") from None
+    with quiet():
+        try:
+            yield
+        except EngineError:
+            raise
+        except MemoryError:
+            raise MemoryLimit(f"there is not enough memory for this {READ[kind]}") from None
+        except Image.DecompressionBombError:  # the host's own bound, where this is a library
+            most = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
+            raise ImageTooLarge(f"the {READ[kind]} has more than the {most} pixels that Pillow takes here") from None
+        except Exception:  # its decoders raise nearly everything on damaged files
+            raise InvalidImage(f"damaged {READ[kind]}, or one of a form that is not read here") from None
 
 
 def _opened(content: bytes, kind: Format) -> Any:
+    if kind == "tiff":
+        content = _with_plain_orientation(content, first_directory(content))
     return Image.open(BytesIO(content), formats=[kind])
 
 
-def _check(content: bytes, kind: Format, limits: Limits) -> None:
+def _with_plain_orientation(content: bytes, directory: Directory) -> bytes:
+    """Write the orientation as the one type that Pillow, which turns TIFFs by itself, is sure to read."""
+    entry = directory.entries.get(ORIENTATION)
+    if entry is None or (entry.kind, entry.number) == (SHORT, 1):
+        return content
+    return with_short(directory, ORIENTATION, tiff.orientation(directory))
+
+
+def _check(content: bytes, kind: Format, limits: Limits) -> Frame | None:
+    """Check what opening would already pay for; gives where on its canvas the first frame lies, if that is told."""
     match kind:
         case "jpeg":
             headers.check_jpeg(content)
         case "webp":
-            headers.check_webp(content, limits)
+            return headers.check_webp(content, limits)
         case "gif":
-            headers.check_gif(content)
+            return headers.check_gif(content)
         case "avif":
             headers.check_avif(content)
-        case "tiff":
-            _check_tiff(content, limits)
+    return None
 
 
 def _check_frames(picture: Any) -> None:
@@ -156,10 +190,16 @@ def _check_frames(picture: Any) -> None:
         raise ImageTooLarge(f"the picture has {frames:,} frames; at most {headers.MAX_FRAMES:,} are taken")
 
 
-def _model(picture: Any, kind: Format) -> _Model:
+def _model(picture: Any, kind: Format, content: bytes, frame: Frame | None) -> _Model:
     """Say what the picture becomes; the same before and after its pixels are read."""
-    if picture.info.get("transparency") is not None and picture.mode in _WITH_TRANSPARENCY:
-        return _WITH_TRANSPARENCY[picture.mode]
+    if kind == "bmp" and bmp.alpha(content, *picture.size) is not None:
+        return _RGB_AND_ALPHA
+    if kind == "bmp" and picture.mode == "RGBA":
+        return _TO_RGB
+    left, top, right, bottom = frame or (0, 0, *picture.size)
+    leaves_open = left > 0 or top > 0 or right < picture.width or bottom < picture.height
+    if (leaves_open or picture.info.get("transparency") is not None) and picture.mode in _WITH_TRANSPARENCY:
+        return _WITH_TRANSPARENCY[picture.mode]._replace(frame=frame if leaves_open else None)
     model = _MODELS.get(picture.mode)
     if model is None:
         raise InvalidImage(f"{READ[kind]} pictures of this kind of samples ({picture.mode}) are not read")
@@ -184,10 +224,21 @@ def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
 
 def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:
     """Pack RGB out of Pillow's four bytes per pixel; its own way, joining pieces, takes several times as long."""
-    _, capsule = picture.__arrow_c_array__()
+    try:
+        _, capsule = picture.__arrow_c_array__()
+    except ValueError:  # in several pieces, as other programs than the service have large pictures
+        return np.asarray(picture)
     image = np.empty((picture.height, picture.width, 3), np.uint8)
     loops.pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
     return image
+
+
+def _clear_around(image: NDArray[Any], frame: Frame) -> NDArray[Any]:
+    """Leave nothing, alpha included, where a frame leaves its canvas open."""
+    left, top, right, bottom = frame
+    cleared = np.zeros_like(image)
+    cleared[top:bottom, left:right] = image[top:bottom, left:right]
+    return cleared
 
 
 def _orientation(picture: Any) -> int:
@@ -195,52 +246,15 @@ def _orientation(picture: Any) -> int:
     return 1 if picture.format == "TIFF" else orientation(picture.info.get("exif", b""))
 
 
-def _check_tiff(content: bytes, limits: Limits) -> None:
-    """Refuse sizes beyond the bound, and samples of which Pillow would lose a part, by name."""
-    tags = _tiff_tags(content)
-    width, height = _tag(tags, _WIDTH, 0), _tag(tags, _HEIGHT, 0)
-    check_pixels(width, height, limits)
-    tile = _tag(tags, _TILE_WIDTH, 0) * _tag(tags, _TILE_HEIGHT, 0)
-    if tile > max(width * height, _MAX_TILE_PIXELS):
-        raise ImageTooLarge(f"the TIFF has tiles of {tile:,} pixels; at most {_MAX_TILE_PIXELS:,} are taken")
-    for parts in (tags.get(_STRIPS), tags.get(_TILES)):
-        if isinstance(parts, tuple) and len(parts) > _MAX_STRIPS:
-            raise InvalidImage(f"the TIFF is cut into {len(parts):,} strips or tiles; at most {_MAX_STRIPS:,} are read")
-    bits, channels = _tag(tags, _BITS, 1), _tag(tags, _SAMPLES, 1)
-    if channels > _MAX_SAMPLES:
-        raise InvalidImage(f"a TIFF of {channels} samples per pixel is not read; at most {_MAX_SAMPLES} are")
-    kind = _KINDS.get(_tag(tags, _SAMPLE_FORMAT, _UNSIGNED), "")
-    if kind or not (bits <= 8 or (bits == 16 and channels == 1)):
-        name = " ".join(filter(None, (f"{bits}-bit", kind, "TIFF")))
-        raise InvalidImage(
-            f"a {name} of {channels} channel{'s' * (channels > 1)} cannot be read whole: read are up to 8 bits, and 16"
-            " bits of one channel; PNG takes 16 bits of up to four channels, NPY takes floats"
-        )
-
-
-def _tiff_tags(content: bytes) -> Any:
-    """Read the first directory."""
-    big = 43 in content[2:4]
-    tags = TiffImagePlugin.ImageFileDirectory_v2(content[: 16 if big else 8])
-    counter_bytes, entry_bytes = (8, 20) if big else (2, 12)
-    start = tags.next + counter_bytes
-    order: Literal["little", "big"] = "little" if tags.prefix == b"II" else "big"
-    entries = int.from_bytes(content[tags.next : start], order)
-    if entries > headers.MAX_PARTS or start + entries * entry_bytes > len(content):
-        raise InvalidImage(f"damaged TIFF: its directory of {entries:,} entries is too long")
-    values = headers.tiff_value_bytes(content[start : start + entries * entry_bytes], order, entry_bytes)
-    if values > len(content):
-        raise InvalidImage(f"damaged TIFF: its directory promises {values:,} bytes of values, more than the file has")
-    file = BytesIO(content)
-    file.seek(tags.next)
-    tags.load(file)
-    return tags
-
-
-def _tag(tags: Any, number: int, default: int) -> int:
-    """Give the integer of a tag, the largest where there are several."""
-    value = tags.get(number, default)
-    largest = max(value) if isinstance(value, tuple) else value
-    if not isinstance(largest, int):
-        raise InvalidImage(f"damaged TIFF: tag {number} is not of integers")
-    return largest
+def _resolution(picture: Any, content: bytes) -> Density | None:
+    """Read how many pixels there are to the metre, as the picture lies when `_orientation` is still to be applied."""
+    if picture.format == "TIFF":
+        directory = first_directory(content)
+        return Metadata(density=tiff.resolution(directory)).turned(tiff.orientation(directory)).density
+    if picture.format == "BMP":
+        return bmp.density(content)
+    across, down = picture.info.get("jfif_density", (0, 0))
+    jfif = density((across, 1), (down, 1), _JFIF_UNITS.get(picture.info.get("jfif_unit"), 0))
+    if jfif is not None and jfif.metric:
+        return jfif
+    return exif_density(picture.info.get("exif", b"")) or jfif

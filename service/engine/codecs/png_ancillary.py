@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from service.engine.codecs.metadata import MAX_PROFILE_BYTES, Density, Metadata, fitting_profile
+from service.engine.codecs.metadata import GREATEST_DENSITY, MAX_PROFILE_BYTES, Density, Metadata, fitting_profile
 
 COLOUR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 """What says how levels become colours, beside iCCP; kept as they stand."""
@@ -52,7 +52,11 @@ def _sound(kind: bytes, content: bytes) -> bool:
         case b"cICP":  # samples of a PNG are RGB: no matrix
             return len(content) == 4 and content[2] == 0 and content[3] <= 1
         case b"pHYs":
-            return len(content) == 9 and content[8] <= 1 and all(0 < n <= _GREATEST for n in _density(content)[:2])
+            return (
+                len(content) == 9
+                and content[8] <= 1
+                and all(0 < number <= GREATEST_DENSITY for number in _density(content)[:2])
+            )
         case b"eXIf":
             return content.removeprefix(b"Exif\0\0")[:4] in {b"II*\0", b"MM\0*"}
     return True

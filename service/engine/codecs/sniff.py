@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from service.engine.codecs.base import Buffer, Format
+from service.engine.codecs.camera_raw import camera_raw
 from service.engine.errors import InvalidImage, UnsupportedFormat
 
 
@@ -61,6 +62,14 @@ _FOREIGN = (
     Signature("a FLIF picture", b"FLIF"),
     Signature("a PostScript document", b"%!PS"),
     Signature("a DjVu document", b"AT&TFORM"),
+    Signature("a camera's raw file (ORF)", b"IIRO"),
+    Signature("a camera's raw file (ORF)", b"IIRS"),
+    Signature("a camera's raw file (ORF)", b"MMOR"),
+    Signature("a camera's raw file (RW2)", b"IIU\0"),
+    Signature("a camera's raw file (RAF)", b"FUJIFILMCCD-RAW"),
+    Signature("a camera's raw file (CRW)", b"HEAPCCDR", 6),
+    Signature("a camera's raw file (MRW)", b"\0MRM"),
+    Signature("a camera's raw file (X3F)", b"FOVb"),
     Signature("a WAV sound", b"WAVE", 8),
     Signature("an AVI video", b"AVI ", 8),
     Signature("a Matroska or WebM video", b"\x1aE\xdf\xa3"),
@@ -76,7 +85,7 @@ _BRANDS = {
     b"hevx": "a HEIC sequence",
     b"mif1": "a HEIF picture",
     b"msf1": "a HEIF sequence",
-    b"crx ": "a Canon raw picture",
+    b"crx ": "a camera's raw file (CR3)",
     b"jxl ": "a JPEG XL picture",
 }
 
@@ -88,6 +97,11 @@ def sniff(data: Buffer) -> Format:
         raise InvalidImage("the image is empty: it has 0 bytes")
     for name, magic in _SERVED:
         if start.startswith(magic):
+            if name == "tiff" and (raw := camera_raw(data)):
+                raise UnsupportedFormat(
+                    f"the content is a camera's raw file ({raw}), of which a preview could be read, not the picture;"
+                    f" read are {', '.join(READ.values())}"
+                )
             return name
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "webp"

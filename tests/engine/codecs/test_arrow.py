@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.engine.codecs import own_process
 from service.engine.codecs.arrow import lists_of_bytes
 from service.engine.loops.pixels import pack
 from tests.engine.codecs.samples import image_of
@@ -13,6 +14,7 @@ from tests.engine.codecs.samples import image_of
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (61, 53), (1100, 4100)])
 def test_the_pixels_of_a_picture_are_seen_and_packed(size: tuple[int, int]) -> None:
+    own_process()  # where pictures are in one piece
     rgb = image_of(*size, 3)
     pixels = lists_of_bytes(Image.fromarray(rgb).__arrow_c_array__()[1], 4)
     gc.collect()  # the picture is gone, what it exported is not

@@ -134,7 +134,7 @@ def test_whatever_is_done_to_a_file_the_answer_is_that_of_pillow_alone(data: st.
 def answer(data: bytes) -> tuple[Any, ...]:
     try:
         info = inspect(data, LIMITS)
-        image, icc = decode(data, info)
+        image, icc, *_ = decode(data, info)
     except EngineError as refusal:
         return type(refusal), refusal.detail
     return info, image.tobytes(), icc

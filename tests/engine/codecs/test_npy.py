@@ -50,6 +50,59 @@ def test_every_version_is_read(version: tuple[int, int]) -> None:
     np.testing.assert_array_equal(read(file.getvalue())[:, :, 0], np.eye(3))
 
 
+SPELLINGS = [
+    *(order + code for code in ("u1", "u2", "f4", "f8", "B", "H", "f", "d") for order in ("", "<", ">", "=", "|")),
+    *("uint8", "ubyte", "uint16", "ushort", "float32", "single", "float64", "double", "float"),
+]
+
+
+def as_numpy_reads(data: bytes) -> Any:
+    return np.load(BytesIO(data), allow_pickle=False)
+
+
+@pytest.mark.parametrize("descr", SPELLINGS)
+def test_every_spelling_of_a_dtype_is_read_as_numpy_reads_it(descr: str) -> None:
+    body = bytes(range(1, 1 + 6 * np.dtype(descr).itemsize))
+    data = written(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (2, 3)}}".encode(), body)
+    np.testing.assert_array_equal(read(data)[:, :, 0], as_numpy_reads(data))
+
+
+HEADERS = [
+    "{'descr': '<u1', 'fortran_order': False, 'shape': (3L, 4L)}",
+    "{'descr': '<u1', 'fortran_order': False, 'shape': (3L, 4L), }",
+    "{'descr': 'u1', 'fortran_order': True, 'shape': (3 L, 0x4L)}",
+    "{'shape': (3, 4), 'fortran_order': True, 'descr': '|u1'}",
+    '{"descr": "|u1", "fortran_order": False, "shape": (3,4)}',
+    "{u'descr': u'|u1', u'fortran_order': False, u'shape': (3, 4)}",
+    " \t{'descr':'|u1','fortran_order':False,'shape':(3,4)}",
+    "{  'descr'\t: '|u1'\n,\n'fortran_order' : False ,'shape': ( 3 , 4 , ) }\n\n",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4)} # as a comment \xe9",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (1_2, 1)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (-3, -4)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (3M, 4)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (03, 4)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': [3, 4]}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (3.0, 4)}",
+    "{'descr': '|u1', 'fortran_order': false, 'shape': (3, 4)}",
+    "\v{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4)}",
+]
+
+
+@pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_is_read_if_numpy_reads_it(header: str, version: int) -> None:
+    text = header.encode("utf-8" if version == 3 else "latin-1")
+    data = written(text, bytes(range(12)), bytes([version, 0]), 2 if version == 1 else 4)
+    try:
+        expected = as_numpy_reads(data)
+    except ValueError:
+        with pytest.raises(InvalidImage):
+            read(data)
+        return
+    np.testing.assert_array_equal(read(data)[:, :, 0], expected)
+
+
 def test_a_header_of_odd_length_gives_an_aligned_array() -> None:
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2)}"
     for blanks in range(8):
@@ -73,7 +126,10 @@ def test_numpy_reads_back_what_was_written(image: Any) -> None:
         ("(2, 2)", "'|O'", 32, "dtype '|O'"),
         ("(2, 2)", "'<c8'", 32, "dtype '<c8'"),
         ("(2, 2)", "'|b1'", 4, "dtype"),
-        ("(2, 2)", "'=f4'", 16, "dtype"),
+        ("(2, 2)", "'<f2'", 8, "dtype '<f2'"),
+        ("(2, 2)", "'f4,'", 16, "dtype 'f4,'"),
+        ("(2, 2)", "'(1,)f4'", 16, "dtype"),
+        ("(2, 2)", "'<uint8'", 4, "dtype"),
         ("(2, 2)", "[('a', '<f4')]", 16, "dtype"),
         ("(4,)", "'|u1'", 4, "1 dimensions"),
         ("()", "'|u1'", 1, "0 dimensions"),

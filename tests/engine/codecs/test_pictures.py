@@ -13,10 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
-from service.engine.codecs import Decoded, ImageInfo, decode, inspect
+from service.engine.codecs import Decoded, ImageInfo, decode, inspect, own_process
+from service.engine.codecs.metadata import Density
 from service.engine.errors import ImageTooLarge, InvalidImage, MemoryLimit
 from service.engine.limits import Limits
-from tests.engine.codecs.samples import exif, image_of, one_of_each, png, profile, saved
+from tests.engine.codecs.handwritten import BGRA, bitmap, exif_block, gif_on_a_screen
+from tests.engine.codecs.samples import chunk, exif, image_of, one_of_each, png, profile, saved
 
 LIMITS = Limits()
 RGB = image_of(24, 40, 3)
@@ -130,12 +132,85 @@ def test_a_ycck_jpeg_comes_out_right() -> None:
     assert np.abs(read(bytes(data)).astype(int) - [255, 0, 0]).max() <= 4
 
 
-def test_the_alpha_of_a_bmp_is_read_where_its_header_has_a_mask_for_it() -> None:
-    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
-    header = struct.pack("<IiiHHIIiiII", 108, 40, -24, 1, 32, 3, RGBA.size, 0, 0, 0, 0) + masks + bytes(52)
-    body = RGBA[:, :, [2, 1, 0, 3]].tobytes()
-    data = struct.pack("<2sIII", b"BM", 14 + len(header) + len(body), 0, 14 + len(header)) + header + body
-    np.testing.assert_array_equal(read(data), RGBA)
+@pytest.mark.parametrize("upwards", [False, True])
+@pytest.mark.parametrize("masks", [BGRA, (0xFF, 0xFF00, 0xFF0000, 0xFF000000), (0xFF000000, 0xFF0000, 0xFF00, 0xFF)])
+def test_the_alpha_of_a_bmp_is_read_where_its_header_has_a_mask_for_it(masks: tuple[int, ...], upwards: bool) -> None:
+    shifts = [(mask & -mask).bit_length() - 1 for mask in masks]
+    words = np.bitwise_or.reduce([RGBA[:, :, i].astype(np.uint32) << shift for i, shift in enumerate(shifts)])
+    np.testing.assert_array_equal(read(bitmap(words, masks, upwards=upwards)), RGBA)
+
+
+@pytest.mark.parametrize("masks", [BGRA, (0, 0, 0, 0)])
+def test_a_bmp_whose_alpha_is_0_everywhere_has_none(masks: tuple[int, ...]) -> None:
+    words = RGB[:, :, 2] | RGB[:, :, 1].astype(np.uint32) << 8 | RGB[:, :, 0].astype(np.uint32) << 16
+    np.testing.assert_array_equal(read(bitmap(words, masks)), RGB)
+    words[3, 5] |= 1 << 24
+    image = read(bitmap(words, masks))
+    assert image.shape[2] == 4
+    assert np.argwhere(image[:, :, 3]).tolist() == [[3, 5]]
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_one_bit_of_alpha_in_a_bmp_of_16_bits_counts_too(clear: bool) -> None:
+    words = np.arange(15, dtype=np.uint16).reshape(3, 5) * 2048
+    alpha = np.zeros_like(words) if clear else words >> 14 & 1
+    image = read(bitmap(words & 0x7FFF | alpha << 15, (0x7C00, 0x3E0, 0x1F, 0x8000)))
+    np.testing.assert_array_equal(image[:, :, 0], (words >> 10 & 31) * 255 // 31)
+    if clear:
+        assert image.shape[2] == 3
+    else:
+        np.testing.assert_array_equal(image[:, :, 3], 255 * alpha)
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "width", "height"), [(0, 0, 50, 24), (0, 0, 40, 30), (3, 4, 43, 28), (5, 6, 60, 50)]
+)
+def test_what_the_first_frame_of_a_gif_leaves_open_is_clear(left: int, top: int, width: int, height: int) -> None:
+    data = gif_on_a_screen(RGB, width, height, left, top)
+    image = read(data)
+    assert image.shape == (height, width, 4)
+    expected = np.zeros_like(image)
+    expected[top : top + 24, left : left + 40, :3] = read(gif_on_a_screen(RGB, 40, 24, 0, 0))
+    expected[top : top + 24, left : left + 40, 3] = 255
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_a_gif_frame_that_covers_its_screen_leaves_nothing_open() -> None:
+    assert read(gif_on_a_screen(RGB, 40, 24, 0, 0)).shape == (24, 40, 3)
+    assert read(gif_on_a_screen(RGB, 3, 3, 0, 0)).shape == (24, 40, 3)  # which reaches beyond it, too
+    levels = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    gray = read(gif_on_a_screen(levels, 40, 10, 1, 1))
+    assert gray.shape == (10, 40, 2)
+    np.testing.assert_array_equal(gray[1:9, 1:33, 0], levels)
+    assert int(gray[:, :, 1].astype(int).sum()) == 255 * levels.size
+
+
+def test_a_clear_colour_and_an_open_screen_go_together() -> None:
+    plain = read(gif_on_a_screen(RGB, 40, 24, 0, 0, transparency=3))
+    image = read(gif_on_a_screen(RGB, 44, 30, 2, 3, transparency=3))
+    np.testing.assert_array_equal(image[3:27, 2:42, 3], plain[:, :, 3])
+    assert not image[:3].any()
+
+
+def webp_chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+def test_what_the_first_frame_of_a_webp_leaves_open_is_clear(flags: int) -> None:
+    """Whether the file says that it has alpha or not (RFC 9649, 2.7)."""
+
+    def three(*numbers: int) -> bytes:
+        return b"".join(number.to_bytes(3, "little") for number in numbers)
+
+    frame = saved(RGB, "WEBP", lossless=True)[12:]
+    parts = webp_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + three(49, 29))
+    parts += webp_chunk(b"ANIM", b"\xff\xff\xff\xff\0\0")
+    parts += webp_chunk(b"ANMF", three(2, 1, 39, 23, 100) + b"\0" + frame)
+    image = read(b"RIFF" + struct.pack("<I", 4 + len(parts)) + b"WEBP" + parts)
+    expected = np.zeros((30, 50, 4), np.uint8)
+    expected[2:26, 4:44] = np.dstack([RGB, np.full_like(GRAY, 255)])
+    np.testing.assert_array_equal(image, expected)
 
 
 def test_a_gif_of_all_levels_of_gray_is_gray() -> None:
@@ -151,7 +226,12 @@ def test_16_bit_gray_tiff_stays_whole(order: Literal["<", ">"], white_is_zero: b
 
 
 def tiff(
-    image: NDArray[Any], order: Literal["<", ">"], bits: int, photometric: int, sample_format: int = 1, tile: int = 0
+    image: NDArray[Any],
+    order: Literal["<", ">"],
+    bits: int,
+    photometric: int,
+    sample_format: int = 1,
+    tile: int = 0,
 ) -> bytes:
     """Write a plain TIFF of one strip; with `tile` also the size of tiles that are not there."""
     height, width, samples = image.shape
@@ -168,15 +248,9 @@ def tiff(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (tiff(image_of(2, 2, 3, np.uint16), "<", 16, 2), "16-bit TIFF of 3 channels"),
-        (tiff(image_of(2, 2, 4, np.uint16), ">", 16, 2), "16-bit TIFF of 4 channels"),
-        (tiff(np.ones((2, 2, 1), np.float32), "<", 32, 1, 3), "32-bit float TIFF of 1 channel "),
-        (tiff(np.ones((2, 2, 1), np.uint32), "<", 32, 1, 1), "32-bit TIFF of 1 channel "),
-        (tiff(np.ones((2, 2, 1), np.int16), "<", 16, 1, 2), "16-bit signed TIFF"),
-        (tiff(np.ones((2, 2, 1), np.uint16), "<", 12, 1), "12-bit TIFF"),
-        (tiff(image_of(2, 2, 9), "<", 8, 1), "9 samples"),
-        (tiff(image_of(2, 2, 6), "<", 8, 1), "damaged TIFF"),
+        (tiff(np.ones((2, 2, 1), np.uint16), "<", 12, 1), "TIFF of 12 bits"),
         (tiff(image_of(2, 2, 1), "<", 8, 1)[:-9], "damaged TIFF"),
+        (tiff(image_of(2, 2, 7), "<", 8, 5), "8 bits in CMYK colours"),
     ],
 )
 def test_a_tiff_that_cannot_be_read_whole_is_refused_by_name(data: bytes, words: str) -> None:
@@ -185,6 +259,7 @@ def test_a_tiff_that_cannot_be_read_whole_is_refused_by_name(data: bytes, words:
 
 
 def test_libtiff_does_not_write_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    own_process()
     data = bytearray(saved(RGB, "TIFF", compression="tiff_adobe_deflate"))
     data[20:60] = bytes(40)
     with pytest.raises(InvalidImage):
@@ -213,6 +288,58 @@ def test_orientation_is_applied(form: str, options: dict[str, Any], orientation:
     info, decoded = opened(data)
     assert (info.width, info.height) == ((40, 24) if orientation < 5 else (24, 40))
     np.testing.assert_array_equal(decoded.image, pillows(data, "RGB"))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "form"), [(1, "B"), (3, "H"), (4, "I")])
+@pytest.mark.parametrize("container", ["JPEG", "WEBP", "PNG"])
+def test_orientation_counts_whatever_unsigned_type_it_is_stored_as(
+    container: str, kind: int, form: str, order: str
+) -> None:
+    block = exif_block(order, (0x0112, kind, struct.pack(order + form, 6)))
+    if container == "PNG":
+        data = png(RGB, 8, 2, before=[chunk(b"eXIf", block.removeprefix(b"Exif\0\0"))])
+    else:
+        data = saved(RGB, container, exif=block, **({"lossless": True} if container == "WEBP" else {}))
+    plain = saved(RGB, container, **({"lossless": True} if container == "WEBP" else {}))
+    np.testing.assert_array_equal(read(data), read(plain).transpose(1, 0, 2)[:, ::-1])
+
+
+INCHES = (0x011A, 5, struct.pack("<II", 600, 2)), (0x011B, 5, struct.pack("<II", 72, 1))
+CENTIMETRES = (0x0128, 3, struct.pack("<H", 3))
+
+
+@pytest.mark.parametrize(
+    ("data", "density"),
+    [
+        (saved(RGB, "JPEG", dpi=(300, 72)), Density(11811, 2835, metric=True)),
+        (saved(RGB, "JPEG", dpi=(300, 72), exif=exif(6)), Density(2835, 11811, metric=True)),
+        (saved(RGB, "JPEG"), None),
+        (saved(RGB, "JPEG", exif=exif_block("<", *INCHES)), Density(11811, 2835, metric=True)),
+        (saved(RGB, "JPEG", exif=exif_block("<", *INCHES, CENTIMETRES)), Density(30000, 7200, metric=True)),
+        (saved(RGB, "JPEG", exif=exif_block("<", INCHES[0])), None),
+        (saved(RGB, "JPEG", exif=exif_block("<", INCHES[0], (0x011B, 5, bytes(8)))), None),
+        (saved(RGB, "JPEG", dpi=(10, 10), exif=exif_block("<", *INCHES)), Density(394, 394, metric=True)),
+        (saved(RGB, "WEBP", exif=exif_block("<", *INCHES)), Density(11811, 2835, metric=True)),
+        (saved(RGB, "AVIF", exif=exif_block("<", *INCHES)), Density(11811, 2835, metric=True)),
+        (saved(RGB, "TIFF", dpi=(300, 72)), Density(11811, 2835, metric=True)),
+        (saved(RGB, "TIFF"), None),
+        (saved(RGB, "BMP", dpi=(300, 72)), Density(11811, 2835, metric=True)),
+        (bitmap(np.zeros((2, 2), np.uint32), BGRA, density=2835), Density(2835, 5670, metric=True)),
+        (bitmap(np.zeros((2, 2), np.uint32), BGRA, density=-1), None),
+        (saved(RGB, "GIF"), None),
+    ],
+)
+def test_the_resolution_is_handed_on(data: bytes, density: Density | None) -> None:
+    assert opened(data)[1].metadata.density == density
+
+
+def test_a_ratio_of_pixels_is_handed_on_as_one() -> None:
+    data = bytearray(saved(RGB, "JPEG", dpi=(4, 3)))
+    unit = data.index(b"JFIF") + 7
+    assert data[unit] == 1
+    data[unit] = 0
+    assert opened(bytes(data))[1].metadata.density == Density(4, 3, metric=False)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "TIFF", "AVIF", "MPO"])
