@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -167,7 +168,18 @@ FUJI = b"FUJIFILMCCD-RAW 0201FF129502X-T1"
 CANON = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"
 
 
-@pytest.mark.parametrize("content", [TEXT, FUJI, CANON, b"%PDF-1.7\n"], ids=["text", "RAF", "CR3", "PDF"])
+def dng(directory: int) -> bytes:
+    """Make a TIFF whose directory, at that byte, has the tag DNGVersion 1.4 alone (TIFF 6.0, section 2; DNG 1.4)."""
+    entry = struct.pack("<HHI4B", 50706, 1, 4, 1, 4, 0, 0)
+    head = b"II*\0" + struct.pack("<I", directory)
+    return head + bytes(directory - len(head)) + struct.pack("<H", 1) + entry + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TEXT, FUJI, CANON, b"%PDF-1.7\n", dng(8), dng(9000)],
+    ids=["text", "RAF", "CR3", "PDF", "DNG", "DNG, its directory far behind"],
+)
 @pytest.mark.parametrize("source", ["in", "in/*", "list"])
 def test_what_is_no_picture_is_passed_over_and_clashes_with_none(source: str, content: bytes) -> None:
     make("in/a.png", "in/b.png")
