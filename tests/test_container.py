@@ -43,6 +43,8 @@ def image() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp(prefix="convserve-image-"))
     root.chmod(0o755)
     source, venv = root / "src", root / "venv"
+    ours = ("PYTHON", "CONVSERVE_", "NUMBA_")  # which a build does not have
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     source.mkdir()
     for name, arguments in instructions():
         if name == "FROM" and "AS build" not in arguments:
@@ -57,7 +59,9 @@ def image() -> Iterator[Path]:
                     shutil.copy(ROOT / origin, destination)
         if name == "RUN":
             command = arguments.replace(VENV, str(venv))
-            subprocess.run(["sh", "-ec", command], cwd=source, check=True, capture_output=True, text=True, timeout=1500)
+            subprocess.run(
+                ["sh", "-ec", command], cwd=source, env=outside, check=True, capture_output=True, timeout=1500
+            )
     shutil.rmtree(source)
     subprocess.run(["chmod", "-R", "a-w,a+rX", str(root)], check=True)
     yield venv
