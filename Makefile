@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix soak bench calibrate docs lock resolve lowest clean
+.PHONY: help serve test levels check fix soak bench calibrate docs lock resolve lowest clean
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Versions and hashes come from the locks. `make clean test LOCK=` takes the newest that pyproject.toml allows instead.
@@ -34,7 +34,17 @@ serve: .venv/run ## Start the service on port 8000 (PORT and CONVSERVE_* are hon
 
 test: .venv/dev ## Run the whole test suite
 	$(BIN)/convserve warm
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(pytest)
+
+ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
+LOWER_LEVELS = $(BIN)/python -c 'from service.engine.levels import available; print(*available()[:-1])'
+pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has
+	CONVSERVE_COMPILE=off $(pytest) $(ENGINE_TESTS)
+	@for level in $$($(LOWER_LEVELS)); do \
+	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
+	done
 
 check: .venv/dev ## Look at format, lint and types; write nothing
 	$(BIN)/ruff format --check

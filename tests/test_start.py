@@ -18,7 +18,7 @@ import pytest
 
 from service.routes.sample import SAMPLE_PNG
 from tests.live import ROOT, Live, free_port, serving
-from tests.processes import children, gone
+from tests.processes import children, gone, workers_of
 from tests.waiting import wait_until as until
 
 PRETENCE = Path(__file__).parent / "pretence"
@@ -230,3 +230,19 @@ def commands(server: int) -> dict[int, bytes]:
         with suppress(OSError):
             found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
     return found
+
+
+def test_worker_that_is_made_later_inherits_what_was_compiled(tmp_path: Path, loops: Callable[[str], None]) -> None:
+    """The fork server loads it once for all; its loads are noted by the pretence."""
+    with serving(tmp_path, workers=1) as server:
+        loops("10 10")
+        until(lambda: compiled(server) == 1)
+        (worker,) = workers_of(server.process.pid)
+        stat = Path(f"/proc/{worker}/stat").read_text(encoding="ascii")
+        fork_server = int(stat.rpartition(") ")[2].split()[1])
+        note = tmp_path / f"loops.{fork_server}"
+        until(lambda: note.exists() and note.read_text(encoding="ascii") == "10 10")
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: workers_of(server.process.pid) not in ([], [worker]))
+        until(lambda: filtered(server) == 200)
+        assert compiled(server) == 1

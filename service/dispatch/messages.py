@@ -6,6 +6,7 @@ Objects would be pickled with the names of their classes, which are looked up an
 from __future__ import annotations
 
 import pickle
+import signal
 import socket
 import struct
 from dataclasses import dataclass, fields
@@ -49,6 +50,10 @@ LOAD = "load"
 """Asks a worker to load the loops that were compiled since it last did; it answers `Loaded`."""
 
 
+NEWS = signal.SIGUSR1
+"""Tells the fork server the same."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """The share of the loops that the worker has loaded; where it could not go on, `report` is the traceback."""
@@ -59,10 +64,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Fit:
-    """A worker's first words: it has answered its test picture rightly. `by_memory`: memory files reach it."""
+    """A worker's first words: it has answered its test picture rightly. `by_memory`: memory files reach it.
+
+    `parent` is the fork server.
+    """
 
     by_memory: bool
     loaded: Loaded
+    parent: int
 
 
 @dataclass(frozen=True)

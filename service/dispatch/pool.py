@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from time import perf_counter
 
 import structlog
@@ -18,7 +20,7 @@ from service.dispatch.errors import (
     NeverBegun,
     WorkerKilled,
 )
-from service.dispatch.messages import Done, Failed, Loaded, Reply
+from service.dispatch.messages import NEWS, Done, Failed, Loaded, Reply
 from service.dispatch.process import NotStarted, WorkerProcess
 from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.cores import available_cores
@@ -71,7 +73,7 @@ class WorkerPool(Draining[WorkerProcess]):
         self._jobs_per_worker = jobs_per_worker
         self._bytes_per_worker = kept_of_jobs(max_memory_bytes) if bytes_per_worker is None else bytes_per_worker
         self._compile_when = compile_when
-        self._compiling = Compiling(self._update_idle, compiler)
+        self._compiling = Compiling(self._spread, compiler)
         self._level = level
         self._crew: set[WorkerProcess] = set()
         self._warm = False
@@ -211,6 +213,13 @@ class WorkerPool(Draining[WorkerProcess]):
             self._begin(self._update(worker), self._changes)
         else:
             self._admission.offer(worker)
+
+    def _spread(self) -> None:
+        """Let those load what is new who can: the fork server, for workers to come, and the workers."""
+        for fork_server in {worker.parent for worker in self._crew} - {0, 1}:
+            with suppress(ProcessLookupError):
+                os.kill(fork_server, NEWS)
+        self._update_idle()
 
     def _update_idle(self) -> None:
         """Let one idle worker load what is new, which then sends the next one; the others can have jobs meanwhile."""

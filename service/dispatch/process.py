@@ -63,13 +63,14 @@ class WorkerProcess(asyncio.Protocol):
     processes share a lock or a pipe, so that one which is killed in the middle of a message harms nobody else.
 
     `jobs` counts those that it has been given; `compiled` is the share of the loops that it has loaded, and `parts` how
-    many were on disk when it last loaded them.
+    many were on disk when it last loaded them. `parent` is the fork server's number.
     """
 
     def __init__(self) -> None:
         self.jobs = 0
         self.parts = 0
         self.compiled = 0.0
+        self.parent = 0
         self.mailbox = Mailbox()
         loop = asyncio.get_running_loop()
         self._reply: asyncio.Future[Any] = loop.create_future()
@@ -91,7 +92,7 @@ class WorkerProcess(asyncio.Protocol):
             raise NotStarted(f"a worker does not start within {START_SECONDS:g} s", "") from None
         if not fit.by_memory:
             self.mailbox.close()
-        self.compiled = fit.loaded.compiled
+        self.compiled, self.parent = fit.loaded.compiled, fit.parent
         if self._process:
             with suppress(OSError):
                 self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)

@@ -17,6 +17,7 @@ from importlib import import_module
 
 from service.dispatch.messages import (
     LOAD,
+    NEWS,
     ROOM,
     Done,
     Failed,
@@ -81,7 +82,7 @@ def _serve(
     except BaseException as error:  # SystemExit too has to be told
         server.sendall(framed(Unfit(_reason(error), traceback.format_exc())))
         return
-    server.sendall(framed(Fit(reachable(address), loaded)))
+    server.sendall(framed(Fit(reachable(address), loaded, os.getppid())))
     while True:
         asked = receive(server, room)
         if asked == LOAD:
@@ -121,6 +122,7 @@ def _forget() -> Loaded:
 def _live_apart() -> None:
     """Make this process one that cannot harm the others: it may be killed at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
+    signal.signal(NEWS, signal.SIG_IGN)
     if sys.platform == "linux":
         _die_with_the_others()
         _die_before_the_others()

@@ -226,30 +226,49 @@ def _nested(dimensions: int) -> dict[str, Any]:
     return schema
 
 
+_SHAPE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "ShapeOnly",
+    "description": "The lengths of nested lists, for /v1/plan and /v1/figure, which need no numbers; nowhere else.",
+    "properties": {
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 4}
+    },
+    "required": ["shape"],
+    "additionalProperties": False,
+}
+
+
 def _kernel_schema() -> dict[str, Any]:
     named = [
         {
             "type": "object",
-            "title": name,
-            "properties": {"name": {"const": name}} | {p.name: p.schema for p in entry.parameters},
+            "title": f"{name.capitalize()}Kernel",
+            "properties": {"name": {"type": "string", "const": name}} | {p.name: p.schema for p in entry.parameters},
             "required": ["name"],
             "additionalProperties": False,
         }
         for name, entry in KERNELS.items()
         if entry.parameters
     ]
-    return {"anyOf": [_nested(2), {"type": "string", "enum": list(KERNELS)}, *named]}
+    names = {"type": "string", "title": "KernelName", "enum": list(KERNELS)}
+    return {"anyOf": [_nested(2), names, *named]}
 
 
 def _arrays(dimensions: int, sides: int) -> Checked:
     def check(value: object, context: Context) -> Weights:
         return array(value, dimensions, context, sides=sides)
 
-    return Checked(check, _nested(dimensions))
+    return Checked(check, {"anyOf": [_nested(dimensions), _SHAPE_SCHEMA]})
 
 
-KernelField = Annotated[Kernel, Checked(kernel, _kernel_schema())]
-KernelList = Annotated[Weights, Checked(kernels, {"type": "array", "items": _kernel_schema(), "minItems": 1})]
+def _or_shape(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [*schema.get("anyOf", [schema]), _SHAPE_SCHEMA]}
+
+
+KernelField = Annotated[Kernel, Checked(kernel, _or_shape(_kernel_schema()))]
+KernelList = Annotated[
+    Weights, Checked(kernels, _or_shape({"type": "array", "items": _kernel_schema(), "minItems": 1}))
+]
 Weight4d = Annotated[Weights, _arrays(4, 2)]
 Matrix = Annotated[Weights, _arrays(2, 0)]
 Taps = Annotated[Weights, _arrays(1, 1)]

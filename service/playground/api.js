@@ -2,6 +2,7 @@
 
 const KEY = "convserve-key";
 const kernels = new Map();
+let compiled = 0;
 
 /** A refusal: what the service's problem document says. */
 export class Problem extends Error {
@@ -43,6 +44,12 @@ export async function filter(picture, spec, signal) {
     parts: serverTiming(response.headers.get("Server-Timing") ?? ""),
     roundTrip: performance.now() - started,
   };
+}
+
+/** Give the share of the compiled loops that are in use; it grows for some minutes after a first start. */
+export async function compiledShare() {
+  if (compiled < 1) compiled = (await json("version").catch(() => ({}))).engine?.compiled ?? 1;
+  return compiled;
 }
 
 /** Filter a picture with a preset. */

@@ -146,8 +146,9 @@ async function filter(signal) {
   try {
     const answer = await api.filter(working.blob, state.spec(), signal);
     const bitmap = await createImageBitmap(answer.blob).catch(() => null);
+    const compiled = await api.compiledShare();
     if (signal.aborted || picture !== working) return;
-    present(answer, bitmap);
+    present(answer, bitmap, compiled);
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
     if (!signal.aborted) refuse(error);
@@ -156,12 +157,12 @@ async function filter(signal) {
   }
 }
 
-function present(answer, bitmap) {
+function present(answer, bitmap, compiled) {
   viewer.show({ before: picture.bitmap, after: bitmap });
   problems.clear();
   place([]);
   find("#viewer").removeAttribute("data-stale");
-  drawTimings(find("#timings"), answer);
+  drawTimings(find("#timings"), answer, compiled);
   const total = answer.parts.find(({ name }) => name === "total")?.milliseconds ?? 0;
   const size = bitmap ? `${bitmap.width} × ${bitmap.height}` : "too large to be shown here";
   const facts = `${size}, ${bytes(answer.blob.size)}, ${duration(total / 1000)}`;

@@ -5,8 +5,8 @@ import { duration } from "./numbers.js";
 
 const NAMES = { queue: "waiting", decode: "reading the picture", encode: "writing the PNG" };
 
-/** Draw the parts of a Server-Timing header, and what the network and the browser added. */
-export function drawTimings(root, { parts, roundTrip }) {
+/** Draw the parts of a Server-Timing header, what the network and the browser added, and the share of loops in use. */
+export function drawTimings(root, { parts, roundTrip }, compiled) {
   const total = parts.find(({ name }) => name === "total")?.milliseconds ?? 0;
   const rows = parts
     .filter(({ name }) => name !== "total")
@@ -16,8 +16,12 @@ export function drawTimings(root, { parts, roundTrip }) {
   root.replaceChildren(
     el("p", { class: "figure-line" }, el("b", { "data-fact": "total" }, duration(total / 1000)), " in the service"),
     el("ul", { class: "bars" }, ...rows.map((row) => bar(row, most))),
+    compiled < 1 ? el("p", { class: "hint shown", "data-fact": "compiled" }, slower(compiled)) : "",
   );
 }
+
+const slower = (compiled) =>
+  `${Math.round(100 * compiled)} % of the compiled loops are in use. NumPy does the rest, which takes longer.`;
 
 /** Draw one bar with its name and its time. */
 export function bar({ kind, title, milliseconds, mark }, most) {

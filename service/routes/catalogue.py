@@ -35,13 +35,13 @@ _LIMITS = {
 router = APIRouter(tags=["catalogue"])
 
 
-@router.get("/v1/operations", summary="List the operations")
+@router.get("/v1/operations", operation_id="listOperations", summary="List the operations")
 async def operations() -> Response:
     """Give each operation with its summary, its JSON Schema and examples that run as they stand."""
     return JSONResponse([_operation(name) for name in BY_NAME])
 
 
-@router.get("/v1/operations/{op}", summary="Describe an operation")
+@router.get("/v1/operations/{op}", operation_id="getOperation", summary="Describe an operation")
 async def operation(op: str) -> Response:
     """Give one operation with its summary, its JSON Schema and examples that run as they stand."""
     if op not in BY_NAME:
@@ -49,25 +49,25 @@ async def operation(op: str) -> Response:
     return JSONResponse(_operation(op))
 
 
-@router.get("/v1/kernels", summary="List the named kernels")
+@router.get("/v1/kernels", operation_id="listKernels", summary="List the named kernels")
 async def kernels() -> Response:
     """Give each named kernel with its parameters and its numbers, or those of the default parameters."""
     return JSONResponse(_kernels())
 
 
-@router.get("/v1/presets", summary="List the presets")
+@router.get("/v1/presets", operation_id="listPresets", summary="List the presets")
 async def presets(services: Needed) -> Response:
     """Give each preset with its spec."""
     return JSONResponse([preset.document() for preset in services.presets.values()])
 
 
-@router.get("/v1/presets/{preset}", summary="Describe a preset")
+@router.get("/v1/presets/{preset}", operation_id="getPreset", summary="Describe a preset")
 async def one_preset(preset: str, services: Needed) -> Response:
     """Give one preset with its spec."""
     return JSONResponse(preset_named(preset, services).document())
 
 
-@router.get("/v1/limits", summary="List the limits in force")
+@router.get("/v1/limits", operation_id="listLimits", summary="List the limits in force")
 async def limits(services: Needed) -> Response:
     """Give each limit with its unit, the setting that changes it, and the code of its refusal."""
     return JSONResponse({name: _limit(name, services.settings) for name in _LIMITS})

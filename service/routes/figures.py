@@ -35,7 +35,7 @@ router = APIRouter(tags=["figure"])
 Value = TypeVar("Value")
 
 
-@router.post("/v1/figure", summary="Draw the arithmetic of a convolution")
+@router.post("/v1/figure", operation_id="drawFigure", summary="Draw the arithmetic of a convolution")
 async def figure(request: Request, services: Needed) -> Response:
     """Draw one conv, separable, depthwise or transposed operation on a small image as an animated SVG.
 

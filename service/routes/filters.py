@@ -27,13 +27,13 @@ ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "a
 router = APIRouter(tags=["filter"])
 
 
-@router.post("/v1/filter", summary="Filter an image")
+@router.post("/v1/filter", operation_id="filterImage", summary="Filter an image")
 async def filter_image(request: Request) -> Response:
     """Apply a spec to an image. The three forms of the request give identical bytes."""
     return await _filter(request, services_of(request), None)
 
 
-@router.post("/v1/filters/{preset}", summary="Filter an image with a preset")
+@router.post("/v1/filters/{preset}", operation_id="filterWithPreset", summary="Filter an image with a preset")
 async def filter_with_preset(request: Request, preset: str) -> Response:
     """Apply a named spec to an image; the image is all that is sent."""
     services = services_of(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter
@@ -19,13 +19,13 @@ _PACKAGES = ("numpy", "scipy", "numba", "pillow", "fastapi", "uvicorn")
 router = APIRouter(tags=["service"])
 
 
-@router.get("/livez", summary="Liveness")
+@router.get("/livez", operation_id="checkLiveness", summary="Liveness")
 async def livez() -> Response:
     """Answer as long as the event loop turns."""
     return JSONResponse({"status": "alive"})
 
 
-@router.get("/readyz", summary="Readiness")
+@router.get("/readyz", operation_id="checkReadiness", summary="Readiness")
 async def readyz(services: Needed) -> Response:
     """Answer 200 while work is taken: workers warm, not draining, and room in the queue."""
     status = services.dispatcher.status()
@@ -34,7 +34,7 @@ async def readyz(services: Needed) -> Response:
     return JSONResponse({"status": "ready", "workers": status.workers, "engine": _engine(status)})
 
 
-@router.get("/version", summary="Versions")
+@router.get("/version", operation_id="getVersion", summary="Versions")
 async def versions(services: Needed) -> Response:
     """Give the versions of the service and of what its results and speed depend on."""
     return JSONResponse({**_versions(), "engine": _engine(services.dispatcher.status())})
@@ -47,6 +47,13 @@ def _engine(status: Status) -> dict[str, Any] | None:
 
 @cache
 def _versions() -> dict[str, Any]:
-    packages = {name: version(name) for name in _PACKAGES}
+    packages = {name: _version(name) for name in _PACKAGES}
     python = platform.python_version()
     return {"name": "convserve", "version": version("convserve"), "python": python, "packages": packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # numba may be left out
+        return None

@@ -25,7 +25,7 @@ _LINKS = {
 router = APIRouter(tags=["documentation"])
 
 
-@router.get("/", summary="Start page")
+@router.get("/", operation_id="getHome", summary="Start page")
 async def home(request: Request) -> Response:
     """Give the version and links as JSON, or the playground to those that prefer text/html."""
     if prefers(accept_of(request.headers), "text/html", "application/json"):

@@ -12,7 +12,7 @@ from service.routes.dependencies import Needed
 router = APIRouter(tags=["service"])
 
 
-@router.get("/metrics", summary="Metrics for Prometheus")
+@router.get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus")
 async def metrics(request: Request, services: Needed) -> Response:
     """Counters and durations of requests, their parts, refusals and workers."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -88,6 +88,7 @@ def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> N
         case "/v1/figure":
             operation["parameters"] = _figure_parameters()
             operation["requestBody"] = _figure_body()
+    operation.setdefault("parameters", []).append(_request_id())
 
 
 def _responses(path: str) -> dict[str, Any]:
@@ -161,13 +162,23 @@ def _success(text: str, content: dict[str, Any], *headers: str) -> dict[str, Any
     }
 
 
+def _request_id() -> dict[str, Any]:
+    return {
+        "name": "X-Request-ID",
+        "in": "header",
+        "required": False,
+        "description": "The name under which the request stands in the log; a fresh one where left out.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
+    }
+
+
 def _query_spec() -> dict[str, Any]:
     return {
         "name": "spec",
         "in": "query",
-        "description": "The spec, where the body is the image itself. The other forms have it in the body.",
+        "description": "The spec as JSON text, where the body is the image; the other forms have it in the body.",
         "required": False,
-        "content": {"application/json": {"schema": _ref("Spec")}},
+        "schema": {"type": "string", "contentMediaType": "application/json", "contentSchema": _ref("Spec")},
     }
 
 
@@ -178,7 +189,7 @@ def _filter_body() -> dict[str, Any]:
                 "schema": {
                     "type": "object",
                     "properties": {"image": schemas.BINARY, "spec": {**_ref("Spec"), "examples": [_first_example()]}},
-                    "required": ["image", "spec"],
+                    "required": ["image"],  # the spec may stand in the query
                     "additionalProperties": False,
                 },
                 "encoding": {"spec": {"contentType": "application/json"}},
@@ -220,9 +231,9 @@ def _plan_body() -> dict[str, Any]:
 
 def _figure_parameters() -> list[dict[str, Any]]:
     values: dict[str, tuple[str, dict[str, Any]]] = {
-        "animate": ("Draw every position in turn, or one.", {"enum": ["true", "false"], "default": "true"}),
+        "animate": ("Draw every position in turn, or one; true where left out.", {"type": "boolean"}),
         "position": ("Of a still: the position of the window, from 0.", {"type": "integer", "minimum": 0}),
-        "reading": ("Of a transposed convolution: what moves.", {"enum": ["gather", "scatter"]}),
+        "reading": ("Of a transposed convolution: what moves.", {"type": "string", "enum": ["gather", "scatter"]}),
     }
     return [
         {"name": name, "in": "query", "required": False, "description": text, "schema": schema}

@@ -19,7 +19,7 @@ from service.routes.work import work
 router = APIRouter(tags=["plan"])
 
 
-@router.post("/v1/plan", summary="Plan a spec without an image")
+@router.post("/v1/plan", operation_id="planSpec", summary="Plan a spec without an image")
 async def plan(request: Request, services: Needed) -> Response:
     """Resolve a spec for an image of a given shape: output shape, parameters, cost and algorithms of each step.
 

@@ -13,13 +13,13 @@ from service.routes.problem_table import KINDS, Kind
 router = APIRouter(tags=["documentation"])
 
 
-@router.get("/problems", summary="List the problems")
+@router.get("/problems", operation_id="listProblems", summary="List the problems")
 async def problems() -> Response:
     """List all problems with their status as an HTML page."""
     return page("Problems", "\n".join(["<dl>", *(_entry(kind) for kind in KINDS.values()), "</dl>"]))
 
 
-@router.get("/problems/{code}", summary="Explain a problem")
+@router.get("/problems/{code}", operation_id="getProblem", summary="Explain a problem")
 async def problem_page(code: str) -> Response:
     """Explain a problem and its remedy as an HTML page."""
     kind = KINDS.get(code)

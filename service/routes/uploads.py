@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +25,9 @@ LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
 RAW = ("application/octet-stream", "binary/octet-stream", "application/x-npy")
 """The second is what S3 and its kin say of a file whose type nobody gave."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_PLAIN_BOUNDARY = re.compile(r";\s*boundary=\s*([\w!#$%&'()*+./:=?^`|~-]+)", re.IGNORECASE | re.ASCII)
+"""Without quotes, though it may hold characters that need them (RFC 2046, section 5.1.1): not all clients set them."""
 _FORMS = listed(("multipart/form-data", "application/json", "image/*", *RAW))
 
 
@@ -76,7 +80,8 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
     if len(header) > MOST_TYPE_CHARACTERS:
         raise UnsupportedMediaType(f"the Content-Type has {len(header):,} characters")
     media_type, options = parse_options_header(header)
-    return media_type, options.get("boundary")
+    plain = _PLAIN_BOUNDARY.search(_QUOTED.sub('""', header))
+    return media_type, plain[1] if plain else options.get("boundary")
 
 
 def _shown(media_type: str) -> str:

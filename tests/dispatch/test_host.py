@@ -38,7 +38,7 @@ async def test_outcomes_come_as_values() -> None:
         assert isinstance(await host.perform("2", order(b"refuse"), 0, 20), InvalidSpec)
         assert isinstance(await host.perform("3", order(b"stumble"), 0, 20), Failed)
         assert isinstance(await host.perform("4", order(b"crash"), 0, 20), WorkerCrashed)
-        killed = await host.perform("5", order(b"kill"), 0, 20)
+        killed = await host.perform("5", order(b"kill"), 0, 200)
         assert isinstance(killed, WorkerKilled)
         assert isinstance(pickle.loads(pickle.dumps(killed)), WorkerKilled)
 

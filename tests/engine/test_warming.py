@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.engine import warm
-from service.engine.loops import compiler
+from service.engine import warming
+from service.engine.compiled import Kit
 
 FAIL = """
 import os, sys
@@ -68,7 +68,7 @@ def note(folder: Path, number: int) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process compiles all")
 @pytest.mark.parametrize("processes", [1, 2, 5])
 def test_every_part_is_run_once_in_some_other_process(processes: int, tmp_path: Path) -> None:
-    warm.side_by_side([partial(note, tmp_path, number) for number in range(4)], processes)
+    warming.side_by_side([partial(note, tmp_path, number) for number in range(4)], processes)
     numbers, runners = zip(*(path.name.split() for path in tmp_path.iterdir()), strict=True)
     assert sorted(numbers) == ["0", "1", "2", "3"]
     assert str(os.getpid()) not in runners
@@ -86,35 +86,64 @@ def test_failures_and_ends_in_other_processes_are_left_to_the_caller(tmp_path: P
     def end() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    warm.side_by_side([fail, end, partial(note, tmp_path, 2)], 3)
+    warming.side_by_side([fail, end, partial(note, tmp_path, 2)], 3)
     assert [path.name[0] for path in tmp_path.iterdir()] == ["2"]
 
 
-def test_only_what_is_missing_is_compiled_and_that_in_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, told = list[str](), list[int]()
+class Wanting:
+    """Kits of which some are kept, and others are from their first run on."""
 
-    def kept() -> None:
-        asked.append("kept")
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
+        self.kept = set(kept)
+        self.runs: list[str] = []
+        monkeypatch.setattr(warming, "KITS", tuple(Kit(name, 0, partial(self.run, name)) for name in "abc"))
+        monkeypatch.setattr(warming, "is_kept", lambda kit: kit.name in self.kept)
+        monkeypatch.setattr(warming, "folders", lambda: frozenset([os.devnull]))
 
-    def missing() -> None:
-        asked.append("missing")
-        if asked.count("missing") == 1:
-            raise compiler.NotKept
+    def run(self, name: str) -> None:
+        self.runs.append(name)
+        self.kept.add(name)
 
-    def also_missing() -> None:
-        if "also" not in asked:
-            asked.append("also")
-            raise compiler.NotKept
 
-    monkeypatch.setattr(warm, "PARTS", (kept, missing, also_missing))
-    monkeypatch.setattr(warm, "can_be_kept", lambda: True)
-    monkeypatch.setattr(warm, "side_by_side", lambda parts, processes: told.extend([len(parts), processes]))
-    warm.warm(2)
-    assert told == ([2, 2] if sys.platform == "linux" else [])
-    assert asked == ["kept", "missing", "also", "missing"]
-    told.clear()
-    warm.warm(2)
-    assert not told
+def test_only_what_is_missing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    kits = Wanting(monkeypatch, kept="b")
+    monkeypatch.setattr(warming, "side_by_side", lambda work, processes: None)
+    warming.warm(2)
+    assert kits.runs == ["a", "c"]
+    warming.warm(2)
+    assert kits.runs == ["a", "c"]
+
+
+def test_what_is_compiled_behind_is_told_kit_by_kit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kits, told = Wanting(monkeypatch, kept="b"), list[tuple[int, int]]()
+    monkeypatch.setattr(warming, "folders", lambda: frozenset([str(tmp_path)]))
+    monkeypatch.setattr(os, "nice", lambda by: by)
+    warming.compile_behind(lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert kits.runs == ["a", "c"]
+
+
+def test_what_another_process_has_compiled_is_not_compiled_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kits, told = Wanting(monkeypatch, kept=""), list[tuple[int, int]]()
+    monkeypatch.setattr(warming, "folders", lambda: frozenset([str(tmp_path)]))
+    monkeypatch.setattr(os, "nice", lambda by: by)
+
+    def report(done: int, of: int) -> None:
+        told.append((done, of))
+        kits.kept.add("b")
+
+    warming.compile_behind(report)
+    assert told == [(0, 3), (2, 3), (3, 3)]
+    assert kits.runs == ["a", "c"]
+
+
+def test_what_serves_every_answer_is_compiled_first() -> None:
+    ranks = [kit.rank for kit in warming.KITS]
+    assert ranks == sorted(ranks)
+    assert {kit.name for kit in warming.KITS if kit.rank == 0} == {"png", "deflate", "convolution int16"}
+    assert len({kit.name for kit in warming.KITS}) == len(warming.KITS)
 
 
 def test_nothing_is_compiled_where_only_what_is_kept_is_asked_for(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ def _multiparts() -> Iterator[Talk]:
 
     plain = form(image, spec)
     yield talk("form", sent(plain), OK)
+    for boundary in ("a/b", "==_:?", "a*b"):
+        sound = form(image, spec, boundary=boundary.encode(), end=f"--{boundary}--".encode())
+        yield talk(
+            f"form-with-the-bare-boundary-{boundary}", sent(sound, f"multipart/form-data; boundary={boundary}"), OK
+        )
     yield talk("form-spec-first", sent(form(spec, image)), OK)
     yield talk("form-with-an-epilogue", sent(plain + b"epilogue"), OK)
     yield talk("form-of-a-preset-with-a-spec", sent(plain, target="/v1/filters/sobel"), AMBIGUOUS, NOT_FOUND)

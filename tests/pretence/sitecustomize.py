@@ -1,7 +1,8 @@
 """On the path of a server under test, this folder makes parts of it pretend (`PRETENCE`, one word).
 
 loops   what is compiled stands in the file PRETENDED_LOOPS, "K N": the compiling process tells it as its progress,
-        until all is there, and workers load it as their share; "no numba" makes it end as it does without numba
+        until all is there, and workers load it as their share (and note that in
+        a file of their own); "no numba" makes it end as it does without numba
 absent  the engine cannot be imported
 wrong   the engine answers, but wrongly
 fatal   to import the engine ends the process
@@ -49,6 +50,7 @@ def loops(module: Any) -> None:
 
     def load() -> None:
         done, parts = state().split()
+        Path(f"{os.environ['PRETENDED_LOOPS']}.{os.getpid()}").write_text(f"{done} {parts}", encoding="ascii")
         loaded[0] = int(done) / int(parts)
 
     module.load, module.share, module.forget = load, lambda: loaded[0], lambda: None

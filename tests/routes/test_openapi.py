@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -74,10 +75,55 @@ async def test_three_forms_and_all_answers_are_described(serve: Serve) -> None:
         assert operation["requestBody"]["content"]["multipart/form-data"]["encoding"]["spec"] == {
             "contentType": "application/json"
         }
-        assert "application/json" in operation["parameters"][0]["content"]
+        assert operation["parameters"][0]["schema"]["contentMediaType"] == "application/json"
         assert list(operation["responses"]["200"]["content"]) == ["image/png", "application/x-npy", "application/json"]
         assert operation["responses"].keys() >= {"400", "401", "406", "413", "415", "422", "429", "500", "503", "504"}
         assert {str(kind.status) for kind in KINDS.values()} == document["components"]["responses"].keys()
+
+
+async def test_spec_is_one_union_and_operations_are_verbs(serve: Serve) -> None:
+    async with serve() as client:
+        document = await described(client)
+        schemas = document["components"]["schemas"]
+        for name in ("FilterRequest", "PlanRequest", "FigureRequest", "Preset"):
+            assert schemas[name]["properties"]["spec"] == {"$ref": "#/components/schemas/Spec"}, name
+        form = document["paths"]["/v1/filter"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        assert form["properties"]["spec"]["$ref"] == "#/components/schemas/Spec"
+        verbs = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
+        assert verbs >= {"filterImage", "filterWithPreset", "planSpec", "drawFigure", "listKernels", "getOperation"}
+        assert all(re.fullmatch(r"(filter|plan|draw|list|get|check)[A-Z]\w+", verb) for verb in verbs), verbs
+
+
+async def test_nothing_that_may_be_left_out_is_required(serve: Serve) -> None:
+    async with serve() as client:
+        schemas = (await described(client))["components"]["schemas"]
+        for operation in BY_NAME.values():
+            required = set(schemas[operation.__name__]["required"])
+            assert required == {name for name, field in operation.model_fields.items() if field.is_required()}
+        assert "default" not in keys(schemas)
+        assert "title" not in keys({name: schema for name, schema in schemas.items() if name != "Problem"})
+        for name, schema in schemas.items():
+            for object_ in objects(schema):
+                assert object_.get("properties") or object_.get("additionalProperties"), name
+
+
+def keys(node: Any) -> set[str]:
+    """Gather the keywords of schemas; the names of fields and what stands in examples are none."""
+    if isinstance(node, list):
+        return set().union(*map(keys, node))
+    if not isinstance(node, dict):
+        return set()
+    inner = (value for key, value in node.items() if key not in {"examples", "properties"})
+    return set(node).union(*map(keys, inner), *map(keys, node.get("properties", {}).values()))
+
+
+def objects(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [found for item in node for found in objects(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node] if node.get("type") == "object" else []
+    return own + [found for key, value in node.items() if key != "examples" for found in objects(value)]
 
 
 async def test_every_route_is_described(serve: Serve) -> None:

@@ -97,6 +97,21 @@ async def test_boundary_may_end_in_nothing_but_blanks(serve: Serve, line: bytes)
         refused(await client.post("/v1/filter", content=body, headers=FORM), 400, "malformed_multipart")
 
 
+@pytest.mark.parametrize("boundary", ["a/b", "a'b(c)+_-./:=?d", "==_Part_1", "Form*/x==", "x"])
+async def test_boundary_may_lack_its_quotes(serve: Serve, boundary: str) -> None:
+    body = (IMAGE + TEXT + END).replace(BOUNDARY, boundary.encode())
+    async with serve() as client:
+        for parameters in (
+            f"boundary={boundary}",
+            f'boundary="{boundary}"',
+            f'a="; boundary=y"; Boundary={boundary}; b=c',
+        ):
+            answer = await client.post(
+                "/v1/filter", content=body, headers={"Content-Type": f"multipart/form-data; {parameters}"}
+            )
+            assert answer.status_code == 200, (parameters, answer.text)
+
+
 async def test_what_s3_calls_a_file_is_taken(serve: Serve) -> None:
     async with serve() as client:
         for media_type in ("binary/octet-stream", "Binary/Octet-Stream; charset=binary"):

@@ -74,7 +74,7 @@ def _repeats(data: Bytes, loops: ModuleType, *, dense: bool) -> bool:
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])
     _, bits, _ = loops.code(samples, _NOWHERE)
-    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * bits
+    return 8 * _size(_by_isal(samples)) < _WORTH_A_TRY[dense] * float(bits)
 
 
 def _by_isal(data: Bytes) -> Pieces:

@@ -85,7 +85,7 @@ def _undo_together(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
 
 
 def _undo_slanting(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
-    """Lay the rows out slanting: step t has pixel t - r of row r, where row 0 is `prior`, and pixel 0 is left of all."""
+    """Lay the rows out slanting: step t has pixel t - r of row r; row 0 is `prior`, and pixel 0 stands left of all."""
     rows, width = len(out), out.shape[1] // pixel
     lanes = np.zeros((width + rows + 1, rows + 1, pixel), np.uint8)
     step, row, byte = lanes.strides
@@ -109,7 +109,8 @@ def mean(a: Rows, b: Rows, out: Rows | None = None) -> Rows:
     """Halve a + b, rounded down, in bytes alone."""
     half = a ^ b
     half >>= 1
-    return np.add(a & b, half, out=out)
+    total: Rows = np.add(a & b, half, out=out)
+    return total
 
 
 def nearest(a: Any, b: Any, c: Any) -> Any:

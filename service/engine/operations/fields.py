@@ -112,6 +112,7 @@ _SIDE = {"type": "integer", "minimum": 0, "maximum": FARTHEST}
 _PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
 _SIDES = {
     "type": "object",
+    "title": "Sides",
     "properties": dict.fromkeys(Padding._fields, _SIDE),
     "required": list(Padding._fields),
     "additionalProperties": False,

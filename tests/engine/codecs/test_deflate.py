@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.engine.codecs.deflate import fast, small
 from service.engine.loops import deflate as loops
+from tests.floors import needs_loops
 
 Bytes = NDArray[np.uint8]
 
@@ -87,6 +88,7 @@ def test_runs_of_every_length_are_inflated() -> None:
         assert inflated(coded(data)) == data.tobytes(), length
 
 
+@needs_loops
 def test_more_than_one_piece_is_inflated() -> None:
     for name, data in kinds(2 * loops.MOST_BYTES + 3).items():
         assert inflated(b"".join(fast(data))) == data.tobytes(), name
@@ -118,6 +120,7 @@ def test_nothing_grows_by_more_than_the_frame_of_stored_blocks(size: int) -> Non
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
+@needs_loops
 def test_code_lengths_are_complete_and_as_short_as_huffmans_where_the_bound_is_not_reached(data: Any) -> None:
     size, longest = data.draw(st.sampled_from([(loops.SYMBOLS, loops.CODE_BITS), (19, 7), (30, 5)]))
     weights = st.one_of(st.integers(0, 5), st.integers(0, 2**20), st.integers(0, 20).map(lambda power: 2**power))
@@ -164,6 +167,7 @@ def test_noise_that_comes_again_is_matched(size: int, period: int) -> None:
     assert sum(map(len, fast(data))) <= 1.02 * len(isal_zlib.compress(data, 1)) + len(SYNC)
 
 
+@needs_loops
 @pytest.mark.parametrize("size", [4097, 12_352, 16_384, 16_385, 200_000, 524_288])
 @pytest.mark.parametrize("spread", [4, 20, 200])
 def test_noise_that_does_not_come_again_is_not_searched(
@@ -176,6 +180,7 @@ def test_noise_that_does_not_come_again_is_not_searched(
     assert searched == []
 
 
+@needs_loops
 @pytest.mark.parametrize("name", ["small", "rare"])
 def test_what_does_not_repeat_itself_is_no_larger_than_with_zlibs_run_lengths(name: str) -> None:
     data = kinds(400_000)[name]

@@ -13,6 +13,7 @@ from service.engine.codecs import Compression, decode, encode_png, inspect
 from service.engine.limits import Limits
 from service.engine.loops.png import PAETH, filter_rows
 from tests.engine.codecs.samples import image_of, profile, saved, unfiltered
+from tests.floors import needs_loops
 
 SIZES = [(1, 1), (1, 41), (41, 1), (2, 2), (23, 19)]
 MANY_STRIPS = (301, 2003)
@@ -55,6 +56,7 @@ def test_the_number_of_threads_does_not_change_the_bytes(compression: Compressio
     assert all(encode_png(image, compression=compression, threads=threads) == first for threads in (1, 2, 3, 64))
 
 
+@needs_loops
 def test_every_filter_is_chosen_somewhere() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 1))
     sub, up = np.cumsum(noise * 0 + 3, axis=1), np.repeat(noise, 3, axis=0)

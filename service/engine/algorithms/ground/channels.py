@@ -35,7 +35,7 @@ class Channels(NamedTuple):
 
     step: Step
     grid: Grid
-    count: int
+    channels: int
     number: str
     places: int
     weights: Weights
@@ -78,7 +78,7 @@ class Channels(NamedTuple):
     @property
     def unit(self) -> int:
         """Count the samples that stay beside one another."""
-        return self.count if self.interleaved else 1
+        return self.channels if self.interleaved else 1
 
     @property
     def divisor(self) -> float:
@@ -88,7 +88,7 @@ class Channels(NamedTuple):
     def window(self) -> Window:
         """Make room for the samples that a piece looks at: (planes, h, w)."""
         height, width = self.grid.window
-        return np.empty((self.count // self.unit, height, width * self.unit), self.number)
+        return np.empty((self.channels // self.unit, height, width * self.unit), self.number)
 
     def pixels(self, planes: NDArray[Any]) -> Pixels:
         """View (planes, h, w) as (h, w, channels)."""
@@ -96,7 +96,7 @@ class Channels(NamedTuple):
 
     def sums(self, window: Window, piece: Piece) -> Iterator[tuple[Pixels, Place, slice]]:
         """Give the sums of each phase and kernel: as pixels, and the rows, columns and channels where they belong."""
-        shared, each = self.step.shared, len(self.weights) // self.count
+        shared, each = self.step.shared, len(self.weights) // self.channels
         for index, kernel in enumerate(self.weights):
             planes = slice(None) if shared else slice(index // each, index // each + 1)
             channels = slice(None) if shared else slice(index, index + 1)
@@ -123,19 +123,19 @@ class Channels(NamedTuple):
         """Bound the bytes needed beside input and output, with so many `results` of a piece held at once."""
         sample, number, result = (np.dtype(kind).itemsize for kind in (task.source, self.number, task.arithmetic))
         height, width = self.grid.window
-        planes = self.count if self.step.shared else 1
+        planes = self.channels if self.step.shared else 1
         tall = 2 * self.grid.rows * width * planes * number if self.factors else 0
         sums = self.grid.rows * self.grid.columns * planes * (2 * number + results * result)
-        own = height * width * self.count * (sample + number) + tall + sums + SLACK
+        own = height * width * self.channels * (sample + number) + tall + sums + SLACK
         taps = prod(self.step.kernel_size) * TAP_BYTES
         kept = self.weights.nbytes + padding_bytes(self.step, task.shape)
-        return min(threads, self.grid.count) * (own + taps) + kept
+        return min(threads, self.grid.number_of_pieces) * (own + taps) + kept
 
     def seconds(self) -> float:
         """Predict the time in which all sums are made, and their samples brought to them."""
         vertical, horizontal = self.grid.vertical, self.grid.horizontal
         height, width = self.grid.window
-        planes = self.count if self.step.shared else 1
+        planes = self.channels if self.step.shared else 1
         rows, columns = self.grid.rows, self.grid.columns
         calls = numbers = 0
         for down in vertical.phases:
@@ -150,8 +150,8 @@ class Channels(NamedTuple):
                 calls, numbers = calls + made, numbers + made * rows * columns * planes
         apart = rates().ground_apart if horizontal.read > 1 else 1.0
         number_bytes = np.dtype(self.number).itemsize
-        return self.grid.count * (
+        return self.grid.number_of_pieces * (
             calls * rates().ground_call
             + numbers * number_bytes * rates().ground_byte * apart
-            + height * width * self.count * rates().ground_sample
+            + height * width * self.channels * rates().ground_sample
         )

@@ -19,7 +19,7 @@ PIECE_BYTES = 1 << 18
 """Of the samples that a piece of the output reads, about: they stay in a second-level cache."""
 ROW_BYTES = 1 << 16
 """Of one row of them, about."""
-POSITION_BYTES = 40
+POSITION_BYTES = 48
 """Of the index of a padded row or column, while these are made."""
 
 Step = Conv2d | ConvTranspose2d
@@ -96,8 +96,7 @@ class Grid(NamedTuple):
         return self.vertical.span(self.rows), self.horizontal.span(self.columns)
 
     @property
-    def count(self) -> int:
-        """Count the pieces."""
+    def number_of_pieces(self) -> int:
         return ceil(self.vertical.each / self.rows) * ceil(self.horizontal.each / self.columns)
 
     def pieces(self) -> Iterator[Piece]:
@@ -132,7 +131,7 @@ def padded(step: Step, image: NDArray[Any]) -> Padded:
     if isinstance(step, Conv2d):
         return Padded.of(image, step.padding, step.padding_mode, step.padding_value)
     rows, columns = _transposed(step, Shape(*image.shape))
-    return Padded(image, rows.positions(), columns.positions(), 0.0)
+    return Padded(image, rows.positions().astype(np.intp), columns.positions().astype(np.intp), 0.0)
 
 
 def padding_bytes(step: Step, shape: Shape) -> int:

@@ -157,7 +157,10 @@ def _store(sums: NDArray[Any], task: Task, step: Conv2d, channels: slice, place:
     """Divide and shift the sums (n, h, w) of some output channels, and put them into `place` (h, w, C')."""
     bias = 0.0 if step.bias is None else step.bias[channels]
     if task.exact:
-        sums = (np.rint(sums * 2.0**task.places) * 2.0**-task.places).astype(task.arithmetic, copy=False)
+        scale = 2.0**task.places
+        sums = np.rint(sums * scale) / scale if task.places else np.rint(sums)
+        if task.target.startswith("uint"):
+            sums = sums.astype(task.arithmetic, copy=False)
     results = finished(sums.transpose(1, 2, 0), step.divisor, bias, task)
     stored(results, task.target, place[:, :, channels])
 

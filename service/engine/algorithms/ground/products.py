@@ -57,7 +57,7 @@ class Products:
             + calls * rates().ground_call
             + laid * (rates().ground_lay + form.outputs * rates().ground_product)
         )
-        return rates().call + form.grid.count * piece + storing_seconds(task, 2.0)
+        return rates().call + form.grid.number_of_pieces * piece + storing_seconds(task, 2.0)
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
@@ -69,7 +69,7 @@ class Products:
         block = rows * columns * (taps * task.shape.channels + 2 * task.output.channels) * number
         weights = form.step.weight.size * (number + 2 * form.step.weight.itemsize)
         own = window + block + SLACK
-        return min(threads, form.grid.count) * own + weights + padding_bytes(form.step, task.shape)
+        return min(threads, form.grid.number_of_pieces) * own + weights + padding_bytes(form.step, task.shape)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         form = _form(task)

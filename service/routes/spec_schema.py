@@ -1,0 +1,71 @@
+"""The spec's JSON Schema as compilers of OpenAPI documents understand it: one component for each kind of object.
+
+What differs from the schema that the engine publishes in `/v1/operations`: an object within a field has a name; the
+default of a field is told in its description, as compilers take a field with a default for one that is always there;
+and fields have no titles, which compilers would name classes after.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from service.engine.spec import json_schema
+
+PREFIX = "#/components/schemas/"
+_NOT_SAID = ("title", "default")
+
+Schema = dict[str, Any]
+
+
+def components() -> dict[str, Schema]:
+    """Give `Spec`, `Operation` (one step of it), each operation, and what they are made of."""
+    schema = json_schema(PREFIX + "{model}")
+    named: dict[str, Schema] = {}
+    models = {name: _lifted(model, named) for name, model in schema.pop("$defs").items()}
+    operations = [ref(_name(member["$ref"])) for member in schema["anyOf"][0]["oneOf"]]
+    models["Chain"]["properties"]["steps"]["items"] = ref("Operation")
+    return {
+        **models,
+        **named,
+        "Operation": {"description": "One step of a spec, told apart by `op`.", "oneOf": operations},
+        "Spec": {"description": "One operation, or several in a row.", "oneOf": [*operations, ref("Chain")]},
+    }
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": PREFIX + name}
+
+
+def _name(reference: str) -> str:
+    return reference.removeprefix(PREFIX)
+
+
+def _lifted(schema: Schema, named: dict[str, Schema]) -> Schema:
+    """Rewrite the schema of a model; `named` gathers the objects that stand in its fields."""
+    fields = {name: _field(field, named) for name, field in schema["properties"].items()}
+    return {name: value for name, value in schema.items() if name != "title"} | {"properties": fields}
+
+
+def _field(schema: Schema, named: dict[str, Schema]) -> Schema:
+    told = schema.get("description", "")
+    if schema.get("default") is not None:
+        told = f"{told} {json.dumps(schema['default'])} where left out.".strip()
+    field: Schema = _named(schema | {"title": ""}, named)
+    return field | ({"description": told} if told else {})
+
+
+def _named(schema: Any, named: dict[str, Schema]) -> Any:
+    """Put a reference in the place of each schema that has a title."""
+    if isinstance(schema, list):
+        return [_named(item, named) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: _named(value, named) for name, value in schema.items() if name not in _NOT_SAID}
+    if "properties" in schema:
+        kept["properties"] = {name: _field(field, named) for name, field in schema["properties"].items()}
+    title = schema.get("title", "")
+    if not title:
+        return kept
+    named[title] = kept
+    return ref(title)
