@@ -30,6 +30,7 @@ MAY_NOT_IMPORT = {
 ONLY_IN = {
     "numba": "service/engine/loops",
     "PIL": "service/engine/codecs",
+    "tifffile": "service/engine/codecs/tiff_reader.py",
     "isal": "service/engine/codecs",
     "simplejpeg": "service/engine/codecs/jpeg.py",
     "distributed": "service/dispatch/cluster.py",
