@@ -20,8 +20,9 @@ RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
  && cd scipy && rm -r cluster constants datasets differentiate fftpack integrate interpolate io ndimage odr optimize \
     signal sparse spatial stats
 # The loops are compiled here, for every level of this architecture, those included that this machine cannot run.
-# A container finds those of its own processor when it starts, and compiles nothing.
-RUN /opt/convserve/bin/convserve warm --every-level
+# A container finds those of its own processor when it starts, and compiles nothing. Not in /src: Python would import the
+# service from there, and what it compiles would be kept there.
+RUN cd / && /opt/convserve/bin/convserve warm --every-level
 
 FROM ${BASE}
 ARG BASE

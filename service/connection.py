@@ -7,7 +7,7 @@ import json
 import sys
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from httptools import HttpRequestParser
@@ -96,9 +96,10 @@ class _Answer(asyncio.Transport):
         connection = self._connection
         while not connection.lost and connection.flow.write_paused:
             await connection.flow.drain()
-        if not connection.lost:
+        if not (connection.lost or connection.outgoing.broken):
             return None
-        return max(0, connection.taken - self._body_from) if self._body_from else 0
+        taken = connection.taken if connection.lost else connection.outgoing.written
+        return max(0, taken - self._body_from) if self._body_from else 0
 
 
 class Connection(HttpToolsProtocol):
@@ -177,7 +178,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._answer = _Answer(self)
         self.cycle.transport = self._answer
-        self.cycle.scope[KEY] = self._answer
+        cast(dict[str, Any], self.scope)[KEY] = self._answer
         self.scope["query_string"] = query.partition(b"#")[0]
         self._in_head = False
         self._seen_bytes = 0

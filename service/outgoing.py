@@ -25,9 +25,13 @@ class Outgoing:
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
         self.written = self._left = 0
+        self.broken = False
         self._before = self._acknowledged() or 0
 
     def write(self, *pieces: Data) -> None:
+        if self._transport.is_closing():  # it would be dropped without a word
+            self.broken = True
+            return
         self.written += sum(map(len, pieces))
         if len(pieces) == 1:
             self._transport.write(pieces[0])

@@ -26,6 +26,10 @@ from tests.waiting import FIRST_START, wait_until
 ROOT = Path(__file__).parent.parent
 
 
+FLOOR = {"CONVSERVE_CPU", "CONVSERVE_COMPILE"}
+"""Settings of the tests themselves, which hold for their servers, too: see conftest.py."""
+
+
 @dataclass(frozen=True)
 class Live:
     """A server: its address, its process, and where its log goes."""
@@ -41,7 +45,8 @@ def serving(folder: Path, *arguments: str, shell: str = "", **settings: object) 
 
     `shell` is a command for what the server inherits, such as `ulimit -v 2000000`.
     """
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CONVSERVE_") and name != "PORT"}
+    others = {name for name in os.environ if name == "PORT" or name.startswith("CONVSERVE_")} - FLOOR
+    clean = {name: value for name, value in os.environ.items() if name not in others}
     given = {f"CONVSERVE_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "service", "serve", "--port", "0", *arguments]
     log = folder / "server.log"

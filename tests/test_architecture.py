@@ -25,11 +25,12 @@ MAY_NOT_IMPORT = {
     "service/engine/operations": ["service.engine.algorithms", "service.engine.planner"],
     "service/engine/algorithms": ["service.engine.operations", "service.engine.spec", "service.engine.planner"],
     "service/engine/codecs": ["service.engine.operations", "service.engine.algorithms", "service.engine.steps"],
-    "service/engine/loops": ["service"],
+    "service/engine/loops": ["service.engine.algorithms", "service.engine.codecs", "service.engine.planner"],
 }
 ONLY_IN = {
     "numba": "service/engine/loops",
-    "PIL": "service/engine/codecs/pictures.py",
+    "PIL": "service/engine/codecs",
+    "tifffile": "service/engine/codecs/tiff_reader.py",
     "isal": "service/engine/codecs",
     "simplejpeg": "service/engine/codecs/jpeg.py",
     "distributed": "service/dispatch/cluster.py",

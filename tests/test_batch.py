@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,12 +145,41 @@ def test_failures_are_a_table_and_cost_nobody_else() -> None:
     assert names("out") == ["good.png"]
 
 
+def test_list_may_begin_with_a_byte_order_mark() -> None:
+    make("a.png", "b.png")
+    Path("list").write_bytes(b"\xef\xbb\xbfa.png\r\nb.png\r\n")
+    found = find("list", Path("out"), ".png")
+    assert [item.source for item in found.items] == ["a.png", "b.png"]
+
+
+def test_folder_that_is_called_like_a_picture_is_a_folder() -> None:
+    """And what file managers leave behind is no picture, a picture of another suffix is one."""
+    make("in/forest.png/0.png", "in/forest.png/wrong.gif")
+    make("in/desktop.ini", content=b"[.ShellClassInfo]\r\n")
+    make("in/Thumbs.db", content=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+    result = batch("in", "out")
+    assert result.stdout.startswith("2 made, 0 there already, 0 failed")
+    assert "; 2 passed over" in result.stdout
+    assert names("out") == ["forest.png/0.png", "forest.png/wrong.png"]
+
+
 TEXT = b"notes about the picture\n"
 FUJI = b"FUJIFILMCCD-RAW 0201FF129502X-T1"
 CANON = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"
 
 
-@pytest.mark.parametrize("content", [TEXT, FUJI, CANON, b"%PDF-1.7\n"], ids=["text", "RAF", "CR3", "PDF"])
+def dng(directory: int) -> bytes:
+    """Make a TIFF whose directory, at that byte, has the tag DNGVersion 1.4 alone (TIFF 6.0, section 2; DNG 1.4)."""
+    entry = struct.pack("<HHI4B", 50706, 1, 4, 1, 4, 0, 0)
+    head = b"II*\0" + struct.pack("<I", directory)
+    return head + bytes(directory - len(head)) + struct.pack("<H", 1) + entry + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TEXT, FUJI, CANON, b"%PDF-1.7\n", dng(8), dng(9000)],
+    ids=["text", "RAF", "CR3", "PDF", "DNG", "DNG, its directory far behind"],
+)
 @pytest.mark.parametrize("source", ["in", "in/*", "list"])
 def test_what_is_no_picture_is_passed_over_and_clashes_with_none(source: str, content: bytes) -> None:
     make("in/a.png", "in/b.png")

@@ -6,6 +6,7 @@ import glob
 import os
 import stat
 import sys
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,12 +114,15 @@ def _look(path: str) -> None:
 
 
 def _listed(path: str) -> Iterator[str]:
-    """Read a list: UTF-8, one path a line, relative to the working directory; empty lines are passed over."""
+    """Read a list: UTF-8, one path a line, relative to the working directory; empty lines are passed over.
+
+    A byte order mark at its beginning, as Windows' editors write it, belongs to no path.
+    """
     with open(path, "rb") as stream:
         head = stream.read(HEAD_BYTES)
         if _is_image(head):
             raise BadSources(f"{shown(path)} is an image; a list of paths is expected here, and `run` takes one image")
-        stream.seek(0)
+        stream.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
         for number, line in enumerate(stream, 1):
             if b"\0" in line:
                 raise BadSources(f"{shown(path)} is no list of paths: line {number} holds a zero byte")

@@ -21,6 +21,7 @@ NO_COMPILER = 3
 PAUSES = (1.0, 5.0, 30.0)
 """Seconds between tries that bring nothing, after which there is no other."""
 LAST_WORDS = 4096
+LAST_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,9 @@ class Compiling:
             end.cancel()
             with suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):  # of the lowest priority, it may be long in ending
+                    await process.wait()
 
     def _note(self, line: bytes) -> None:
         words = line.split()

@@ -318,9 +318,9 @@ def _peak_bytes(plan: Plan) -> int:
     """Bound the memory of the job at its widest moment: input, output and workspace of one part at a time."""
     number = BYTES[plan.arithmetic]
     stages = [codecs.decode_bytes(plan.info)]
-    for operation in plan.operations:
-        for choice in operation.choices:
-            stages.append(_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace)
-    last = plan.output.samples
-    stages.append(last * (2 * number + 2 * BYTES[plan.dtype]) + (1 << 20))
+    choices = [choice for operation in plan.operations for choice in operation.choices]
+    stages += [_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace for choice in choices]
+    stored = choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
+    each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
+    stages.append(plan.output.samples * each + (1 << 20))
     return max(stages)

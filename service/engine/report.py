@@ -32,7 +32,7 @@ def describe(plan: Plan) -> dict[str, object]:
 def _coding_seconds(plan: Plan) -> float:
     """Predict how long pictures take to read, as if they were PNGs, and to write; arrays take next to nothing."""
     image = plan.info
-    pixel_bytes = 0 if image.format == "npy" else image.channels * BYTES[image.dtype]
+    pixel_bytes = 0 if image.as_array else image.channels * BYTES[image.dtype]
     result_bytes = 0 if plan.answer == "npy" else plan.output.samples * BYTES[plan.dtype]
     return image.width * image.height * pixel_bytes * rates().png_read_byte + result_bytes * rates().png_write_byte
 

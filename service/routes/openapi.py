@@ -13,7 +13,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from service.routes import schemas
+from service.routes import schemas, spec_schema
 from service.routes.operations import BY_NAME
 from service.routes.problem_table import KINDS
 from service.routes.problems import MEDIA_TYPE
@@ -310,4 +310,4 @@ def _headers() -> dict[str, Any]:
 
 
 def _ref(name: str) -> dict[str, str]:
-    return schemas.ref(name)
+    return spec_schema.ref(name)

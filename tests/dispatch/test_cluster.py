@@ -92,9 +92,12 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 
 def address_in(log: Path) -> str:
     """Wait for the address that the scheduler writes into its log."""
-    found: list[str] = []
-    wait_until(lambda: found.extend(re.findall(r"Scheduler at:\s+(tcp://\S+)", log.read_text("utf-8"))) or found)
-    return found[0]
+
+    def found() -> list[str]:
+        return re.findall(r"Scheduler at:\s+(tcp://\S+)", log.read_text("utf-8"))
+
+    wait_until(found)
+    return found()[0]
 
 
 @asynccontextmanager

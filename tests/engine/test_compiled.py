@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,13 +75,6 @@ for task, image in one_of_each():
 assert tried, "no task needs this kit alone"
 """
 
-UNSEEN = """
-import sys
-from service.engine import warming
-from service.engine.loops import png
-
-warming.compile_signatures([(png.__name__, "filter_rows", png.filter_rows.signatures)])
-"""
 SEEN = """
 from service.engine import warming
 
@@ -133,11 +128,16 @@ def test_an_algorithm_calls_the_loops_that_it_says_it_needs_and_no_others(kit: s
 
 
 @needs_loops
-def test_loops_are_compiled_by_their_signatures_for_a_level_that_is_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", levels.available())
+def test_loops_that_are_compiled_by_their_signatures_alone_are_found_by_a_machine_that_runs_them(
+    level: str, tmp_path: Path
+) -> None:
     from service.engine.loops import png  # noqa: PLC0415 -- not on the ground floor
 
-    here = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    level = next(name for name in levels.KNOWN if name != levels.current() or len(levels.KNOWN) == 1)
-    there = here | {levels.NAME: levels.target(level), levels.FEATURES: ""}
-    assert png.filter_rows.signatures
-    run(UNSEEN, **there)
+    filter_rows: Any = png.filter_rows
+    listed = pickle.dumps([(png.__name__, "filter_rows", filter_rows.signatures)])
+    there = {levels.NAME: levels.target(level), levels.FEATURES: "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert run(SEEN, **there).split() == []
+    command = [sys.executable, "-m", "service.engine.unseen"]
+    subprocess.run(command, input=listed, check=True, env=os.environ | there)
+    assert run(SEEN, **there).split() == ["png"]

@@ -219,7 +219,7 @@ def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
     if picture.mode == "RGB" and (loops := compiled.loops("pixels")) is not None:
         return _packed(picture, loops)
     image = np.asarray(picture)
-    return image.astype(model.dtype, copy=False).reshape(*image.shape[:2], model.channels)
+    return image.astype(model.dtype, copy=False).reshape(*image.shape[:2], -1)
 
 
 def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:

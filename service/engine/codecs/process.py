@@ -27,15 +27,12 @@ def own_process() -> None:
     Image.MAX_IMAGE_PIXELS = None  # sizes are checked by the engine, against the service's own bound
     with suppress(AttributeError):  # libtiff writes its complaints to standard error, where only log lines belong
         ctypes.CDLL(core.__file__).TIFFSetErrorHandler(None)
-    warnings.filterwarnings("ignore", module=ABOUT_FILES)
-    _quiet.for_good = True
 
 
 class _Quiet:
     """Warnings about files, kept still while anybody reads a picture; threads may overlap in any order."""
 
     def __init__(self) -> None:
-        self.for_good = False
         self._lock = threading.Lock()
         self._readers = 0
         self._saved = warnings.catch_warnings()
@@ -61,9 +58,6 @@ _quiet = _Quiet()
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep warnings about files still; the program's own filters are as before when the last reader leaves."""
-    if _quiet.for_good:
-        yield
-        return
     _quiet.enter()
     try:
         yield

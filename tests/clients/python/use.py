@@ -52,7 +52,7 @@ assert isinstance(plan, Plan), plan
 
 drawn = Conv(op="conv", kernel=ShapeOnly(shape=[3, 3]))
 figure = draw_figure.sync_detailed(
-    client=client.with_headers({"Accept": "image/svg+xml"}),
+    client=AuthenticatedClient(base_url=url, token="any", headers={"Accept": "image/svg+xml"}),
     body=FigureRequest(spec=drawn, image=FigureSize(width=5, height=5)),
     animate=False,
 )

@@ -95,3 +95,14 @@ def test_weights_of_unknown_numbers_can_be_planned() -> None:
     unknown = task(Conv2d(np.full((1, 1, 31, 31), np.nan), 3))
     assert Fft().accepts(unknown)
     assert Fft().seconds(unknown) > 0
+
+
+@pytest.mark.parametrize("huge", [1e9, 1e20, np.inf])
+def test_a_huge_sample_does_not_show_in_sums_that_it_is_not_in(huge: float) -> None:
+    image = np.random.default_rng(4).uniform(0, 255, (90, 100, 1))
+    step = Conv2d(np.random.default_rng(5).random((1, 1, 15, 15)), 1)
+    given = Task(step, Shape(*image.shape), "float64", "float64", "float64")
+    plain = Fft().apply(given, image, 1)
+    image[3, 4] = huge
+    far = np.s_[30:, 30:]
+    np.testing.assert_allclose(Fft().apply(given, image, 1)[far], plain[far], rtol=1e-12)
