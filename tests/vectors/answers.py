@@ -240,7 +240,7 @@ def downscale(image: NDArray[Any], spec: Spec) -> Answer:
     if method != "lanczos3":
         by_tool["torch"] = tools.torch_downscale(x, factor, method)
     if method == "area":
-        by_tool["opencv resize by area"] = tools.opencv_area(x, factor)
+        by_tool["opencv resize"] = tools.opencv_area(x, factor)
     by_tool["pillow"] = tools.pillow_downscale(x, factor, method)
     return Answer(by_tool, (squares * factor) ** 2, gain, integral=method == "area")
 

@@ -55,7 +55,7 @@ class Downscale(OperationBase):
             raise InvalidSpec(
                 f"the output would be {shape.width // self.factor}x{shape.height // self.factor}: "
                 f"factor {self.factor} leaves nothing of {shape.width}x{shape.height}"
-            ).at("/factor")
+            )
         taps = self._taps()
         reach = (len(taps) - self.factor) // 2
         step = Conv2d(
