@@ -83,6 +83,12 @@ def of_operations() -> dict[str, str]:
         "pool": figure(
             {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, 6, heading="Average pooling of 2×2"
         ),
+        "blend": figure(
+            {"op": "conv", "weight": [[[[0.5]], [[0.5]]]]},
+            4,
+            channels=2,
+            heading="Blend: a pointwise sum of two planes",
+        ),
         "deconvolve": gains(2.0, (0.001, 0.01, 0.1)),
     }
 

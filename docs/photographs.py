@@ -21,6 +21,18 @@ SHOWN, SMALL = 300, 160
 FACE = (0.42, 0.38)
 """Where a detail is cut out: the middle, as shares of width and height."""
 IN_README = ("sobel", "dilated-blur", "depthwise", "upscale-2x")
+SHOWN_PRESETS = (
+    "unsharp-linear",
+    "local-contrast",
+    "high-pass",
+    "soft-focus",
+    "difference-of-gaussians",
+    "motion-deblur",
+    "thumbnail-2x",
+    "thumbnail-4x",
+)
+BEFORE = {"motion-deblur": "motion-blur"}
+"""Presets that are shown after another one."""
 PADDING_MODES = ("zeros", "constant", "replicate", "reflect", "symmetric", "circular")
 PADDED = 75
 
@@ -64,6 +76,9 @@ def pictures() -> dict[str, bytes]:
     made["before.jpg"] = cut(photograph)
     for name in IN_README:
         made[f"{name}.jpg"] = cut(filter_bytes(photograph, PRESETS[name].spec))
+    for name in SHOWN_PRESETS:
+        before = filter_bytes(photograph, PRESETS[BEFORE[name]].spec) if name in BEFORE else photograph
+        made[f"preset-{name}.jpg"] = cut(filter_bytes(before, PRESETS[name].spec))
     for mode in PADDING_MODES:
         made[f"padding-{mode}.jpg"] = scaled(filter_bytes(photograph, padded(mode)), 240)
     return made | arithmetic()

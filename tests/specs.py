@@ -203,6 +203,11 @@ def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
             size=PAIRS,
             method=st.sampled_from(["max", "average"]),
         ),
+        "blend": drawn(
+            "blend",
+            {"bias": biases(channels)},
+            **{"with": st.one_of(st.just("input"), st.integers(0, 2)), "weights": nested(2)},
+        ),
         "deconvolve": deconvolve(),
     }
 

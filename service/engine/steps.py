@@ -20,6 +20,8 @@ from service.engine.geometry import Padding, PaddingMode, Pair, Shape, conv_size
 
 Weights = NDArray[np.float64]
 NO_PADDING = Padding()
+INPUT = -1
+"""What stands for the input where the results of steps are counted from 0."""
 Centres = tuple[NDArray[np.intp], NDArray[np.intp]]
 """For each output row, and each output column, the input row or column nearest to the middle of its window."""
 
@@ -469,6 +471,58 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
+class Blend:
+    """Sum two results: weights[0] x + weights[1] z + bias, where z is the result of operation `other`, or INPUT."""
+
+    channels: int
+    other: int
+    weights: Weights
+    bias: Weights | None = None
+
+    parameters: ClassVar[int] = 2
+    field_of_view: ClassVar[Pair] = (1, 1)
+
+    @property
+    def in_channels(self) -> int:
+        return self.channels
+
+    @property
+    def out_channels(self) -> int:
+        return self.channels
+
+    @property
+    def bias_parameters(self) -> int:
+        return 0 if self.bias is None else prod(self.bias.shape)
+
+    @property
+    def sums_to_zero(self) -> bool:
+        return _is_zero_sum(self.weights)
+
+    @property
+    def reach(self) -> Reach:
+        """Bound it as if both results were as large."""
+        gain = float(np.abs(self.weights).sum())
+        places = _places(self.bias)
+        return Reach(gain, 2, _is_integral(self.weights), offset=_largest(self.bias), offset_places=places)
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def macs(self, shape: Shape) -> int:
+        return 2 * shape.samples
+
+    def centres(self, shape: Shape) -> Centres:
+        return np.arange(shape.height), np.arange(shape.width)
+
+    def scaled(self, unit: float) -> Blend:
+        """Give the same step for samples that count `unit` times as much."""
+        return self if self.bias is None else replace(self, bias=self.bias * unit)
+
+    def on_alpha(self, opaque: float) -> Blend:  # noqa: ARG002 -- one interface
+        return replace(self, channels=1, bias=None)
+
+
+@dataclass(frozen=True, eq=False)
 class Restore:
     """Undo a convolution with `psf`, (kH, kW) of odd sides, centred; see algorithms/restoration.py for the methods."""
 
@@ -536,7 +590,7 @@ class Restore:
         return replace(self, channels=1, psf=self.psf * gain, noise_to_signal=self.noise_to_signal * gain * gain)
 
 
-Step = Conv2d | ConvTranspose2d | NormalizedConv2d | GradientMagnitude | Pool | Restore
+Step = Conv2d | ConvTranspose2d | NormalizedConv2d | GradientMagnitude | Pool | Restore | Blend
 
 
 def _is_integral(numbers: Weights | None) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.engine.operations.base import OperationBase
+from service.engine.operations.blend import Blend
 from service.engine.operations.blur import Blur
 from service.engine.operations.conv import Conv
 from service.engine.operations.deconvolve import Deconvolve
@@ -34,6 +35,7 @@ Operation = Annotated[
     | Sharpen
     | Grayscale
     | Pool
+    | Blend
     | Deconvolve,
     Field(discriminator="op"),
 ]
@@ -51,5 +53,6 @@ OPERATIONS: tuple[type[OperationBase], ...] = (
     Sharpen,
     Grayscale,
     Pool,
+    Blend,
     Deconvolve,
 )
