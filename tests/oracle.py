@@ -57,7 +57,7 @@ def apply(step: Step, image: NDArray[np.generic]) -> Numbers:
 
 def blend(step: Blend, so_far: Numbers, other: Numbers) -> Numbers:
     """Sum two images of one shape by their weights."""
-    result = step.weights[0] * so_far + step.weights[1] * other
+    result: Numbers = step.weights[0] * so_far + step.weights[1] * other
     return result if step.bias is None else result + step.bias
 
 

@@ -94,7 +94,7 @@ def test_bias_is_one_for_each_channel() -> None:
 
 @pytest.mark.parametrize("weights", [(-1, 2), (-0.5, 1.5), (0.25, 0.25), (-3, 3.0625)])
 def test_multiples_of_a_power_of_two_round_ties_to_even(weights: tuple[float, float]) -> None:
-    image = noise(30, 41, 3) & 0xF8
+    image = noise(30, 41, 3) & np.uint8(0xF8)
     padded = np.pad(image.astype(np.int64), ((1, 1), (1, 1), (0, 0)), mode="reflect")
     down = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     sixteenths = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
@@ -225,7 +225,7 @@ def test_results_are_kept_as_long_as_they_are_looked_back_at() -> None:
 @pytest.mark.parametrize("looks_back", [True, False])
 def test_memory_planned_is_not_exceeded(channels: int, looks_back: bool) -> None:
     image = noise(300, 400, channels)
-    chain = [BLUR, TENT, TENT, blend("input", -1, 2), blend(0 if looks_back else "input", -1, 2)]
+    chain: list[dict[str, Any]] = [BLUR, TENT, TENT, blend("input", -1, 2), blend(0 if looks_back else "input", -1, 2)]
     plan = planned(image, *chain)
     data = as_png(image)
     filter_bytes(data, {"steps": chain}, threads=2)
@@ -247,7 +247,8 @@ def test_what_is_kept_counts_as_memory_until_its_last_use() -> None:
 
 
 def test_more_is_planned_where_more_is_kept() -> None:
-    image, chain = noise(1000, 1000, 3), [{"op": "conv", "kernel": [[0.3]]}, TENT, TENT]
+    image = noise(1000, 1000, 3)
+    chain: list[dict[str, Any]] = [{"op": "conv", "kernel": [[0.3]]}, TENT, TENT]
     assert planned(image, *chain, blend(0, 1, 1)).peak_bytes > planned(image, *chain, TENT).peak_bytes + image.size
 
 

@@ -144,10 +144,11 @@ def in_whole_numbers(step: Step, samples: Integers, over: int) -> tuple[Integers
         window = np.ones((1, 1, *step.size))
         step = Conv2d(window, step.channels, step.stride, padding=step.padding, divisor=float(window.size))
     if isinstance(step, NormalizedConv2d):
-        sums, over = in_whole_numbers(replace(step.conv, divisor=1.0), samples, over)
-        inside, one = in_whole_numbers(replace(step.conv, divisor=1.0), np.ones_like(samples), 1)
-        common = lcm(*set(inside.flat))
-        return sums * (common // inside) * one, over * common
+        conv = replace(step.conv, divisor=1.0)
+        totals, over = in_whole_numbers(conv, samples, over)
+        inside, one = in_whole_numbers(conv, np.ones_like(samples), 1)
+        common = lcm(*inside.ravel().tolist())
+        return totals * (common // inside) * one, over * common
     assert isinstance(step, Conv2d | ConvTranspose2d)
     finest = max(Fraction(number).denominator for number in step.weight.flat)
     whole = replace(step, weight=step.weight * finest, divisor=1.0, bias=None)

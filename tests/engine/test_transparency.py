@@ -259,7 +259,7 @@ def test_colours_reduced_by_their_alpha_are_whole_quotients_to_the_very_edge(fac
 
     def levels(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[Any]:
         below, rest = numerator // np.maximum(denominator, 1), numerator % np.maximum(denominator, 1) * 2
-        return below + ((rest > denominator) | ((rest == denominator) & (below % 2 == 1)))
+        return np.asarray(below + ((rest > denominator) | ((rest == denominator) & (below % 2 == 1))))
 
     cover = sums(alpha)
     np.testing.assert_array_equal(result[..., 3:], levels(cover, sums(np.ones_like(alpha))))

@@ -259,10 +259,12 @@ def opencv_area(image: Numbers, factor: int) -> Numbers:
 def pillow_downscale(image: Numbers, factor: int, method: str) -> Numbers:
     """Resize each plane as floats; the box is that of the whole squares."""
     height, width = (side // factor for side in image.shape[:2])
-    words = {"resample": PILLOW[method], "box": (0, 0, width * factor, height * factor)}
+    box = (0, 0, width * factor, height * factor)
 
     def resized(plane: Numbers) -> Numbers:
-        return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), **words), np.float64)
+        return np.asarray(
+            Image.fromarray(plane.astype(np.float32)).resize((width, height), PILLOW[method], box), np.float64
+        )
 
     return _by_plane(image, resized)
 

@@ -54,8 +54,8 @@ class Normalized:
         parts = _parts(task)
         result = self.plain.apply(parts.whole, image, threads)
         for strip in parts.strips:
-            sums = self.plain.apply(strip.task, np.ascontiguousarray(image[strip.seen]), threads)
-            sums /= strip.divisors
+            sums: NDArray[Any] = self.plain.apply(strip.task, np.ascontiguousarray(image[strip.seen]), threads)
+            np.divide(sums, strip.divisors, out=sums)
             stored(sums, task.target, result[strip.made])
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
@@ -65,8 +65,8 @@ else:
 class Blend(_With):
     summary: ClassVar = "A weighted sum of the result so far and the input, or the result of an earlier step."
     examples: ClassVar = (
-        {"op": "blend", "with": "input", "weights": [0.5, 1], "bias": -64},
-        {"op": "blend", "with": "input", "weights": [-2, 1], "bias": 255},
+        {"op": "blend", "with": "input", "weights": [0.25, 0.25], "bias": 64},
+        {"op": "blend", "with": "input", "weights": [-0.75, 0.25], "bias": 192},
     )
 
     op: Literal["blend"]
@@ -79,7 +79,7 @@ class Blend(_With):
 
     def looks_back(self) -> int:
         named: Literal["input"] | int = getattr(self, "with")
-        return INPUT if named == "input" else cast(int, named)
+        return INPUT if named == "input" else named
 
     def compose(self, shape: Shape) -> tuple[BlendStep]:
         return (BlendStep(shape.channels, self.looks_back(), self.weights, biases(self.bias, shape.channels)),)
