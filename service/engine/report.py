@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.engine.geometry import Shape
+from service.engine.montage import sheet
 from service.engine.plan import BYTES, Plan, PlannedOperation
 from service.engine.rates import rates
 
@@ -18,7 +19,7 @@ def describe(plan: Plan) -> dict[str, object]:
         "image": {"width": image.width, "height": image.height, "channels": image.channels, "dtype": image.dtype},
         "steps": steps,
         "output": {
-            **_sides(output, alpha=False),
+            **_sides(sheet(output) if plan.settings.layout == "montage" else output, alpha=False),
             "dtype": plan.dtype,
             "media_type": "application/x-npy" if plan.answer == "npy" else "image/png",
         },
