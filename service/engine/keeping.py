@@ -18,7 +18,7 @@ def last_uses(operations: Iterable[Sequence[Step]]) -> dict[int, int]:
 def kept_bytes(
     uses: Mapping[int, int], results: Sequence[Shape], sample_bytes: tuple[int, int], *, alpha: bool
 ) -> list[int]:
-    """Bound for each operation the bytes that are kept beside what comes to it and what goes.
+    """Bound for each operation the bytes that are kept; what comes to it is counted too, if it is kept as well.
 
     `results` are the shapes of the input and of each operation's result; `sample_bytes` those of a sample of the input
     and of any other. With `alpha`, results have a plane more and may be float64.
