@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.engine.answers import MEDIA_TYPES
 from service.engine.geometry import Shape
 from service.engine.plan import BYTES, Plan, PlannedOperation
 from service.engine.rates import rates
@@ -20,7 +21,7 @@ def describe(plan: Plan) -> dict[str, object]:
         "output": {
             **_sides(output, alpha=False),
             "dtype": plan.dtype,
-            "media_type": "application/x-npy" if plan.answer == "npy" else "image/png",
+            "media_type": MEDIA_TYPES[plan.answer],
         },
         "parameters": sum(_parameters(operation) for operation in plan.operations),
         "macs": sum(operation.macs for operation in plan.operations),
