@@ -32,12 +32,13 @@ class Format(NamedTuple):
 
 FORMATS: dict[Answer, Format] = {
     "png": Format("PNG", "image/png", ("uint8", "uint16")),
-    "jpeg": Format("JPEG", "image/jpeg", most_channels=3, alpha=False, longest_side=65_535, quality=90),
+    "jpeg": Format("JPEG", "image/jpeg", most_channels=3, alpha=False, longest_side=65_500, quality=90),
     "webp": Format("WebP", "image/webp", longest_side=16_383, quality=90, lossless=True),
     "avif": Format("AVIF", "image/avif", longest_side=32_768, quality=75, lossless=True),
     "tiff": Format("TIFF", "image/tiff", ("uint8", "uint16", "float32"), most_channels=None),
 }
-"""AV1 itself ends at 65,536 pixels a side, but the decoder of browsers and of most programs, libavif, at 32,768."""
+"""JPEG itself ends at 65,535 pixels a side, and libjpeg at 65,500; AV1 at 65,536, and libavif, which browsers and most
+programs read with, at 32,768."""
 
 MEDIA_TYPES: dict[Answer, str] = {
     **{answer: form.media_type for answer, form in FORMATS.items()},

@@ -142,8 +142,8 @@ class Plan:
 def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
     """Plan `spec` for an image of which only the header is known.
 
-    Without `answer` it is what the spec names, else a PNG if that can hold the result. Raises InvalidSpec and the limits' refusals, with
-    pointers relative to the spec.
+    Without `answer` it is what the spec names, else a PNG if that can hold the result. Raises InvalidSpec and the
+    limits' refusals, with pointers relative to the spec.
     """
     _check_image(info, spec, limits)
     picture = not info.as_array
@@ -345,5 +345,11 @@ def _peak_bytes(plan: Plan) -> int:
     stages += [_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace for choice in choices]
     stored = choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
     each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
-    stages.append(plan.output.samples * each + (1 << 20))
+    stages.append(plan.result.samples * each + (1 << 20))
+    numbers = plan.result.samples * (BYTES[plan.dtype] if stored else number)
+    if plan.flattened:
+        stages.append(numbers + plan.output.samples * FLATTENING)
+    if plan.answer != "npy":
+        written = plan.sheet.samples * BYTES[plan.dtype]
+        stages.append(numbers + written + codecs.encode_bytes(plan.answer, plan.sheet.pixels, written))
     return max(stages)

@@ -34,8 +34,10 @@ def _coding_seconds(plan: Plan) -> float:
     """Predict how long pictures take to read, as if they were PNGs, and to write; arrays take next to nothing."""
     image = plan.info
     pixel_bytes = 0 if image.as_array else image.channels * BYTES[image.dtype]
-    result_bytes = 0 if plan.answer == "npy" else plan.output.samples * BYTES[plan.dtype]
-    return image.width * image.height * pixel_bytes * rates().png_read_byte + result_bytes * rates().png_write_byte
+    reading = image.width * image.height * pixel_bytes * rates().png_read_byte
+    if plan.answer == "npy":
+        return reading
+    return reading + plan.sheet.samples * BYTES[plan.dtype] * getattr(rates(), f"{plan.answer}_write_byte")
 
 
 def _operation(planned: PlannedOperation, alpha: bool) -> dict[str, object]:  # noqa: FBT001

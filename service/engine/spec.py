@@ -90,7 +90,8 @@ class Output(BaseModel):
         None, description="Of a JPEG of a result with alpha: the colour that shows through, #rrggbb."
     )
     media_type: MediaType = Field(
-        "image/png", description="What the base64 of a JSON answer holds, or a plan is made for; otherwise as Accept says."
+        "image/png",
+        description="What the base64 of a JSON answer holds, or a plan is made for; otherwise as Accept says.",
     )
 
 

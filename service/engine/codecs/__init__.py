@@ -51,6 +51,9 @@ _SAMPLES_OF_TIFF = 5
 """Of a TIFF that tifffile reads, times the bytes of a pixel: padded tiles, the picture, what is made of it."""
 
 
+PLAIN = Coding()
+
+
 def inspect(data: Buffer, limits: Limits) -> ImageInfo:
     """Read the header. Raises `UnsupportedFormat`, `InvalidImage`, `ImageTooLarge` and `TooManyChannels`."""
     match sniff(data):
@@ -92,7 +95,7 @@ def decode_bytes(info: ImageInfo) -> int:
             return pixels * _PICTURE_BYTES[picture] + _FIXED_BYTES
 
 
-def encode(kind: str, image: NDArray[Any], how: Coding = Coding()) -> bytes:
+def encode(kind: str, image: NDArray[Any], how: Coding = PLAIN) -> bytes:
     """Write an image (H, W, C) that the format can hold; raises MemoryError. The same bytes each time.
 
     "png" takes uint8 or uint16 and 1 to 4 channels; "jpeg" uint8 and 1 or 3; "webp" and "avif" uint8 and 1 to 4;

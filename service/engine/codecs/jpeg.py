@@ -1,4 +1,7 @@
-"""JPEG by libjpeg-turbo: pixels decoded straight to three bytes each, where Pillow makes four, to be packed; written."""
+"""JPEG by libjpeg-turbo, read and written.
+
+Pixels are decoded straight to three bytes each; Pillow makes four, to be packed.
+"""
 
 from __future__ import annotations
 
