@@ -38,7 +38,8 @@ def smooth(height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """Draw waves of another length and direction in each channel."""
     down, across = np.mgrid[:height, :width]
     waves = [127.5 + 120 * np.sin(across / (9 + 2 * c) + down / (13 - 2 * c) + c) for c in range(channels)]
-    return np.rint(np.stack(waves, axis=2)).astype(np.uint8)
+    image: NDArray[np.uint8] = np.rint(np.stack(waves, axis=2)).astype(np.uint8)
+    return image
 
 
 def read(data: bytes) -> NDArray[Any]:

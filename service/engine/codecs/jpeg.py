@@ -77,14 +77,14 @@ def _jfif_density(density: Density) -> tuple[int, int, int]:
     if not density.metric:
         fits = max(density[:2]) <= _GREATEST
         return (0, density.across, density.down) if fits else (0, 1, 1)
-    rounded = []
+    rounded: list[tuple[float, tuple[int, int, int]]] = []
     for unit, metres in ((1, 0.0254), (2, 0.01)):
         exact = [number * metres for number in density[:2]]
         whole = [round(number) for number in exact]
         if all(1 <= number <= _GREATEST for number in whole):
             error = max(abs(number / own - 1) for number, own in zip(whole, exact, strict=True))
-            rounded.append((error, unit, *whole))
-    return min(rounded)[1:] if rounded else (0, 1, 1)
+            rounded.append((error, (unit, whole[0], whole[1])))
+    return min(rounded)[1] if rounded else (0, 1, 1)
 
 
 def _profile(icc: bytes | None) -> list[bytes]:
