@@ -426,7 +426,7 @@ def test_results_are_of_the_form_asked_for(form: str, begin: bytes) -> None:
 def test_what_a_form_has_no_use_for_is_refused_once() -> None:
     make("in/a.png")
     make("in/b.png")
-    Path("spec.json").write_text('{"steps": [{"op": "blur"}], "output": {"quality": 50}}', encoding="utf-8")
+    Path("spec.json").write_text('{"steps": [{"op": "grayscale"}], "output": {"quality": 50}}', encoding="utf-8")
     assert batch("in", "out", "--format", "webp").exit_code == 0
     result = batch("in", "out", "--format", "png")
     assert (result.exit_code, result.stderr[:13]) == (1, "invalid_spec:")
