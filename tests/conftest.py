@@ -10,7 +10,9 @@ import pytest
 from service.engine import compiled, levels
 
 LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba
-if os.environ.get("CONVSERVE_COMPILE") != "off":
+if os.environ.get("CONVSERVE_COMPILE") == "off":
+    compiled.forget()
+else:
     compiled.load()
 
 from tests.live import live  # noqa: E402

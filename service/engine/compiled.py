@@ -27,6 +27,7 @@ class Kit(NamedTuple):
 
 _loaded: set[str] = set()
 _complete = False
+_wanted = True
 _lock = Lock()
 
 
@@ -34,7 +35,7 @@ def load(names: Collection[str] | None = None) -> None:
     """Take every kit that is on disk and not loaded yet, or those named; quick when there is nothing new."""
     global _complete  # noqa: PLW0603 -- the state of the process
     with _lock:
-        if _complete or not (warming := _warming()):
+        if _complete or not _wanted or not (warming := _warming()):
             return
         wanted = [kit for kit in warming.KITS if names is None or kit.name in names]
         missing = [kit for kit in wanted if kit.name not in _loaded]
@@ -43,11 +44,11 @@ def load(names: Collection[str] | None = None) -> None:
 
 
 def forget() -> None:
-    """Go back to the ground floor."""
-    global _complete  # noqa: PLW0603
+    """Go back to the ground floor, for good."""
+    global _complete, _wanted  # noqa: PLW0603
     with _lock:
         _loaded.clear()
-        _complete = False
+        _complete = _wanted = False
 
 
 def has(names: Iterable[str]) -> bool:

@@ -14,12 +14,12 @@ def describe(plan: Plan) -> dict[str, object]:
     Channels count alpha; parameters and multiplications are those of the colour planes.
     """
     steps = [_operation(operation, plan.alpha) for operation in plan.operations]
-    image, output = plan.info, plan.output
+    image = plan.info
     return {
         "image": {"width": image.width, "height": image.height, "channels": image.channels, "dtype": image.dtype},
         "steps": steps,
         "output": {
-            **_sides(output, alpha=False),
+            **_sides(plan.sheet, alpha=False),
             "dtype": plan.dtype,
             "media_type": MEDIA_TYPES[plan.answer],
         },

@@ -186,7 +186,7 @@ def _query_spec() -> dict[str, Any]:
         "in": "query",
         "description": "The spec as JSON text, where the body is the image; the other forms have it in the body.",
         "required": False,
-        "schema": {"type": "string", "contentMediaType": "application/json", "contentSchema": _ref("Spec")},
+        "schema": {"type": "string"},  # with contentMediaType the docs page asks for a file
     }
 
 

@@ -56,6 +56,12 @@ PRICES = {
     "pointwise_sum": 6e-11,
     "pointwise_weave": 1e-12,
     "pointwise_store": 4e-11,
+    "ground_call": 1e-6,
+    "ground_byte": 4e-11,
+    "ground_apart": 2.5,
+    "ground_sample": 2.5e-10,
+    "ground_lay": 5e-10,
+    "ground_product": 2.5e-11,
     "pool_strip": 2e-5,
     "pool_byte": 4e-11,
 }
