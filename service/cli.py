@@ -27,7 +27,18 @@ NOT_HERE = 3
 HEALTH_SECONDS = 3.0
 STANDARD = Path("-")
 
-ANSWERS: dict[str, Literal["png", "npy", "json"]] = {".png": "png", ".npy": "npy", ".json": "json"}
+Answer = Literal["png", "jpeg", "webp", "avif", "tiff", "npy", "json"]
+ANSWERS: dict[str, Answer] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+    ".avif": "avif",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".npy": "npy",
+    ".json": "json",
+}
 """What `run` writes, by the suffix of the target."""
 
 
@@ -108,7 +119,11 @@ def run(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Image or array; - for standard input.")],
     target: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help=".png, .npy or .json; PNG without a suffix or with - for standard output."),
+        typer.Argument(
+            metavar="OUT",
+            help="The suffix says in which form: .png, .jpg, .webp, .avif, .tif, .npy or .json; PNG without one, and "
+            "with - for standard output.",
+        ),
     ],
     spec: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
@@ -180,7 +195,9 @@ def batch(
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler (CONVSERVE_SCHEDULER).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
-    form: Annotated[Literal["png", "npy"], typer.Option("--format", help="Form of the results.")] = "png",
+    form: Annotated[
+        Literal["png", "jpeg", "webp", "avif", "tiff", "npy"], typer.Option("--format", help="Form of the results.")
+    ] = "png",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of the whole; write nothing.")] = False,  # noqa: FBT002
 ) -> None:
     """Filter many images; what is there already is not made again. Exit status 1 if any of them failed."""
@@ -227,7 +244,7 @@ def health_address(url: str | None) -> str:
     return url if probe else f"{url.rstrip('/')}/readyz"
 
 
-def answer_for(target: Path) -> Literal["png", "npy", "json"]:
+def answer_for(target: Path) -> Answer:
     """Give the form that a target's suffix names; a PNG where it has none."""
     answer = ANSWERS.get(target.suffix.lower()) if target.suffix else "png"
     if answer is None:

@@ -28,12 +28,19 @@ from numpy.typing import NDArray
 
 Image = bytes | bytearray | memoryview | str | PathLike[str] | NDArray[Any]
 Spec = Mapping[str, Any]
-Accept = Literal["png", "npy"]
+Accept = Literal["png", "jpeg", "webp", "avif", "tiff", "npy"]
 
 TIMEOUT = 60.0
 RETRIES = 3
 LONGEST_PAUSE = 30.0
-MEDIA_TYPES: dict[Accept, str] = {"png": "image/png", "npy": "application/x-npy"}
+MEDIA_TYPES: dict[Accept, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "tiff": "image/tiff",
+    "npy": "application/x-npy",
+}
 COME_AGAIN = frozenset({429, 503})
 METRIC = re.compile(r'([^\s;,="]+)((?:;\s*[a-z]+=(?:"(?:[^"\\]|\\.)*"|[^\s;,]*))*)')
 DURATION = re.compile(r";\s*dur=([0-9.]+)")
@@ -67,22 +74,27 @@ class Filtered:
     request_id: str = ""
 
     @property
+    def content(self) -> bytes:
+        """The bytes as they came, of whatever `media_type`."""
+        return self.body
+
+    @property
     def png(self) -> bytes:
-        """The PNG; raises TypeError if an array was asked for."""
+        """The PNG; raises TypeError if another form was asked for."""
         if self.media_type != MEDIA_TYPES["png"]:
             raise TypeError(f"the result is {self.media_type}, as was asked for, and no PNG")
         return self.body
 
     @cached_property
     def array(self) -> NDArray[Any]:
-        """The result as (H, W, C): uint8 or uint16 of a PNG, float32 if asked for with accept="npy"."""
+        """The result as (H, W, C): the samples of the picture, or float32 if asked for with accept="npy"."""
         if self.media_type == MEDIA_TYPES["npy"]:
             array: NDArray[Any] = np.lib.format.read_array(BytesIO(self.body), allow_pickle=False)
             return array
         from service.engine import codecs  # noqa: PLC0415 - a second to import, for those who need it
         from service.engine.limits import Limits  # noqa: PLC0415
 
-        return codecs.decode(self.png, codecs.inspect(self.png, Limits()), 1)[0]
+        return codecs.decode(self.body, codecs.inspect(self.body, Limits()), 1)[0]
 
 
 class Client:
@@ -226,12 +238,20 @@ def _filter_request(image: bytes, spec: Spec, accept: Accept) -> Call:
         "image": ("image", image, "application/octet-stream"),
         "spec": ("spec.json", json.dumps(spec, allow_nan=False).encode(), "application/json"),
     }
-    return {"method": "POST", "url": "/v1/filter", "files": files, "headers": {"Accept": MEDIA_TYPES[accept]}}
+    return {"method": "POST", "url": "/v1/filter", "files": files, "headers": {"Accept": _media_type(accept)}}
 
 
 def _preset_request(image: bytes, name: str, accept: Accept) -> Call:
-    headers = {"Accept": MEDIA_TYPES[accept], "Content-Type": "application/octet-stream"}
+    headers = {"Accept": _media_type(accept), "Content-Type": "application/octet-stream"}
     return {"method": "POST", "url": f"/v1/filters/{quote(name, safe='')}", "content": image, "headers": headers}
+
+
+def _media_type(accept: str) -> str:
+    """Give the media type of a form; raises ValueError for one that is none."""
+    found = {str(name): media_type for name, media_type in MEDIA_TYPES.items()}.get(accept)
+    if found is None:
+        raise ValueError(f"accept must be one of {', '.join(MEDIA_TYPES)}, was {accept!r}")
+    return found
 
 
 def _plan_request(spec: Spec, width: int, height: int, channels: int, dtype: str) -> Call:

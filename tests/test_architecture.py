@@ -30,7 +30,7 @@ MAY_NOT_IMPORT = {
 ONLY_IN = {
     "numba": "service/engine/loops",
     "PIL": "service/engine/codecs",
-    "tifffile": "service/engine/codecs/tiff_reader.py",
+    "tifffile": "service/engine/codecs",
     "isal": "service/engine/codecs",
     "simplejpeg": "service/engine/codecs/jpeg.py",
     "distributed": "service/dispatch/cluster.py",

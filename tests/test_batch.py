@@ -413,6 +413,27 @@ def test_arrays_are_made_where_asked_for() -> None:
     assert batch("in", "out2", "--format", "gif").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("form", "begin"), [("jpeg", b"\xff\xd8\xff"), ("webp", b"RIFF"), ("avif", b"\0\0\0"), ("tiff", b"II*\0")]
+)
+def test_results_are_of_the_form_asked_for(form: str, begin: bytes) -> None:
+    make("in/a.png")
+    assert batch("in", "out", "--format", form).exit_code == 0
+    assert Path(f"out/a.{form}").read_bytes().startswith(begin)
+    assert batch("in", "out", "--format", form, "--dry-run").exit_code == 0
+
+
+def test_what_a_form_has_no_use_for_is_refused_once() -> None:
+    make("in/a.png")
+    make("in/b.png")
+    Path("spec.json").write_text('{"steps": [{"op": "grayscale"}], "output": {"quality": 50}}', encoding="utf-8")
+    assert batch("in", "out", "--format", "webp").exit_code == 0
+    result = batch("in", "out", "--format", "png")
+    assert (result.exit_code, result.stderr[:13]) == (1, "invalid_spec:")
+    assert "/spec/output/quality" in result.stderr
+    assert not list(Path("out").glob("*.png"))
+
+
 def test_presets_are_taken() -> None:
     make("in/a.png")
     preset = CliRunner().invoke(cli.app, ["batch", "in", "out", "--preset", "edges"])

@@ -83,18 +83,32 @@ def test_run_goes_from_standard_input_to_standard_output(image: Path) -> None:
     assert result.stdout_bytes.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("name", "begin"), [("out.PNG", b"\x89PNG"), ("out", b"\x89PNG"), ("out.Json", b'{"image"')])
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("out.PNG", b"\x89PNG"),
+        ("out", b"\x89PNG"),
+        ("out.jpg", b"\xff\xd8\xff"),
+        ("out.JPEG", b"\xff\xd8\xff"),
+        ("out.webp", b"RIFF"),
+        ("out.avif", b"\0\0\0\x1cftypavif"),
+        ("out.tif", b"II*\0"),
+        ("out.tiff", b"II*\0"),
+        ("out.Json", b'{"image"'),
+    ],
+)
 def test_run_writes_what_the_suffix_names(image: Path, spec: Path, tmp_path: Path, name: str, begin: bytes) -> None:
     assert convserve("run", image, tmp_path / name, "--spec", spec).exit_code == 0
     assert (tmp_path / name).read_bytes().startswith(begin)
 
 
 def test_run_refuses_a_suffix_that_it_does_not_know(image: Path, spec: Path, tmp_path: Path) -> None:
-    result = convserve("run", image, tmp_path / "out.jpg", "--spec", spec)
+    result = convserve("run", image, tmp_path / "out.gif", "--spec", spec)
     assert result.exit_code == 2
-    assert "".join(result.stderr.split()).count('".jpg"') == 1
-    assert ".png, .npy, .json" in " ".join(result.stderr.replace("\u2502", "").split())
-    assert not (tmp_path / "out.jpg").exists()
+    assert "".join(result.stderr.split()).count('".gif"') == 1
+    known = ".png, .jpg, .jpeg, .webp, .avif, .tif, .tiff, .npy, .json"
+    assert known in " ".join(result.stderr.replace("\u2502", "").split())
+    assert not (tmp_path / "out.gif").exists()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +225,7 @@ def test_unknown_preset_is_refused_with_the_nearest(image: Path) -> None:
         ["run", "image.npy", "-"],
         ["run", "image.npy", "-", "--spec", "spec.json", "--preset", "edges"],
         ["run", "absent.png", "-", "--preset", "edges"],
-        ["run", "image.npy", "out.jpg", "--preset", "edges"],
+        ["run", "image.npy", "out.gif", "--preset", "edges"],
         ["run", "image.npy", "out.png.old", "--preset", "edges"],
         ["run", "image.npy", "-", "--spec", "absent.json"],
         ["plan", "--spec", "spec.json"],

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.client import AsyncClient, Client, Filtered, Refused
+from service.client import Accept, AsyncClient, Client, Filtered, Refused
 from tests.live import Live
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -114,6 +114,24 @@ def test_array_comes_back_when_asked_for() -> None:
     assert np.array_equal(result.array, np.ones((2, 3, 1)))
     with pytest.raises(TypeError, match="no PNG"):
         _ = result.png
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webp", "avif", "tiff"])
+def test_other_forms_come_back_when_asked_for(live: Live, form: Accept) -> None:
+    image = np.full((20, 30, 3), 100, np.uint8)
+    with Client(live.url) as client:
+        result = client.filter(image, SPEC, accept=form)
+    assert result.media_type == f"image/{form}"
+    assert result.content == result.body
+    assert result.array.shape == image.shape
+    assert abs(result.array.astype(int) - image).max() <= 2
+    with pytest.raises(TypeError, match=f"image/{form}"):
+        _ = result.png
+
+
+def test_form_that_there_is_none_of_is_an_error() -> None:
+    with answering(accepted) as client, pytest.raises(ValueError, match="one of png, jpeg, webp, avif, tiff, npy"):
+        client.filter(b"", SPEC, accept="gif")  # type: ignore[arg-type]
 
 
 def test_plan_and_figure() -> None:

@@ -21,6 +21,7 @@ from service.batch.run import Batch, Order, Stranded, Tally
 from service.batch.sources import Item, Sources, find, shown
 from service.dispatch import Dispatcher
 from service.dispatch.host import become_host
+from service.engine.answers import check_settings
 from service.engine.errors import InvalidSpec
 from service.engine.pipeline import parse_at
 from service.engine.spec import Spec
@@ -28,7 +29,7 @@ from service.engine.strict_json import loads
 from service.local import text_of
 from service.settings import Settings
 
-Form = Literal["png", "npy"]
+Form = Literal["png", "jpeg", "webp", "avif", "tiff", "npy"]
 
 FAILED = 1
 BY_SIGNAL = 128  # plus its number, as shells have it
@@ -56,6 +57,10 @@ def _checked(order: Order) -> Spec:
     spec = parse_at(loads(order.spec), order.limits)
     if order.answer == "npy" and spec.output is not None:
         raise InvalidSpec('--format npy gives the unclipped result: "output" must be left out').at("/spec/output")
+    try:
+        check_settings(spec, order.answer)
+    except InvalidSpec as error:
+        raise error.at("/spec") from None
     return spec
 
 

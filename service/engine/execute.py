@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from service.engine import blending, codecs, finish, light, transparency
-from service.engine.codecs import Buffer, Metadata
+from service.engine.codecs import Buffer, Coding, Metadata
 from service.engine.plan import Plan
 from service.engine.steps import INPUT, Blend
 from service.engine.timings import Timing
@@ -14,7 +14,7 @@ from service.engine.transparency import Planes
 
 
 class Encoded(NamedTuple):
-    """The answer's image: bytes of a PNG or an NPY, and (H, W, C)."""
+    """The answer's image: its bytes, and (H, W, C)."""
 
     data: bytes
     shape: tuple[int, int, int]
@@ -68,10 +68,8 @@ def _encoded(plan: Plan, planes: Planes, source: _Source, threads: int) -> Encod
         return Encoded(codecs.encode_npy(image), image.shape)
     image = finish.picture(planes, plan)
     kept = _kept(plan, source)
-    png = codecs.encode_png(
-        image, compression=plan.settings.compression, icc=kept.icc, metadata=kept.metadata, threads=threads
-    )
-    return Encoded(png, image.shape)
+    how = Coding(plan.settings.compression, plan.settings.quality, kept.icc, kept.metadata, plan.shows_alpha, threads)
+    return Encoded(codecs.encode(plan.answer, image, how), image.shape)
 
 
 def _kept(plan: Plan, source: _Source) -> _Source:

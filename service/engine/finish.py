@@ -16,6 +16,9 @@ from service.engine.transparency import Planes
 
 Image = NDArray[Any]
 
+WHITE = 255
+"""In the units of floats."""
+
 
 def raw(planes: Planes, plan: Plan) -> Image:
     """Give the unclipped result as float32 (H, W, C), in units of 0..255."""
@@ -30,18 +33,46 @@ def raw(planes: Planes, plan: Plan) -> Image:
 
 
 def picture(planes: Planes, plan: Plan) -> Image:
-    """Give the samples of the PNG: ranged, rounded half to even, clipped and cast, once."""
+    """Give the samples of the picture: ranged, rounded half to even, clipped and cast, once; floats only clipped."""
+    if plan.flattened:
+        return _flattened(planes, plan)
     colour = planes.colour
-    if colour.dtype != plan.dtype or plan.settings.range != "clip":
-        colour = stored(_ranged(_coded(colour, plan), plan), plan.dtype)
+    if colour.dtype.kind == "f" or colour.dtype != plan.dtype or plan.settings.range != "clip":
+        colour = _stored(_ranged(_coded(colour, plan), plan), plan)
     if plan.alpha:
         if planes.alpha is None:
-            alpha = np.full((*colour.shape[:2], 1), np.iinfo(plan.dtype).max, plan.dtype)
+            alpha = np.full((*colour.shape[:2], 1), _full(plan), plan.dtype)
         else:
-            alpha = stored(_scaled(planes.alpha, plan), plan.dtype)
+            alpha = _stored(_scaled(planes.alpha, plan), plan)
             colour = np.where(alpha == 0, colour.dtype.type(0), colour)
         colour = np.concatenate([colour, alpha], axis=2)
     return montage(colour) if plan.settings.layout == "montage" else colour
+
+
+def _flattened(planes: Planes, plan: Plan) -> Image:
+    """Lay colour on the background, both as coded, and round once: colour * alpha + background * (1 - alpha)."""
+    colour = planes.colour
+    if colour.dtype != plan.dtype or plan.settings.range != "clip":
+        colour = _ranged(_coded(colour, plan), plan)
+    background = np.array(plan.background, np.float64)
+    if planes.alpha is not None:
+        opaque = _full(plan)
+        cover = np.clip(_scaled(planes.alpha, plan), 0, opaque).astype(np.float64) / opaque
+        colour = np.clip(colour, 0, opaque) * cover + background * (1 - cover)
+    image = stored(colour, plan.dtype)
+    return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], len(background))))
+
+
+def _stored(image: Image, plan: Plan) -> Image:
+    """Cast to the samples of the output; floats, which are not rounded, are brought into their range here."""
+    if plan.dtype == "float32":
+        return np.clip(image, 0, _full(plan)).astype(np.float32)
+    return stored(image, plan.dtype)
+
+
+def _full(plan: Plan) -> int:
+    """Give the largest sample of the output."""
+    return WHITE if plan.dtype == "float32" else int(np.iinfo(plan.dtype).max)
 
 
 def _coded(colour: Image, plan: Plan) -> Image:
@@ -52,7 +83,7 @@ def _coded(colour: Image, plan: Plan) -> Image:
 
 def _scaled(image: Image, plan: Plan) -> Image:
     """Bring samples from the unit of the input to that of the output; in float64, one rounding, where these differ."""
-    full, white = int(np.iinfo(plan.dtype).max), 255 * plan.unit
+    full, white = _full(plan), WHITE * plan.unit
     return image if full == white else image.astype(np.float64) * full / white
 
 
@@ -69,4 +100,4 @@ def _ranged(colour: Image, plan: Plan) -> Image:
             least, most = float(colour.min()), float(colour.max())
             if most == least:
                 return np.zeros_like(colour)
-            return (colour.astype(np.float64) - least) * (int(np.iinfo(plan.dtype).max) / (most - least))
+            return (colour.astype(np.float64) - least) * (_full(plan) / (most - least))

@@ -10,7 +10,7 @@ from service.engine.timings import Timing
 
 Buffer = bytes | bytearray | memoryview
 ANIMATED = View()
-Answer = Literal["png", "npy", "json"]
+Answer = Literal["png", "jpeg", "webp", "avif", "tiff", "npy", "json"]
 
 
 class Job(NamedTuple):

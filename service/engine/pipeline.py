@@ -7,6 +7,7 @@ import json
 from time import perf_counter
 
 from service.engine import codecs, compiled
+from service.engine.answers import MEDIA_TYPES
 from service.engine.codecs import Buffer, ImageInfo
 from service.engine.documents import filter_document, plan_document
 from service.engine.errors import EngineError, InvalidSpec, MemoryLimit, MissingImage, MissingSpec
@@ -24,7 +25,6 @@ KEPT_SPEC_BYTES = 1 << 16
 KEPT_PLANS = 64
 KEPT_PLAN_BYTES = 1 << 18
 """A spec of a few names can stand for a hundred megabytes of numbers."""
-MEDIA_TYPES = {"png": "image/png", "npy": "application/x-npy", "json": "application/json"}
 
 
 def perform(job: Job, threads: int) -> Result:
@@ -110,7 +110,7 @@ def parse_at(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
 
 def _prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
     try:
-        return prepare(info, spec, limits, "png" if answer == "json" else answer)
+        return prepare(info, spec, limits, answer)
     except EngineError as error:
         if error.faults or isinstance(error, InvalidSpec):
             error.at("/spec")
@@ -123,7 +123,7 @@ def _document(plan: Plan, encoded: Encoded, timings: tuple[Timing, ...], job: Jo
     milliseconds = {timing.name: round(timing.seconds * 1000, 3) for timing in timings}
     milliseconds["total"] = round((perf_counter() - job.received) * 1000, 3)
     image = {
-        "media_type": "image/png",
+        "media_type": MEDIA_TYPES[plan.answer],
         "width": width,
         "height": height,
         "channels": channels,

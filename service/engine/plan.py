@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from service.engine import blending, codecs, keeping, light, montage, planner, transparency
+from service.engine import answers, blending, codecs, keeping, light, montage, planner, transparency
 from service.engine.algorithms.base import Sample, Task
 from service.engine.codecs import ImageInfo
 from service.engine.errors import (
@@ -48,6 +48,8 @@ GREATEST = 1e38
 """No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
 
 MOST_PNG_CHANNELS = 4
+FLATTENING = 32
+"""Bytes of a sample, at the most, while it is laid on a background: in float64, with what it is multiplied by."""
 BYTES = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
 
 
@@ -93,10 +95,37 @@ class Plan:
     peak_bytes: int
 
     @cached_property
-    def output(self) -> Shape:
-        """Give the shape of what is sent, before a montage; alpha included."""
+    def result(self) -> Shape:
+        """Give the shape of the result, alpha included."""
         height, width, channels = self.operations[-1].output
         return Shape(height, width, channels + self.alpha)
+
+    @cached_property
+    def flattened(self) -> bool:
+        """Tell whether the result is laid on a background, because the answer has no alpha."""
+        return self.alpha and self.answer == "jpeg" and self.settings.layout == "auto"
+
+    @cached_property
+    def shows_alpha(self) -> bool:
+        """Tell whether the last channel of what is written is the picture's alpha."""
+        kept = self.info.alpha and self.keeps_model  # as a plain plane
+        return self.settings.layout == "auto" and not self.flattened and (self.alpha or kept)
+
+    @cached_property
+    def background(self) -> tuple[int, ...]:
+        """Give the levels on which a flattened result is laid: one of gray or three of a colour."""
+        colour = bytes.fromhex((self.settings.background or "#000000")[1:])
+        return tuple(colour[:1] if self.operations[-1].output.channels == 1 and len(set(colour)) == 1 else colour)
+
+    @cached_property
+    def output(self) -> Shape:
+        """Give the shape of what is sent, before a montage; alpha included."""
+        return self.result._replace(channels=len(self.background)) if self.flattened else self.result
+
+    @cached_property
+    def sheet(self) -> Shape:
+        """Give the shape of what is written."""
+        return montage.sheet(self.output) if self.settings.layout == "montage" else self.output
 
     @cached_property
     def keeps_model(self) -> bool:
@@ -128,8 +157,8 @@ class Plan:
 def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
     """Plan `spec` for an image of which only the header is known.
 
-    Without `answer` the result is to be a PNG if that can hold it. Raises InvalidSpec and the limits' refusals, with
-    pointers relative to the spec.
+    Without `answer` it is what the spec names, else a PNG if that can hold the result. Raises InvalidSpec and the
+    limits' refusals, with pointers relative to the spec.
     """
     _check_image(info, spec, limits)
     picture = not info.as_array
@@ -139,7 +168,10 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
     operations = _resolve(shape, spec, limits)
     if answer is None:
         channels = operations[-1].steps[-1].out_channels + alpha
-        answer = "npy" if channels > MOST_PNG_CHANNELS and spec.output is None else "png"
+        answer = answers.named(spec) or ("npy" if channels > MOST_PNG_CHANNELS and spec.output is None else "png")
+    elif answer == "json":
+        answer = answers.within_json(spec)
+    answers.check_settings(spec, answer)
     steps = [step.scaled(unit) for operation in operations for step in operation.steps]
     if info.dtype in {"uint8", "uint16"}:  # floats may be so large that nothing may be multiplied needlessly
         steps = [in_integers(step) for step in steps]
@@ -320,23 +352,16 @@ def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample)
 
 
 def _check_result(plan: Plan, limits: Limits) -> None:
-    output, settings = plan.output, plan.settings
-    if plan.answer == "npy" and plan.spec.output is not None:
-        raise InvalidSpec('an answer of application/x-npy is the unclipped result: "output" must be left out').at(
-            "/output"
-        )
-    if plan.answer != "npy" and settings.layout == "auto" and output.channels > MOST_PNG_CHANNELS:
-        raise InvalidSpec(
-            f"the result has {output.channels} channels and a PNG has 1 to 4: ask for "
-            '"output": {"layout": "montage"}, or for the raw array with "Accept: application/x-npy"'
-        ).at("/output/layout" if plan.spec.output else "")
+    settings = plan.settings
     if settings.layout == "montage":
-        sheet = montage.sheet(output)
+        sheet = plan.sheet
         if sheet.pixels > limits.max_output_pixels:
             raise OutputTooLarge(
                 f"the montage would have {sheet.width}x{sheet.height} = {sheet.pixels:,} pixels; "
                 f"at most {limits.max_output_pixels:,} (max_output_pixels) are made"
             ).at("/output/layout")
+    if plan.answer != "npy":
+        answers.check_result(plan.spec, plan.answer, plan.result, plan.dtype, alpha=plan.alpha, sheet=plan.sheet)
     if plan.peak_bytes > limits.max_memory_bytes:
         raise MemoryLimit(
             f"the job would need {plan.peak_bytes:,} bytes; "
@@ -380,5 +405,11 @@ def _peak_bytes(plan: Plan, kept: Sequence[int]) -> int:
     ]
     stored = choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
     each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
-    stages.append(plan.output.samples * each + (1 << 20))
+    stages.append(plan.result.samples * each + (1 << 20))
+    numbers = plan.result.samples * (BYTES[plan.dtype] if stored else number)
+    if plan.flattened:
+        stages.append(numbers + plan.output.samples * FLATTENING)
+    if plan.answer != "npy":
+        written = plan.sheet.samples * BYTES[plan.dtype]
+        stages.append(numbers + written + codecs.encode_bytes(plan.answer, plan.sheet.pixels, written))
     return max(stages)

@@ -133,6 +133,12 @@ class Rates:
     """To read one from a PNG."""
     png_write_byte: float
     """To filter and deflate one, "fast"."""
+    jpeg_write_byte: float
+    """To code one at the quality taken where none is given, "fast"; so are the next two."""
+    webp_write_byte: float
+    avif_write_byte: float
+    tiff_write_byte: float
+    """To deflate one, "fast"."""
 
     # Pooling.
     pool_strip: float

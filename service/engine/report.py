@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from service.engine.answers import MEDIA_TYPES
 from service.engine.geometry import Shape
-from service.engine.montage import sheet
 from service.engine.plan import BYTES, Plan, PlannedOperation
 from service.engine.rates import rates
 
@@ -14,14 +14,14 @@ def describe(plan: Plan) -> dict[str, object]:
     Channels count alpha; parameters and multiplications are those of the colour planes.
     """
     steps = [_operation(operation, plan.alpha) for operation in plan.operations]
-    image, output = plan.info, plan.output
+    image = plan.info
     return {
         "image": {"width": image.width, "height": image.height, "channels": image.channels, "dtype": image.dtype},
         "steps": steps,
         "output": {
-            **_sides(sheet(output) if plan.settings.layout == "montage" else output, alpha=False),
+            **_sides(plan.sheet, alpha=False),
             "dtype": plan.dtype,
-            "media_type": "application/x-npy" if plan.answer == "npy" else "image/png",
+            "media_type": MEDIA_TYPES[plan.answer],
         },
         "parameters": sum(_parameters(operation) for operation in plan.operations),
         "macs": sum(operation.macs for operation in plan.operations),
@@ -34,8 +34,10 @@ def _coding_seconds(plan: Plan) -> float:
     """Predict how long pictures take to read, as if they were PNGs, and to write; arrays take next to nothing."""
     image = plan.info
     pixel_bytes = 0 if image.as_array else image.channels * BYTES[image.dtype]
-    result_bytes = 0 if plan.answer == "npy" else plan.output.samples * BYTES[plan.dtype]
-    return image.width * image.height * pixel_bytes * rates().png_read_byte + result_bytes * rates().png_write_byte
+    reading = image.width * image.height * pixel_bytes * rates().png_read_byte
+    if plan.answer == "npy":
+        return reading
+    return reading + plan.sheet.samples * BYTES[plan.dtype] * getattr(rates(), f"{plan.answer}_write_byte")
 
 
 def _operation(planned: PlannedOperation, alpha: bool) -> dict[str, object]:  # noqa: FBT001

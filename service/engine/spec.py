@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -12,16 +13,52 @@ from service.engine.errors import Fault, InvalidSpec, LimitExceeded, WorkTooLarg
 from service.engine.limits import Limits
 from service.engine.operations import OPERATIONS, Operation
 from service.engine.operations.base import OperationBase
-from service.engine.validation import MOST_FAULTS, Context, faults_of
+from service.engine.validation import MOST_FAULTS, Checked, Context, faults_of
 from service.engine.vocabulary import FIELDS, unknown_field, unknown_operation
+from service.engine.whole import whole
 from service.engine.wording import listed, nearest, shown
 
 Alpha = Literal["auto", "preserve", "premultiply", "channels"]
 ColorSpace = Literal["coded", "linear"]
+MediaType = Literal["image/png", "image/jpeg", "image/webp", "image/avif", "image/tiff"]
+Quality = int | Literal["lossless"]
+
+LOSSLESS: Literal["lossless"] = "lossless"
+BEST_QUALITY = 100
+_COLOUR = "#[0-9a-fA-F]{6}"
+
+
+def _quality(value: object, context: Context) -> Quality | None:  # noqa: ARG001 -- one signature for all checks
+    if value is None or value == LOSSLESS:
+        return LOSSLESS if value else None
+    number = whole(value)
+    if number is None or not 1 <= number <= BEST_QUALITY:
+        raise InvalidSpec(f'must be an integer from 1 to {BEST_QUALITY}, or "{LOSSLESS}", was {shown(value)}')
+    return number
+
+
+def _background(value: object, context: Context) -> str | None:  # noqa: ARG001 -- one signature for all checks
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(_COLOUR, value):
+        raise InvalidSpec(f'must be a colour as "#rrggbb", in hexadecimal digits, was {shown(value)}')
+    return value.lower()
+
+
+_NONE = {"type": "null"}
+_QUALITIES = [
+    {"type": "integer", "minimum": 1, "maximum": BEST_QUALITY},
+    {"type": "string", "enum": [LOSSLESS]},
+    _NONE,
+]
+QualityField = Annotated[Quality | None, Checked(_quality, {"anyOf": _QUALITIES})]
+BackgroundField = Annotated[
+    str | None, Checked(_background, {"anyOf": [{"type": "string", "pattern": f"^{_COLOUR}$"}, _NONE]})
+]
 
 
 class Output(BaseModel):
-    """How the last step's numbers become a PNG."""
+    """How the last step's numbers become a picture."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -32,13 +69,30 @@ class Output(BaseModel):
             "stretching from the smallest to the largest sample (minmax)."
         ),
     )
-    dtype: Literal["auto", "uint8", "uint16"] = Field(
-        "auto", description="Depth of the samples; auto is that of the input, and 8 bit for float arrays."
+    dtype: Literal["auto", "uint8", "uint16", "float32"] = Field(
+        "auto",
+        description=(
+            "Type of the samples; auto is that of the input, and 8 bit for float arrays. uint16 is for PNG and TIFF, "
+            "float32 for TIFF: 0 to 255 without rounding."
+        ),
     )
     layout: Literal["auto", "montage"] = Field(
         "auto", description="montage: any number of channels as a grid of gray tiles, one pixel apart."
     )
     compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send.")
+    quality: QualityField = Field(
+        None,
+        description=(
+            "Of a JPEG, WebP (90 where left out) or AVIF (75): 1 to 100, or lossless for a WebP and for a gray AVIF."
+        ),
+    )
+    background: BackgroundField = Field(
+        None, description="Of a JPEG of a result with alpha: the colour that shows through, #rrggbb."
+    )
+    media_type: MediaType = Field(
+        "image/png",
+        description="What the base64 of a JSON answer holds, or a plan is made for; otherwise as Accept says.",
+    )
 
 
 class _Frame(BaseModel):
@@ -59,7 +113,7 @@ class _Frame(BaseModel):
         description="The numbers as stored, or linear light: decoded from sRGB first, encoded again at the end.",
     )
     output: Output | None = Field(
-        None, description="How the result becomes a PNG; left out where an array is asked for."
+        None, description="How the result becomes a picture; left out where an array is asked for."
     )
 
 

@@ -1,5 +1,7 @@
 /** The service, over HTTP. Addresses are relative, so that the prefix of a proxy does not matter. */
 
+import { mediaType } from "./answer-form.js";
+
 const KEY = "convserve-key";
 const kernels = new Map();
 let compiled = 0;
@@ -29,13 +31,13 @@ export async function catalogue() {
   return { operations, kernels: named, presets };
 }
 
-/** Filter a picture; gives the PNG and how long each part took. */
+/** Filter a picture; gives the result, in the form that the spec names, and how long each part took. */
 export async function filter(picture, spec, signal) {
   const started = performance.now();
   const response = await send("v1/filter", {
     method: "POST",
     body: form(picture, spec),
-    headers: { Accept: "image/png" },
+    headers: { Accept: mediaType(spec) },
     signal,
   });
   const blob = await response.blob();

@@ -1,5 +1,6 @@
 /** The playground: brings picture, spec and answers together. */
 
+import { AnswerForm, formOf } from "./answer-form.js";
 import * as api from "./api.js";
 import { codeFor } from "./code.js";
 import { announce, copy, el, icon, toast } from "./dom.js";
@@ -30,6 +31,7 @@ const REMEMBER_AFTER = 250; // browsers limit how often an address may change
 const find = (selector) => document.querySelector(selector);
 const state = new State();
 const viewer = makeViewer(find("#viewer"));
+new AnswerForm(find("#viewer"), state);
 const problems = new ProblemBox(find("#problem"));
 const figure = new Figure(find("#figure"));
 const filtering = new Latest(filter);
@@ -128,7 +130,8 @@ async function take(next) {
 async function decodePicture(blob) {
   try {
     return await createImageBitmap(blob);
-  } catch {
+  } catch (error) {
+    if (blob.type === "image/png") throw error;
     const shown = await api.filter(blob, { steps: [IDENTITY], output: { dtype: "uint8" } });
     return createImageBitmap(shown.blob);
   }
@@ -145,7 +148,7 @@ async function filter(signal) {
   busy(true);
   try {
     const answer = await api.filter(working.blob, state.spec(), signal);
-    const bitmap = await createImageBitmap(answer.blob).catch(() => null);
+    const bitmap = await decodePicture(answer.blob).catch(() => null);
     const compiled = await api.compiledShare();
     if (signal.aborted || picture !== working) return;
     present(answer, bitmap, compiled);
@@ -173,9 +176,11 @@ function present(answer, bitmap, compiled) {
 
 function offer(blob) {
   const link = find("#download");
+  const { name, suffix } = formOf(blob.type);
+  find("#form-name").textContent = name;
   URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(blob);
-  link.download = `${picture.name.replace(/\.[^.]*$/, "")}-filtered.png`;
+  link.download = `${picture.name.replace(/\.[^.]*$/, "")}-filtered.${suffix}`;
 }
 
 async function plan(signal) {

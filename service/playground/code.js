@@ -1,7 +1,9 @@
 /** The same request for other programs: curl, Python, JavaScript. */
 
+import { formOf, mediaType } from "./answer-form.js";
 import { storedKey } from "./api.js";
 
+const PNG = "image/png";
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Give the request in the three languages. */
@@ -19,9 +21,10 @@ function curl(address, spec, fileName, key) {
   const lines = [
     `curl ${quote(address)}`,
     ...(key ? ['-H "X-API-Key: $CONVSERVE_KEY"'] : []),
+    ...(mediaType(spec) === PNG ? [] : [`-H 'Accept: ${mediaType(spec)}'`]),
     `-F image=@${quote(fileName)}`,
     `-F spec=${quote(JSON.stringify(spec))}`,
-    "-o result.png",
+    `-o ${resultName(spec)}`,
   ];
   return lines.join(" \\\n  ");
 }
@@ -37,10 +40,10 @@ function python(address, spec, fileName, key) {
     "    response = httpx.post(",
     `        ${pythonText(address)},`,
     `        files={"image": picture}, data={"spec": json.dumps(spec)},`,
-    ...(key ? ['        headers={"X-API-Key": os.environ["CONVSERVE_KEY"]},'] : []),
+    ...pythonHeaders(spec, key),
     "    )",
     "response.raise_for_status()",
-    'with open("result.png", "wb") as result:',
+    `with open("${resultName(spec)}", "wb") as result:`,
     "    result.write(response.content)",
   ].join("\n");
 }
@@ -53,12 +56,26 @@ function javascript(address, spec, key) {
     `body.append("spec", JSON.stringify(${JSON.stringify(spec)}));`,
     `const response = await fetch(${JSON.stringify(address)}, {`,
     '  method: "POST",',
-    ...(key ? ['  headers: { "X-API-Key": key },'] : []),
+    ...javascriptHeaders(spec, key),
     "  body,",
     "});",
     "if (!response.ok) throw new Error((await response.json()).detail);",
-    "const png = await response.blob();",
+    `const ${formOf(mediaType(spec)).suffix} = await response.blob();`,
   ].join("\n");
+}
+
+const resultName = (spec) => `result.${formOf(mediaType(spec)).suffix}`;
+
+function pythonHeaders(spec, key) {
+  const accept = mediaType(spec) === PNG ? [] : [`"Accept": "${mediaType(spec)}"`];
+  const all = [...accept, ...(key ? ['"X-API-Key": os.environ["CONVSERVE_KEY"]'] : [])];
+  return all.length ? [`        headers={${all.join(", ")}},`] : [];
+}
+
+function javascriptHeaders(spec, key) {
+  const accept = mediaType(spec) === PNG ? [] : [`Accept: "${mediaType(spec)}"`];
+  const all = [...accept, ...(key ? ['"X-API-Key": key'] : [])];
+  return all.length ? [`  headers: { ${all.join(", ")} },`] : [];
 }
 
 /** Write a text as Python does: JSON's escapes are Python's, too. */

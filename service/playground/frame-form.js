@@ -1,4 +1,4 @@
-/** The form of what stands beside the steps: transparency, light and the PNG. */
+/** The form of what stands beside the steps: transparency, light and samples. */
 
 import { el } from "./dom.js";
 import { field } from "./field.js";

@@ -20,9 +20,9 @@ export const OUTPUT = {
     description: "Into 0 to 255: clipped; as absolute values; 128 added, for signed results; or stretched.",
   },
   dtype: {
-    enum: ["auto", "uint8", "uint16"],
+    enum: ["auto", "uint8", "uint16", "float32"],
     default: "auto",
-    description: "Depth of the samples; auto is that of the picture.",
+    description: "Type of the samples; auto is that of the picture, float32 is for TIFF.",
   },
   layout: {
     enum: ["auto", "montage"],

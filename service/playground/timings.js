@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { duration } from "./numbers.js";
 
-const NAMES = { queue: "waiting", decode: "reading the picture", encode: "writing the PNG" };
+const NAMES = { queue: "waiting", decode: "reading the picture", encode: "writing the result" };
 
 /** Draw the parts of a Server-Timing header, what the network and the browser added, and the share of loops in use. */
 export function drawTimings(root, { parts, roundTrip }, compiled) {

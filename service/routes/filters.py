@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.engine.answers import FORMATS, MEDIA_TYPES
 from service.engine.jobs import Answer, Job
 from service.presets import Preset
 from service.routes.dependencies import Services, services_of
@@ -22,7 +23,8 @@ from service.routes.shortcut import Way
 from service.routes.uploads import read_filter
 from service.routes.work import work
 
-ANSWERS: dict[str, Answer] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
+ANSWERS: dict[str, Answer] = {MEDIA_TYPES[answer]: answer for answer in ("png", "npy", *FORMATS, "json")}
+"""By media type. Where several weigh the same the first wins: PNG, and JSON only where it is alone."""
 
 router = APIRouter(tags=["filter"])
 

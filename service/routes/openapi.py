@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from service.routes import schemas, spec_schema
+from service.routes.filters import ANSWERS
 from service.routes.operations import BY_NAME
 from service.routes.problem_table import KINDS
 from service.routes.problems import MEDIA_TYPE
@@ -21,6 +22,7 @@ from service.routes.sample import SAMPLE_BASE64
 from service.routes.uploads import RAW
 
 _DESCRIPTION = """Send a picture and say in JSON how it is to be convolved; get a PNG and the time that each part took.
+`Accept` may ask for JPEG, WebP, AVIF, TIFF, an array or JSON instead.
 
 The vocabulary is PyTorch's. An image comes as a part of multipart/form-data, as the body itself, or as base64 in JSON.
 `GET /v1/operations` has the schema and examples of each operation."""
@@ -34,6 +36,13 @@ _TAGS = {
 }
 _HEADERS_OF = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
+_FORMS: dict[str, dict[str, Any]] = {
+    "jpeg": {"media_type": "image/jpeg", "quality": 85, "background": "#ffffff"},
+    "webp": {"media_type": "image/webp", "quality": "lossless"},
+    "avif": {"media_type": "image/avif", "quality": 60},
+    "tiff": {"media_type": "image/tiff", "dtype": "float32"},
+}
+"""An `output` for each form that has fields of its own."""
 _WORK = (400, 401, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 
 
@@ -141,9 +150,8 @@ def _image() -> dict[str, Any]:
     headers = ("Server-Timing", "Timing-Allow-Origin")
     sizes = tuple(f"X-{of}-{side}" for of in ("Origin", "Result") for side in ("Width", "Height"))
     content = {
-        "image/png": {"schema": schemas.BINARY},
-        "application/x-npy": {"schema": schemas.BINARY},
-        "application/json": {"schema": _ref("FilterAnswer")},
+        media_type: {"schema": _ref("FilterAnswer") if answer == "json" else schemas.BINARY}
+        for media_type, answer in ANSWERS.items()
     }
     return _success(
         "The image, in the form that `Accept` asks for; PNG if it asks for nothing.", content, *headers, *sizes
@@ -261,6 +269,11 @@ def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
         description = f"{_picture(name)}\n\nSo it changes a photograph. The picture in this request is a small one."
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield name, {"summary": f"{name}: {summary}", "description": description, "value": value}
+    for form, output in _FORMS.items():
+        spec = {"steps": [_first_example()], "output": output}
+        description = "With `Accept: application/json`; any other answer is in the form that `Accept` names."
+        value = {"image": SAMPLE_BASE64, "spec": spec}
+        yield f"as-{form}", {"summary": f"The result as {form}", "description": description, "value": value}
 
 
 def _gallery() -> str:

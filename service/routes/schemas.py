@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.engine.answers import FORMATS
 from service.routes import spec_schema
 from service.routes.spec_schema import ref
 
@@ -112,12 +113,12 @@ def _figure_request() -> dict[str, Any]:
 
 def _filter_answer() -> dict[str, Any]:
     image = {
-        "media_type": {"type": "string", "const": "image/png"},
+        "media_type": {"type": "string", "enum": [form.media_type for form in FORMATS.values()]},
         "width": _SIZE,
         "height": _SIZE,
         "channels": _SIZE,
-        "dtype": {"type": "string", "enum": ["uint8", "uint16"]},
-        "data": _TEXT | {"contentEncoding": "base64", "contentMediaType": "image/png"},
+        "dtype": {"type": "string", "enum": ["uint8", "uint16", "float32"]},
+        "data": _TEXT | {"contentEncoding": "base64", "description": "The bytes, of type `media_type`."},
     }
     timings = _map(_SECONDS) | {"description": "Milliseconds by part."}
     return {

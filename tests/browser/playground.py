@@ -38,10 +38,10 @@ def wait_for_another(page: Page, former: str) -> str:
     return wait_for_result(page)
 
 
-def result(page: Page) -> bytes:
-    """Give the bytes of the PNG that is downloaded."""
+def result(page: Page, form: str = "PNG") -> bytes:
+    """Give the bytes of the picture that is downloaded."""
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download PNG").click()
+        page.get_by_role("link", name=f"Download {form}").click()
     return Path(download.value.path()).read_bytes()
 
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 import service
+from service.engine.answers import FORMATS
 from service.engine.spec import json_schema
 from service.routes.operations import BY_NAME
 from service.routes.sample import HEIGHT, SAMPLE_PNG, WIDTH
@@ -290,15 +291,63 @@ def test_the_line_between_before_and_after_moves(visit: Visit) -> None:
     assert 10 < int(page.locator("#split").input_value()) < 40
 
 
+ELSEWHERE = {"quality", "background", "media_type"}
+"""Fields of the output that stand beside the download."""
+
+
 def test_what_stands_beside_the_steps_is_that_of_the_service(visit: Visit) -> None:
     page = visit()
     own = page.evaluate("import('./playground/frame.js').then(({ FRAME, OUTPUT }) => ({ FRAME, OUTPUT }))")
     definitions = json_schema()["$defs"]
     for here, there in (("FRAME", definitions["Chain"]), ("OUTPUT", definitions["Output"])):
-        known = {name: field for name, field in there["properties"].items() if name not in {"steps", "output"}}
+        known = {
+            name: field for name, field in there["properties"].items() if name not in {"steps", "output", *ELSEWHERE}
+        }
         assert {name: (field["enum"], field["default"]) for name, field in own[here].items()} == {
             name: (field["enum"], field["default"]) for name, field in known.items()
         }
+
+
+def test_forms_of_the_answer_are_those_of_the_service(visit: Visit) -> None:
+    forms = visit().evaluate("import('./playground/answer-form.js').then(({ FORMS }) => FORMS)")
+    wanted = {form.media_type: (form.name, form.quality) for form in FORMATS.values()}
+    assert {type_: (form["name"], form.get("quality")) for type_, form in forms.items()} == wanted
+    assert list(forms) == json_schema()["$defs"]["Output"]["properties"]["media_type"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "begin"),
+    [
+        ("JPEG", "jpg", b"\xff\xd8\xff"),
+        ("WebP", "webp", b"RIFF"),
+        ("AVIF", "avif", b"\0\0\0"),
+        ("TIFF", "tiff", b"II*\0"),
+    ],
+)
+def test_the_result_is_downloaded_in_another_form(visit: Visit, name: str, suffix: str, begin: bytes) -> None:
+    page = visit(accept_downloads=True)
+    former = wait_for_result(page)
+    page.locator("#form").select_option(label=name)
+    wait_for_another(page, former)
+    with page.expect_download() as download:
+        page.get_by_role("link", name=f"Download {name}").click()
+    assert download.value.suggested_filename == f"cat-filtered.{suffix}"
+    assert Path(download.value.path()).read_bytes().startswith(begin)
+    expect(page.locator("#result-facts")).to_contain_text("451 × 300")
+
+
+def test_quality_changes_the_size(visit: Visit) -> None:
+    page = visit(accept_downloads=True)
+    former = wait_for_result(page)
+    page.locator("#form").select_option(label="JPEG")
+    former = wait_for_another(page, former)
+    best = len(playground.result(page, "JPEG"))
+    page.get_by_label("quality").fill("20")
+    former = wait_for_another(page, former)
+    assert len(playground.result(page, "JPEG")) < best / 2
+    page.locator("#form").select_option(label="PNG")
+    wait_for_another(page, former)
+    assert playground.result(page).startswith(b"\x89PNG")
 
 
 def test_output_is_set(visit: Visit) -> None:

@@ -76,7 +76,7 @@ REFUSALS = [
     (
         '{"steps": [{"op": "grayscale"}], "output": {"dtype": 8}}',
         "/output/dtype",
-        'must be "auto", "uint8" or "uint16", was 8',
+        'must be "auto", "uint8", "uint16" or "float32", was 8',
     ),
     ('{"steps": [{"op": "grayscale"}], "output": {"depth": 8}}', "/output/depth", '"depth" is not a field of output'),
     ('{"op": "blur", "sigma": 1, "output": {}}', "/output", 'is not a field of blur.*it stands beside "steps"'),

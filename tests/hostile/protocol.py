@@ -232,11 +232,17 @@ def _heads() -> Iterator[Talk]:
         ("nothing", "image/png;q=0"),
         ("nonsense", ",;,;/"),
         ("svg", "image/svg+xml"),
+        ("a-form-of-tomorrow", "image/jxl, image/heic"),
+        ("jpeg-misspelt", "image/jpg"),
+        ("jpeg-and-more", "image/jpeg/2000"),
+        ("jpeg-excluded", "image/jpeg;q=0.0"),
         ("everything-excluded", "*;q=0"),
     ):
         yield talk(f"accept-{name}", post("Content-Type: image/png", f"Accept: {value}"), NOT_ACCEPTABLE)
     for name, value in (
         ("of-old-java", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"),
+        ("of-a-browsers-picture", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"),
+        ("with-a-weight-for-nothing", "image/webp;q=much"),
         ("of-axios", "application/json, text/plain, */*"),
         ("with-many-digits", "*/*;q=1.0000"),
         ("with-a-weight-that-is-none", "image/png;q=\xbd"),

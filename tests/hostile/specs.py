@@ -355,6 +355,22 @@ def _frames() -> Iterator[Document]:
         ("output", {"format": "jpeg"}), ("output", {"range": True}), ("outputs", {}), ("step", []),
     ):  # fmt: skip
         yield _spec(f"frames/{field}-{value}", steps | {field: value})
+    for field, values in (
+        ("quality", (0, 101, -1, 3.5, "90", True, [90], {"value": 90}, "Lossless", "", 10**300)),
+        (
+            "background",
+            ("white", "#fff", "#ggffff", "#ffffff0", "ffffff", 0, [255, 255, 255], "#ffffff\n", "#ｆｆｆｆｆｆ"),
+        ),
+        (
+            "media_type",
+            ("image/gif", "jpeg", None, "IMAGE/JPEG", "image/jpeg;q=1", ["image/jpeg"], "application/x-npy"),
+        ),
+    ):
+        for value in values:
+            name, document = f"frames/{field}-{str(value)[:20]}", steps | {"output": {field: value}}
+            yield _spec(name, document, pointer=f"/spec/output/{field}")
+    yield _spec("frames/media-type-of-another-answer", steps | {"output": {"media_type": "image/avif"}})
+    yield _spec("frames/nothing-said", steps | {"output": {"quality": None, "background": None}}, OK)
     no_steps: list[Any] = [[], {}, None, 1, "conv", [[]], [None], [1], [[CONV]], [{}], [{"steps": [CONV]}]]
     for stranger in no_steps:
         yield _spec(f"frames/steps-{str(stranger)[:30]}", {"steps": stranger})

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,18 @@ async def test_headers_tell_sizes_and_timings(serve: Serve) -> None:
         ("image/png", "image/png"),
         ("text/html,image/apng,*/*;q=0.8", "image/png"),
         ("application/x-npy", "application/x-npy"),
+        ("image/jpeg", "image/jpeg"),
+        ("image/webp", "image/webp"),
+        ("image/avif", "image/avif"),
+        ("image/tiff", "image/tiff"),
+        ("image/avif,image/webp,image/apng,*/*;q=0.8", "image/webp"),
+        ("image/jpeg, image/png", "image/png"),
+        ("image/jpeg, application/json", "image/jpeg"),
+        ("image/jpeg;q=0.9, application/json", "application/json"),
+        ("image/*, image/webp;q=0.5", "image/png"),
+        ("image/*;q=0.5, image/webp", "image/webp"),
+        ("image/png;q=0, image/*", "image/jpeg"),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "image/png"),
         ("application/json", "application/json"),
         ("application/json, */*", "image/png"),
         ("application/json, text/plain, */*", "image/png"),
@@ -129,6 +142,46 @@ async def test_json_holds_the_same_png(serve: Serve) -> None:
         assert (answer["image"]["width"], answer["image"]["channels"]) == (WIDTH, 3)
         assert {"decode", "step-0", "encode", "total"} <= answer["timings"].keys()
         assert answer["plan"]["steps"][0]["op"] == "blur"
+
+
+@pytest.mark.parametrize(
+    ("form", "output"),
+    [
+        ("jpeg", {"quality": 40}),
+        ("webp", {"quality": "lossless"}),
+        ("avif", {"quality": 3.0, "compression": "small"}),
+        ("tiff", {"dtype": "uint16"}),
+    ],
+)
+async def test_json_holds_any_of_the_forms(serve: Serve, form: str, output: dict[str, Any]) -> None:
+    async with serve() as client:
+        spec: dict[str, Any] = {"steps": [BLUR], "output": output}
+        plain = (await raw(client, spec, headers={"Accept": f"image/{form}"})).content
+        spec["output"]["media_type"] = f"image/{form}"
+        answer = (await raw(client, spec, headers={"Accept": "application/json"})).json()
+        assert answer["image"]["media_type"] == answer["plan"]["output"]["media_type"] == f"image/{form}"
+        assert base64.b64decode(answer["image"]["data"]) == plain
+        assert (await raw(client, spec, headers={"Accept": f"image/{form}"})).content == plain
+
+
+async def test_form_that_cannot_hold_the_result_is_refused_with_its_place(serve: Serve) -> None:
+    async with serve() as client:
+        spec = {"steps": [BLUR], "output": {"quality": 40}}
+        problem = refused(await raw(client, spec), 422, "invalid_spec")
+        assert problem["errors"][0]["pointer"] == "/spec/output/quality"
+        image = {"width": 70_000, "height": 3, "channels": 3}
+        document = {"spec": {"steps": [BLUR], "output": {"media_type": "image/webp"}}, "image": image}
+        problem = refused(await client.post("/v1/plan", json=document), 422, "invalid_spec")
+        assert problem["errors"][0]["pointer"] == "/spec/output"
+
+
+async def test_preset_may_say_the_quality(serve: Serve, tmp_path: Path) -> None:
+    spec = {"steps": [BLUR], "output": {"quality": 30}}
+    (tmp_path / "presets.json").write_text(json.dumps({"soft": spec}), encoding="utf-8")
+    async with serve(presets=tmp_path / "presets.json") as client:
+        headers = {"Accept": "image/webp", "Content-Type": "image/png"}
+        answer = await client.post("/v1/filters/soft", content=SAMPLE_PNG, headers=headers)
+        assert answer.content == (await raw(client, spec, headers={"Accept": "image/webp"})).content
 
 
 async def test_preset_is_its_spec(serve: Serve) -> None:

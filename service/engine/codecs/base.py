@@ -13,6 +13,9 @@ from service.engine.limits import Limits
 Buffer = bytes | bytearray | memoryview
 Format = Literal["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "npy"]
 Dtype = Literal["uint8", "uint16", "float32", "float64"]
+Compression = Literal["fast", "small"]
+LOSSLESS: Literal["lossless"] = "lossless"
+Quality = int | Literal["lossless"]
 
 
 class ImageInfo(NamedTuple):
@@ -54,3 +57,18 @@ def check_pixels(width: int, height: int, limits: Limits) -> None:
         raise ImageTooLarge(
             f"the image is {width}×{height} = {width * height:,} pixels; at most {limits.max_image_pixels:,} are taken"
         )
+
+
+class Coding(NamedTuple):
+    """How a picture is written.
+
+    `quality` None is what the format takes by itself; `icc` and `metadata` go along where the format has a place for
+    them; `alpha` tells that the last of 2 or 4 channels is one, for a format that can say so.
+    """
+
+    compression: Compression = "fast"
+    quality: Quality | None = None
+    icc: bytes | None = None
+    metadata: Metadata = NOTHING
+    alpha: bool = False
+    threads: int = 1

@@ -1,14 +1,29 @@
-"""The pixels of a JPEG, decoded by libjpeg-turbo straight to three bytes each; Pillow makes four, to be packed."""
+"""JPEG by libjpeg-turbo, read and written.
+
+Pixels are decoded straight to three bytes each; Pillow makes four, to be packed.
+"""
 
 from __future__ import annotations
+
+import struct
+from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from service.engine.codecs.base import Coding
+from service.engine.codecs.metadata import Density
+
+QUALITY = 90
+FULL_COLOUR_FROM = 90
+"""From this quality on colours are as fine as luminance; below, half as fine both ways, as encoders have it."""
+
 _CHANNELS = {"Gray": 1, "YCbCr": 3, "RGB": 3}
 _NO_MEMORY = "Insufficient memory"
 """So libjpeg's message begins."""
+_GREATEST = 65_535
+_PROFILE_PART = 65_519
 
 
 def pixels(data: bytes, height: int, width: int, channels: int) -> NDArray[np.uint8] | None:
@@ -28,3 +43,56 @@ def pixels(data: bytes, height: int, width: int, channels: int) -> NDArray[np.ui
             raise MemoryError from None
         return None
     return image
+
+
+def encode(image: NDArray[Any], how: Coding) -> bytes:
+    """Write an image (H, W, C) of uint8 and 1 or 3 channels as a baseline JFIF; raises `MemoryError`.
+
+    "small" is as "fast": libjpeg-turbo has no better search for the same levels.
+    """
+    quality = QUALITY if how.quality is None else how.quality
+    gray = image.shape[2] == 1
+    sampling = "Gray" if gray else subsampling(quality)
+    try:
+        data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "GRAY" if gray else "RGB", sampling)
+    except (ValueError, RuntimeError):  # sizes and levels are right: memory is all that can be short
+        raise MemoryError from None
+    header = _header(how.metadata.density)
+    return b"".join([header, *_profile(how.icc), memoryview(data)[len(header) :]])
+
+
+def subsampling(quality: object) -> str:
+    """Say how fine the colours of a lossy picture are."""
+    return "420" if isinstance(quality, int) and quality < FULL_COLOUR_FROM else "444"
+
+
+def _header(density: Density | None) -> bytes:
+    """Give SOI and APP0 (JFIF 1.02): as libjpeg writes it, but for the density."""
+    unit, across, down = (0, 1, 1) if density is None else _jfif_density(density)
+    return struct.pack(">HHH5sHBHHBB", 0xFFD8, 0xFFE0, 16, b"JFIF\0", 0x0101, unit, across, down, 0, 0)
+
+
+def _jfif_density(density: Density) -> tuple[int, int, int]:
+    """Give unit and numbers of 16 bits: of dots to the inch (1) and to the centimetre (2) those that fit better."""
+    if not density.metric:
+        fits = max(density[:2]) <= _GREATEST
+        return (0, density.across, density.down) if fits else (0, 1, 1)
+    rounded: list[tuple[float, tuple[int, int, int]]] = []
+    for unit, metres in ((1, 0.0254), (2, 0.01)):
+        exact = [number * metres for number in density[:2]]
+        whole = [round(number) for number in exact]
+        if all(1 <= number <= _GREATEST for number in whole):
+            error = max(abs(number / own - 1) for number, own in zip(whole, exact, strict=True))
+            rounded.append((error, (unit, whole[0], whole[1])))
+    return min(rounded)[1] if rounded else (0, 1, 1)
+
+
+def _profile(icc: bytes | None) -> list[bytes]:
+    """Cut a profile into APP2 segments (ICC.1:2022, annex B.4)."""
+    if icc is None:
+        return []
+    parts = [icc[start : start + _PROFILE_PART] for start in range(0, len(icc), _PROFILE_PART)]
+    return [
+        struct.pack(">HH12sBB", 0xFFE2, len(part) + 16, b"ICC_PROFILE\0", number, len(parts)) + part
+        for number, part in enumerate(parts, 1)
+    ]

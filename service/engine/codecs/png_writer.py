@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from service.engine import compiled, parallel
 from service.engine.codecs import deflate, filters, png_ancillary
+from service.engine.codecs.base import Compression
 from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
-
-Compression = Literal["fast", "small"]
 
 STRIP_BYTES = 512 * 1024
 """Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
