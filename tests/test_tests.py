@@ -126,6 +126,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
             "engine/test_cores.py: available_cores": "on machines that are made up",
             "test_settings.py: available_cores": "the default is as many workers, however many these are",
             "engine/codecs/test_pictures.py: VmHWM": "what codecs in C take, against their bound, without huge pages",
+            "engine/test_answers.py: VmHWM": "what encoders in C take, against their bound, without huge pages",
             "hostile/sending.py: VmRSS": REPORTS,
             "test_pace.py: SO_RCVBUF": PACE,
             "processes.py: sched_getaffinity": "the same one processor on every machine",

@@ -366,8 +366,8 @@ def _frames() -> Iterator[Document]:
             ("image/gif", "jpeg", None, "IMAGE/JPEG", "image/jpeg;q=1", ["image/jpeg"], "application/x-npy"),
         ),
     ):
-        for value in values:
-            name, document = f"frames/{field}-{str(value)[:20]}", steps | {"output": {field: value}}
+        for wrong in values:
+            name, document = f"frames/{field}-{str(wrong)[:20]}", steps | {"output": {field: wrong}}
             yield _spec(name, document, pointer=f"/spec/output/{field}")
     yield _spec("frames/media-type-of-another-answer", steps | {"output": {"media_type": "image/avif"}})
     yield _spec("frames/nothing-said", steps | {"output": {"quality": None, "background": None}}, OK)
