@@ -37,8 +37,8 @@ def _coding_seconds(plan: Plan) -> float:
     reading = image.width * image.height * pixel_bytes * rates().png_read_byte
     if plan.answer == "npy":
         return reading
-    each: float = getattr(rates(), f"{plan.answer}_write_byte")
-    return reading + plan.sheet.samples * BYTES[plan.dtype] * each
+    write_byte: float = getattr(rates(), f"{plan.answer}_write_byte")
+    return reading + plan.sheet.samples * BYTES[plan.dtype] * write_byte
 
 
 def _operation(planned: PlannedOperation, alpha: bool) -> dict[str, object]:  # noqa: FBT001

@@ -269,9 +269,10 @@ def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
         description = f"{_picture(name)}\n\nSo it changes a photograph. The picture in this request is a small one."
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield name, {"summary": f"{name}: {summary}", "description": description, "value": value}
+    first, _, step = next(iter(_operation_examples()))
     for form, output in _FORMS.items():
-        spec = {"steps": [_first_example()], "output": output}
-        description = "With `Accept: application/json`; any other answer is in the form that `Accept` names."
+        spec = {"steps": [step], "output": output}
+        description = f"{_picture(first)}\n\nWith `Accept: application/json`; any other answer is in the form that `Accept` names."
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield f"as-{form}", {"summary": f"The result as {form}", "description": description, "value": value}
 

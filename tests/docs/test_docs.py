@@ -55,7 +55,7 @@ STARTS = {"serve", "batch"}
 """Of convserve: what runs until it is ended, and what wants a folder of the reader's own."""
 ELSEWHERE = ("torch", "cv2", "onnx", "onnxruntime")
 """Libraries with which a page compares; blocks that import one run where it is installed."""
-MAGIC = {".png": b"\x89PNG", ".npy": b"\x93NUMPY", ".svg": b"<svg", ".json": b"{"}
+MAGIC = {".png": b"\x89PNG", ".npy": b"\x93NUMPY", ".webp": b"RIFF", ".svg": b"<svg", ".json": b"{"}
 FOREIGN = re.compile(
     r"<(?:script|link|img|iframe|source|video|audio|object)\b[^>]*?(?:src|href|data)=[\"']?(?:https?:)?//"
 )

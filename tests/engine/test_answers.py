@@ -356,25 +356,35 @@ def test_memory_counts_the_encoder(answer: Answer) -> None:
         filter_bytes(image, IDENTITY, answer=answer, limits=Limits(max_memory_bytes=needed), threads=1)
 
 
+MEASURE = """
+import ctypes, json, sys
+import numpy as np
+from service.engine import codecs
+from service.engine.codecs import Coding
+
+PR_SET_THP_DISABLE = 41
+ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)  # a huge page would count as a whole
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+answer, channels, quality = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+kind = np.float32 if answer == "tiff" else np.uint8
+image = np.random.default_rng(0).integers(0, 256, (1000, 1500, channels), dtype=np.uint8).astype(kind)
+codecs.encode(answer, image[:9, :9], Coding())
+before = peak()
+codecs.encode(answer, image, Coding(quality=quality))
+print(peak() - before, codecs.encode_bytes(answer, 1_500_000, image.nbytes))
+"""
+
+
 @pytest.mark.parametrize("answer", [*LOSSY, "tiff"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_memory_of_the_encoder_is_bounded(answer: Answer, channels: int) -> None:
     if (answer, channels) == ("jpeg", 4):
         channels = 3
     most = {"tiff": {"dtype": "float32"}}.get(answer, {"quality": 100})
-    code = (
-        "import json, re, sys, numpy as np\n"
-        "from service.engine import codecs\n"
-        "from service.engine.codecs import Coding\n"
-        "answer, channels, quality = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])\n"
-        "kind = np.float32 if answer == 'tiff' else np.uint8\n"
-        "image = np.random.default_rng(0).integers(0, 256, (1000, 1500, channels), dtype=np.uint8).astype(kind)\n"
-        "codecs.encode(answer, image[:9, :9], Coding())\n"
-        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
-        "before = peak()\n"
-        "codecs.encode(answer, image, Coding(quality=quality))\n"
-        "print((peak() - before) * 1024, codecs.encode_bytes(answer, 1_500_000, image.nbytes))"
-    )
-    command = [sys.executable, "-c", code, answer, str(channels), json.dumps(most.get("quality"))]
+    command = [sys.executable, "-c", MEASURE, answer, str(channels), json.dumps(most.get("quality"))]
     needed, bound = map(int, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
     assert 0 < needed < bound
