@@ -165,9 +165,9 @@ def rates() -> Rates:
 
 @cache
 def of_level(level: str | None) -> Rates:
-    """Return the rates of a level; of one that was measured on no machine yet, those of the first in the table."""
+    """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
     table = json.loads(TABLE.read_text(encoding="ascii"))
-    entry = table.get(level) or next(iter(table.values()))
+    entry = table.get(level) or table[min(table)]
     return Rates(**entry["rates"])
 
 
