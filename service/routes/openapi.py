@@ -272,7 +272,8 @@ def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
     first, _, step = next(iter(_operation_examples()))
     for form, output in _FORMS.items():
         spec = {"steps": [step], "output": output}
-        description = f"{_picture(first)}\n\nWith `Accept: application/json`; any other answer is in the form that `Accept` names."
+        told = "With `Accept: application/json`; any other answer is in the form that `Accept` names."
+        description = f"{_picture(first)}\n\n{told}"
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield f"as-{form}", {"summary": f"The result as {form}", "description": description, "value": value}
 
