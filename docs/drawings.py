@@ -63,6 +63,9 @@ def of_operations() -> dict[str, str]:
         ),
         "transposed": figure({"op": "transposed", "kernel": ANY3, "stride": 2}, 3, reading="scatter"),
         "upscale": figure({"op": "upscale"}, 3, reading="scatter", heading="Upscale: a transposed convolution"),
+        "downscale": figure(
+            {"op": "downscale", "factor": 2}, 6, heading="Downscale by area: a convolution of stride 2"
+        ),
         "blur": figure({"op": "blur", "method": "box", "size": 3}, 5, values=NUMBERS, heading="Blur by a box"),
         "gradient": figure({"op": "gradient", "direction": "x"}, 5, values=NUMBERS, heading="Gradient along x"),
         "sharpen": figure(
@@ -79,6 +82,12 @@ def of_operations() -> dict[str, str]:
         ),
         "pool": figure(
             {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, 6, heading="Average pooling of 2×2"
+        ),
+        "blend": figure(
+            {"op": "conv", "weight": [[[[0.5]], [[0.5]]]]},
+            4,
+            channels=2,
+            heading="Blend: a pointwise sum of two planes",
         ),
         "deconvolve": gains(2.0, (0.001, 0.01, 0.1)),
     }

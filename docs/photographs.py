@@ -16,11 +16,21 @@ from service.engine.operations import OPERATIONS
 from service.engine.presets import PRESETS
 
 PHOTOGRAPH = Path(__file__).parent / "pictures" / "cat.jpg"
-SHOWN, SMALL = 300, 160
-"""Widths in the pages, and beside the examples of the OpenAPI page."""
+SHOWN, OF_A_PRESET, SMALL = 300, 150, 160
+"""Widths in the pages, there in a table, and beside the examples of the OpenAPI page."""
 FACE = (0.42, 0.38)
 """Where a detail is cut out: the middle, as shares of width and height."""
 IN_README = ("sobel", "dilated-blur", "depthwise", "upscale-2x")
+SHOWN_PRESETS = (
+    "unsharp-linear",
+    "local-contrast",
+    "high-pass",
+    "soft-focus",
+    "difference-of-gaussians",
+    "motion-deblur",
+)
+BEFORE = {"motion-deblur": "motion-blur"}
+"""Presets that are shown after another one."""
 PADDING_MODES = ("zeros", "constant", "replicate", "reflect", "symmetric", "circular")
 PADDED = 75
 
@@ -64,6 +74,9 @@ def pictures() -> dict[str, bytes]:
     made["before.jpg"] = cut(photograph)
     for name in IN_README:
         made[f"{name}.jpg"] = cut(filter_bytes(photograph, PRESETS[name].spec))
+    for name in SHOWN_PRESETS:
+        before = filter_bytes(photograph, PRESETS[BEFORE[name]].spec) if name in BEFORE else photograph
+        made[f"preset-{name}.jpg"] = cut(filter_bytes(before, PRESETS[name].spec), OF_A_PRESET)
     for mode in PADDING_MODES:
         made[f"padding-{mode}.jpg"] = scaled(filter_bytes(photograph, padded(mode)), 240)
     return made | arithmetic()
@@ -79,10 +92,10 @@ def padded(mode: str) -> Spec:
     return spec | ({"padding_value": 128} if mode == "constant" else {})
 
 
-def cut(data: bytes) -> bytes:
+def cut(data: bytes, width: int = SHOWN) -> bytes:
     """Write a picture as JPEG without scaling it: of a wide one, the part around FACE."""
     with Image.open(PHOTOGRAPH) as photograph, Image.open(BytesIO(data)) as image:
-        return jpeg(_part(image.convert("RGB"), photograph, SHOWN), 70)
+        return jpeg(_part(image.convert("RGB"), photograph, width), 70)
 
 
 def scaled(data: bytes, width: int, quality: int = 70) -> bytes:

@@ -7,10 +7,11 @@ from typing import Any
 
 from PIL import Image
 
-from docs.photographs import PADDING_MODES, PHOTOGRAPH, Example, blurring, examples
+from docs.photographs import PADDING_MODES, PHOTOGRAPH, SHOWN_PRESETS, Example, blurring, examples
 from service.engine import plan_filter
 from service.engine.named_kernels import KERNELS, NamedKernel
 from service.engine.operations import OPERATIONS
+from service.engine.presets import PRESETS
 
 HEAD = """# Operations
 
@@ -52,6 +53,13 @@ NOTES = {
         "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a dark "
         "rim appears. Every channel goes through it by itself."
     ),
+    "downscale": (
+        "A strided convolution whose kernel grows with the factor: each sample of the image has its part in the "
+        "result, and [no pattern appears that was not there](arithmetic.md#stride-is-downsampling). At the rim the "
+        "sum is divided by the weights that lie within the image, and nothing is assumed to lie beyond. If the factor "
+        "does not divide a size, the rest at the right or the bottom gets no sample of its own; wide kernels still "
+        "look at it. The drawing shows `area`; `lanczos3` is the sharpest."
+    ),
     "blur": (
         "Both kinds are separable, and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to each "
         "side: 17x17 samples, 34 numbers."
@@ -73,6 +81,15 @@ NOTES = {
     "pool": (
         "The window walks as that of a convolution does, by its own size unless `stride` says otherwise. The average "
         "is a convolution with equal numbers, as drawn; the maximum has no kernel."
+    ),
+    "blend": (
+        "The one step that looks back: at the input, or at the result of an earlier step, counted from 0, which must "
+        "have the shape of the result so far. It says differences of blurs, layers of detail and strengths of an "
+        'effect: after `{"op": "blur", "sigma": 20}`, `{"op": "blend", "with": "input", '
+        '"weights": [-0.4, 1.4]}` raises the local contrast. In `"color_space": "linear"` it is light that '
+        "is summed. With alpha, weights that sum to 0 leave the alpha of the result so far; others weigh each colour "
+        "by its alpha. The photograph below is blended with itself, which is all that one step alone can do; "
+        "[presets](#presets) show more."
     ),
     "deconvolve": (
         "Here the picture before is one that was blurred by that `psf` and stored in 8 bits. The chart shows what is "
@@ -96,7 +113,7 @@ def page() -> str:
     contents = ["| op | what it does |", "|---|---|"]
     contents += [f"| [`{cls.name()}`](#{cls.name()}) | {cls.summary} |" for cls in OPERATIONS]
     sections = [_section(cls, [each for each in listed if each.op == cls.name()]) for cls in OPERATIONS]
-    return "\n".join([HEAD, *contents, "", *sections, _padding_modes(), _kernels()])
+    return "\n".join([HEAD, *contents, "", *sections, _presets(), _padding_modes(), _kernels()])
 
 
 def _section(operation: type[Any], own: list[Example]) -> str:
@@ -153,6 +170,18 @@ def _field(name: str, schema: dict[str, Any]) -> str:
 
 def _in_table(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _presets() -> str:
+    rows = [
+        f"| `{name}` | {PRESETS[name].summary} | ![The photograph after {name}](pictures/preset-{name}.jpg) |"
+        for name in SHOWN_PRESETS
+    ]
+    head = (
+        "Specs with a name: `POST /v1/filters/{preset}` takes the image alone. `GET /v1/presets` lists all with their "
+        "specs; these are some. The one that undoes a motion is shown after `motion-blur`."
+    )
+    return "\n".join(["## Presets", "", head, "", "| preset | | |", "|---|---|---|", *rows, ""])
 
 
 def _padding_modes() -> str:

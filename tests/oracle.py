@@ -5,10 +5,21 @@ It reads the fields of the steps and uses nothing else of the engine: no borders
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import (
+    Blend,
+    Conv2d,
+    ConvTranspose2d,
+    GradientMagnitude,
+    NormalizedConv2d,
+    Pool,
+    Restore,
+    Step,
+)
 
 Numbers = NDArray[np.float64]
 
@@ -26,10 +37,15 @@ def apply(step: Step, image: NDArray[np.generic]) -> Numbers:
     """Apply `step` to `image` (H, W, C); gives (H', W', C')."""
     samples = image.astype(np.float64)
     match step:
+        case Blend():
+            raise TypeError("a blend has two images")
         case Conv2d():
             return convolve(step, samples)
         case ConvTranspose2d():
             return scatter(step, samples)
+        case NormalizedConv2d():
+            sums = replace(step.conv, divisor=1.0)
+            return convolve(sums, samples) / convolve(sums, np.ones_like(samples))
         case GradientMagnitude():
             x, y = convolve(step.x, samples), convolve(step.y, samples)
             return np.sqrt(x * x + y * y) if step.norm == "l2" else np.abs(x) + np.abs(y)
@@ -37,6 +53,12 @@ def apply(step: Step, image: NDArray[np.generic]) -> Numbers:
             return pool(step, samples)
         case Restore():
             return np.stack([restore(step, samples[:, :, c]) for c in range(samples.shape[2])], axis=2)
+
+
+def blend(step: Blend, so_far: Numbers, other: Numbers) -> Numbers:
+    """Sum two images of one shape by their weights."""
+    result: Numbers = step.weights[0] * so_far + step.weights[1] * other
+    return result if step.bias is None else result + step.bias
 
 
 def stored(result: Numbers, dtype: DTypeLike) -> NDArray[np.generic]:

@@ -175,6 +175,13 @@ def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
         "upscale": drawn(
             "upscale", {"factor": st.integers(2, 4), "method": st.sampled_from(["nearest", "bilinear", "bicubic"])}
         ),
+        "downscale": drawn(
+            "downscale",
+            {
+                "factor": st.integers(2, 4),
+                "method": st.sampled_from(["area", "bilinear", "bicubic", "lanczos3"]),
+            },
+        ),
         "blur": st.one_of(
             drawn("blur", {"method": st.just("gaussian")} | rim | dilation, sigma=SIGMAS),
             drawn("blur", rim | dilation, method=st.just("box"), size=both(SIDES)),
@@ -195,6 +202,11 @@ def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
             {"stride": st.one_of(st.none(), PAIRS), "padding": MARGINS} | dilation,
             size=PAIRS,
             method=st.sampled_from(["max", "average"]),
+        ),
+        "blend": drawn(
+            "blend",
+            {"bias": biases(channels)},
+            **{"with": st.one_of(st.just("input"), st.integers(0, 2)), "weights": nested(2)},
         ),
         "deconvolve": deconvolve(),
     }

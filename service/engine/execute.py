@@ -5,9 +5,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import NamedTuple
 
-from service.engine import codecs, finish, light, transparency
+from service.engine import blending, codecs, finish, light, transparency
 from service.engine.codecs import Buffer, Coding, Metadata
 from service.engine.plan import Plan
+from service.engine.steps import INPUT, Blend
 from service.engine.timings import Timing
 from service.engine.transparency import Planes
 
@@ -38,9 +39,16 @@ def execute(plan: Plan, data: Buffer, threads: int, clock: Clock) -> Encoded:
     opaque = 255 * plan.unit
     planes, source = _decoded(plan, data, opaque, threads)
     clock.end("decode")
+    kept = {INPUT: planes} if INPUT in plan.last_uses else {}
     for index, operation in enumerate(plan.operations):
         for choice in operation.choices:
-            planes = transparency.apply(choice, planes, plan.spec.alpha, opaque, threads)
+            step = choice.task.step
+            if isinstance(step, Blend):
+                planes = blending.blend(choice, planes, kept[step.other], plan.spec.alpha, opaque, threads)
+            else:
+                planes = transparency.apply(choice, planes, plan.spec.alpha, opaque, threads)
+        kept |= {index: planes} if index in plan.last_uses else {}
+        kept = {source: result for source, result in kept.items() if plan.last_uses[source] > index}
         clock.end(f"step-{index}", f"{operation.operation.op}: {operation.algorithm}")
     encoded = _encoded(plan, planes, source, threads)
     clock.end("encode")

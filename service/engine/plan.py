@@ -5,14 +5,14 @@ All bounds are checked here, in Python integers, before anything is decoded or a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from service.engine import answers, codecs, light, montage, planner, transparency
+from service.engine import answers, blending, codecs, keeping, light, montage, planner, transparency
 from service.engine.algorithms.base import Sample, Task
 from service.engine.codecs import ImageInfo
 from service.engine.errors import (
@@ -32,7 +32,17 @@ from service.engine.operations import Operation
 from service.engine.planner import Choice
 from service.engine.precision import Arithmetic, Signal, arithmetic, follow
 from service.engine.spec import Output, Spec
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import (
+    INPUT,
+    Blend,
+    Conv2d,
+    ConvTranspose2d,
+    GradientMagnitude,
+    NormalizedConv2d,
+    Pool,
+    Restore,
+    Step,
+)
 
 GREATEST = 1e38
 """No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
@@ -135,6 +145,11 @@ class Plan:
         return down == across == 1 and self.settings.layout == "auto"
 
     @cached_property
+    def last_uses(self) -> dict[int, int]:
+        """Say which results are kept, and until which operation has looked back at them."""
+        return keeping.last_uses(operation.steps for operation in self.operations)
+
+    @cached_property
     def settings(self) -> Output:
         return self.spec.output or Output()
 
@@ -160,19 +175,22 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
     steps = [step.scaled(unit) for operation in operations for step in operation.steps]
     if info.dtype in {"uint8", "uint16"}:  # floats may be so large that nothing may be multiplied needlessly
         steps = [in_integers(step) for step in steps]
-    numbers = _numbers(info, spec, steps, unit)
+    numbers = _numbers(info, spec, steps, _others(operations), unit)
     dtype = _result_type(info, spec, answer)
     source: Sample = numbers.arithmetic if spec.color_space == "linear" else info.dtype
     target: Sample = dtype if _stores_directly(info, spec, answer, dtype) else numbers.arithmetic
 
     tasks = _tasks(operations, steps, numbers, source, target)
-    choices = iter([_choose(task, spec, limits, 255 * unit, alpha=alpha) for task in tasks])
+    kept = _kept_bytes(operations, tasks, (BYTES[source], BYTES[numbers.arithmetic]), alpha=alpha)
+    choices = iter(
+        [_choose(task, spec, limits, 255 * unit, beside, alpha=alpha) for task, beside in zip(tasks, kept, strict=True)]
+    )
     planned = tuple(
         PlannedOperation(operation, own, ways := tuple(islice(choices, len(own))), before, ways[-1].task.output)
         for operation, own, before in operations
     )
     plan = Plan(info, spec, answer, planned, alpha, unit, numbers.arithmetic, dtype, peak_bytes=0)
-    plan = replace(plan, peak_bytes=_peak_bytes(plan))
+    plan = replace(plan, peak_bytes=_peak_bytes(plan, kept))
     _check_result(plan, limits)
     return plan
 
@@ -198,12 +216,12 @@ def _tasks(
     return tasks
 
 
-def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], unit: int) -> _Numbers:
+def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], others: Mapping[int, int], unit: int) -> _Numbers:
     """Choose the arithmetic of the whole chain, and count the binary places of the sums of each step that are exact."""
     linear = spec.color_space == "linear"
     whole = info.dtype in {"uint8", "uint16"}
     bound = 65535.0 if info.dtype == "uint16" else 255.0
-    signals = follow(Signal(bound, 0 if whole and not linear else None), steps)
+    signals = follow(Signal(bound, 0 if whole and not linear else None), steps, others)
     greatest = light.greatest(signals[-1].bound, 255.0 * unit, info.gamma) if linear else signals[-1].bound
     if greatest > GREATEST:
         raise InvalidSpec(f"the results could grow to {greatest:.2g}; at most {GREATEST:g} can be answered")
@@ -222,11 +240,13 @@ class _Resolved(NamedTuple):
 
 def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
     """Turn each operation into its steps, checking every shape and the work on the way."""
-    resolved, macs = [], 0
+    resolved, macs, results = [], 0, [shape]
     for index, operation in enumerate(spec.steps):
         try:
             steps, before = operation.steps(shape), shape
             for step in steps:
+                if isinstance(step, Blend):
+                    _check_alike(step, results[step.other + 1], shape)
                 after = step.output(shape)
                 _check_sizes(step, shape, after, limits)
                 macs += step.macs(shape)
@@ -236,7 +256,28 @@ def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
         except EngineError as error:
             raise error.at(spec.pointer(index)) from None
         resolved.append(_Resolved(operation, steps, before))
+        results.append(shape)
     return resolved
+
+
+def _others(operations: Sequence[_Resolved]) -> dict[int, int]:
+    """Say for the place of each Blend among all steps how many of these come before the result it looks back at."""
+    others, first = {}, [0]
+    for operation in operations:
+        for place, step in enumerate(operation.steps, first[-1]):
+            if isinstance(step, Blend):
+                others[place] = first[step.other + 1]
+        first.append(first[-1] + len(operation.steps))
+    return others
+
+
+def _check_alike(step: Blend, other: Shape, shape: Shape) -> None:
+    if other != shape:
+        whose = "the input" if step.other == INPUT else f"the result of step {step.other}"
+        raise InvalidSpec(
+            f"with is {whose}, which has {other.width}x{other.height} samples in {other.channels} colour channels, and "
+            f"the result so far has {shape.width}x{shape.height} in {shape.channels}: they must be alike"
+        ).at("/with")
 
 
 def _check_image(info: ImageInfo, spec: Spec, limits: Limits) -> None:
@@ -281,8 +322,12 @@ def _padding(step: Step) -> Padding:
     match step:
         case Conv2d() | Pool():
             return step.padding
+        case NormalizedConv2d():
+            return step.conv.padding
         case GradientMagnitude():
             return step.x.padding
+        case Blend():
+            return Padding()
         case Restore():
             height, width = step.field_of_view
             return Padding(height, height, width, width)
@@ -324,9 +369,11 @@ def _check_result(plan: Plan, limits: Limits) -> None:
         )
 
 
-def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, *, alpha: bool) -> Choice:
-    """Choose a way, and as many threads for it as the memory allows."""
-    room = limits.max_memory_bytes - _held_bytes(task, alpha=alpha)
+def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, kept: int, *, alpha: bool) -> Choice:
+    """Choose a way, and as many threads for it as the memory allows beside `kept` bytes."""
+    if isinstance(task.step, Blend):
+        return blending.choice(task)
+    room = limits.max_memory_bytes - _held_bytes(task, alpha=alpha) - kept
     return planner.choose(task, room, instead=transparency.instead(task, spec.alpha, opaque) if alpha else ())
 
 
@@ -337,12 +384,25 @@ def _held_bytes(task: Task, *, alpha: bool) -> int:
     return task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
 
 
-def _peak_bytes(plan: Plan) -> int:
-    """Bound the memory of the job at its widest moment: input, output and workspace of one part at a time."""
+def _kept_bytes(
+    operations: Sequence[_Resolved], tasks: Sequence[Task], sample_bytes: tuple[int, int], *, alpha: bool
+) -> list[int]:
+    """Bound for each task the bytes of results that are kept beside its own input and output."""
+    uses = keeping.last_uses(operation.steps for operation in operations)
+    results = [*(operation.input for operation in operations), tasks[-1].output]
+    by_operation = keeping.kept_bytes(uses, results, sample_bytes, alpha=alpha)
+    return [kept for operation, kept in zip(operations, by_operation, strict=True) for _ in operation.steps]
+
+
+def _peak_bytes(plan: Plan, kept: Sequence[int]) -> int:
+    """Bound the memory of the job at its widest moment: what is kept, input, output and workspace of one part."""
     number = BYTES[plan.arithmetic]
     stages = [codecs.decode_bytes(plan.info)]
     choices = [choice for operation in plan.operations for choice in operation.choices]
-    stages += [_held_bytes(choice.task, alpha=plan.alpha) + choice.workspace for choice in choices]
+    stages += [
+        _held_bytes(choice.task, alpha=plan.alpha) + choice.workspace + beside
+        for choice, beside in zip(choices, kept, strict=True)
+    ]
     stored = choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
     each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
     stages.append(plan.result.samples * each + (1 << 20))

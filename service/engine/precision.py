@@ -7,12 +7,13 @@ result lies within 0.001 of a tie.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import frexp, inf, isnan, sqrt
 from typing import Literal
 
-from service.engine.steps import Reach, Step
+from service.engine.binary import binary_places
+from service.engine.steps import Blend, Reach, Step
 
 Arithmetic = Literal["float32", "float64"]
 
@@ -64,21 +65,42 @@ class Signal:
         error = self.error if self._largest_sum(reach) * 2.0**places < EXACT_BELOW else inf
         if reach.rounds:
             return Signal(bound, error=error, relative=2 * UNIT_ROUNDOFF)
-        power = _power_of_two(reach.divisor)
+        power = None if reach.uneven else _power_of_two(reach.divisor)
         if power is not None and reach.offset_places is not None:
             left = max(places + power, reach.offset_places, 0)
             return Signal(bound, left, error if bound * 2.0**left < EXACT_BELOW else inf)
         return Signal(bound, error=error if _tells_ties_apart(reach, places) else inf, relative=UNIT_ROUNDOFF)
 
+    def blended(self, other: Signal, step: Blend) -> Signal:
+        """Follow the samples through a weighted sum with `other`."""
+        if isnan(step.weights[0]):
+            return replace(self, places=None)
+        first, second = abs(step.weights).tolist()
+        offset, terms = step.reach.offset, first * self.bound + second * other.bound
+        error, bound = first * self.error + second * other.error, terms + offset
+        weighed, added = binary_places(step.weights), step.reach.offset_places
+        if self.places is not None and other.places is not None and weighed is not None and added is not None:
+            places = max(self.places + weighed, other.places + weighed, added, 0)
+            if bound * 2.0**places < DOUBLE_BELOW:
+                return Signal(bound, places, error if bound * 2.0**places < EXACT_BELOW else inf)
+        error += first * self.relative * self.bound + second * other.relative * other.bound
+        return Signal(bound, error=error + 2 * UNIT_ROUNDOFF * terms, relative=UNIT_ROUNDOFF)
+
     def _largest_sum(self, reach: Reach) -> float:
         return reach.gain * max(self.bound, reach.rim) * abs(reach.divisor)
 
 
-def follow(signal: Signal, steps: Sequence[Step]) -> list[Signal]:
-    """List the signal before each step and, last, after all of them."""
+def follow(signal: Signal, steps: Sequence[Step], others: Mapping[int, int] | None = None) -> list[Signal]:
+    """List the signal before each step and, last, after all of them.
+
+    `others` says for the place of a Blend which of these signals it takes besides.
+    """
     signals = [signal]
-    for step in steps:
-        signals.append(signals[-1].after(step.reach))
+    for place, step in enumerate(steps):
+        if isinstance(step, Blend):
+            signals.append(signals[-1].blended(signals[(others or {})[place]], step))
+        else:
+            signals.append(signals[-1].after(step.reach))
     return signals
 
 

@@ -92,6 +92,36 @@ PRESETS: dict[str, Preset] = {
         {"op": "conv", "kernel": "sharpen", "padding": "same", "padding_mode": "replicate"},
     ),
     "unsharp": Preset("An unsharp mask of standard deviation 2.", {"op": "sharpen", "sigma": 2, "amount": 1}),
+    "unsharp-linear": Preset(
+        "An unsharp mask in linear light, whose dark and light rims are alike.",
+        {"steps": [{"op": "sharpen", "sigma": 2, "amount": 1}], "color_space": "linear"},
+    ),
+    "local-contrast": Preset(
+        "More contrast in the small, none in the large: two fifths of the difference from a wide blur are added.",
+        {"steps": [{"op": "blur", "sigma": 20}, {"op": "blend", "with": "input", "weights": [-0.4, 1.4]}]},
+    ),
+    "high-pass": Preset(
+        "The details alone: the image less its blur; middle gray where it is flat.",
+        {"steps": [{"op": "blur", "sigma": 5}, {"op": "blend", "with": "input", "weights": [-1, 1], "bias": 128}]},
+    ),
+    "soft-focus": Preset(
+        "A glow: half the image and half its blur, in linear light.",
+        {
+            "steps": [{"op": "blur", "sigma": 6}, {"op": "blend", "with": "input", "weights": [0.5, 0.5]}],
+            "color_space": "linear",
+        },
+    ),
+    "difference-of-gaussians": Preset(
+        "Edges as a drawing: dark lines where a narrow Gaussian blur is darker than a wider one.",
+        {
+            "steps": [
+                _GRAY,
+                {"op": "blur", "sigma": 1},
+                {"op": "blur", "sigma": 1.25},
+                {"op": "blend", "with": 1, "weights": [-12, 12], "bias": 255},
+            ],
+        },
+    ),
     "depthwise": Preset(
         "A kernel of its own for each channel: red is blurred, green sharpened, blue left as it is.",
         {
@@ -110,6 +140,14 @@ PRESETS: dict[str, Preset] = {
         "Twice as wide and high: bilinear interpolation as a transposed convolution of stride 2.",
         {"op": "upscale", "factor": 2, "method": "bilinear"},
     ),
+    "thumbnail-2x": Preset(
+        "Half as wide and high: the mean of each 2x2 square, in linear light.",
+        {"steps": [{"op": "downscale", "factor": 2, "method": "area"}], "color_space": "linear"},
+    ),
+    "thumbnail-4x": Preset(
+        "A quarter as wide and high, as sharp as can be without aliasing: Lanczos, in linear light.",
+        {"steps": [{"op": "downscale", "factor": 4, "method": "lanczos3"}], "color_space": "linear"},
+    ),
     "downsample": Preset(
         "Half as wide and high: a strided convolution with the binomial kernel 1 4 6 4 1.",
         {
@@ -123,6 +161,16 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "max-pool": Preset("The largest sample of each 2x2 square.", {"op": "pool", "method": "max", "size": 2}),
+    "motion-deblur": Preset(
+        "Undo a motion of 15 samples at 30 degrees, by Wiener.",
+        {
+            "op": "deconvolve",
+            "psf": {"name": "motion", "length": 15, "angle": 30},
+            "method": "wiener",
+            "noise_to_signal": 0.002,
+            "padding_mode": "replicate",
+        },
+    ),
     "deblur": Preset(
         "Undo a Gaussian blur of standard deviation 1.5, by Wiener.",
         {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 1.5}, "method": "wiener", "noise_to_signal": 0.01},

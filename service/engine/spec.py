@@ -152,7 +152,7 @@ def parse(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
     if "steps" not in document:
         if "op" not in document and document.keys() <= _Frame.model_fields.keys():
             raise InvalidSpec(f"the spec must have op or steps, was {shown(document)}").at("")
-        return Spec((_operation(document, context),), single=True)
+        return Spec((_in_place(_operation(document, context), 0),), single=True)
     return _chain(document, context)
 
 
@@ -178,7 +178,7 @@ def _chain(document: dict[str, Any], context: Context) -> Spec:
     operations: list[Operation] = []
     for index, step in enumerate(steps):
         try:
-            operations.append(_operation(step, context, f"steps/{index}"))
+            operations.append(_in_place(_operation(step, context, f"steps/{index}"), index))
         except InvalidSpec as error:
             faults += error.at(f"/steps/{index}").faults
         except LimitExceeded as error:
@@ -220,6 +220,15 @@ def _operation(document: object, context: Context, subject: str = "the spec") ->
     if faults:
         raise InvalidSpec.of(faults)
     return cast(Operation, read)
+
+
+def _in_place(operation: Operation, index: int) -> Operation:
+    """Give an operation that stands as number `index`, unless it looks back at what does not come before it."""
+    back = operation.looks_back()
+    if back is not None and back >= index:
+        earlier = f" or the number of an earlier step, from 0 to {index - 1}" if index else ": no step comes before"
+        raise InvalidSpec(f'with must be "input"{earlier}, was {back}').at("/with")
+    return operation
 
 
 def _misspelt(document: dict[str, Any]) -> str:

@@ -20,6 +20,8 @@ from service.engine.geometry import Padding, PaddingMode, Pair, Shape, conv_size
 
 Weights = NDArray[np.float64]
 NO_PADDING = Padding()
+INPUT = -1
+"""What stands for the input where the results of steps are counted from 0."""
 Centres = tuple[NDArray[np.intp], NDArray[np.intp]]
 """For each output row, and each output column, the input row or column nearest to the middle of its window."""
 
@@ -29,9 +31,9 @@ class Reach:
     """How far the numbers of a step may go: |y| <= gain |x| + offset, each a sum of at most `terms` products.
 
     Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer
-    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact. `rim_places` and
-    `offset_places` are the binary places behind the point of what stands beyond the rim and of what is added to the
-    sums; None where these are no multiples of a power of two.
+    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact; `uneven`, that other sums
+    are divided by less. `rim_places` and `offset_places` are the binary places behind the point of what stands beyond
+    the rim and of what is added to the sums; None where these are no multiples of a power of two.
     """
 
     gain: float
@@ -41,6 +43,7 @@ class Reach:
     offset: float = 0.0
     rim: float = 0.0
     rounds: bool = False
+    uneven: bool = False
     rim_places: int | None = 0
     offset_places: int | None = 0
 
@@ -276,6 +279,90 @@ class ConvTranspose2d:
 
 
 @dataclass(frozen=True, eq=False)
+class NormalizedConv2d:
+    """Correlate, and divide each sum by that of the weights whose samples lie within the image.
+
+    Normalized convolution with a certainty of 1 within the image and 0 beyond (H. Knutsson, C.-F. Westin, 1993).
+    `conv` pads with zeros, has factors, no dilation and no bias, and its divisor is the sum of its weights: it is right
+    wherever the window lies within the image. Of each window the middle `stride` taps always do.
+    """
+
+    conv: Conv2d
+
+    bias: ClassVar[None] = None
+    bias_parameters: ClassVar[int] = 0
+    sums_to_zero: ClassVar[bool] = False
+
+    @property
+    def in_channels(self) -> int:
+        return self.conv.in_channels
+
+    @property
+    def out_channels(self) -> int:
+        return self.conv.out_channels
+
+    @property
+    def parameters(self) -> int:
+        return self.conv.parameters
+
+    @property
+    def stride(self) -> Pair:
+        return self.conv.stride
+
+    @property
+    def factors(self) -> tuple[Weights, Weights]:
+        """Give (column, row)."""
+        if self.conv.factors is None:
+            raise TypeError("a normalized convolution needs factors")
+        return self.conv.factors
+
+    @property
+    def field_of_view(self) -> Pair:
+        return self.conv.field_of_view
+
+    @property
+    def reach(self) -> Reach:
+        """A cut window may weigh more than a whole one, where a tap that is cut off is negative."""
+        gain = largest = 1.0
+        for taps, stride in zip(self.factors, self.stride, strict=True):
+            cut = np.arange((len(taps) - stride) // 2 + 1)
+            sums, sizes = (_window_sums(numbers, cut[:, None], len(taps) - cut) for numbers in (taps, np.abs(taps)))
+            gain, largest = gain * float((sizes / sums).max()), largest * float(sums.max())
+        return replace(self.conv.reach, gain=gain, divisor=largest, uneven=True)
+
+    def output(self, shape: Shape) -> Shape:
+        return self.conv.output(shape)
+
+    def macs(self, shape: Shape) -> int:
+        return self.conv.macs(shape)
+
+    def centres(self, shape: Shape) -> Centres:
+        return self.conv.centres(shape)
+
+    def scaled(self, unit: float) -> NormalizedConv2d:
+        return replace(self, conv=self.conv.scaled(unit))
+
+    def on_alpha(self, opaque: float) -> NormalizedConv2d:  # noqa: ARG002 -- one interface
+        return replace(self, conv=replace(self.conv, groups=1))
+
+    def divisors(self, shape: Shape) -> tuple[Weights, Weights]:
+        """Give for each output row, and for each output column, the sum of the taps that lie within the image.
+
+        The divisor of an output is the product of the two.
+        """
+
+        def axis(taps: Weights, size: int, outputs: int, stride: int, begin: int) -> Weights:
+            start = np.arange(outputs) * stride - begin
+            return _window_sums(taps, np.clip(-start, 0, len(taps)), np.clip(size - start, 0, len(taps)))
+
+        (column, row), out, padding = self.factors, self.output(shape), self.conv.padding
+        return (
+            axis(column, shape.height, out.height, self.stride[0], padding.top),
+            axis(row, shape.width, out.width, self.stride[1], padding.left),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class GradientMagnitude:
     """The steepness: sqrt(x^2 + y^2) ("l2") or |x| + |y| ("l1") of two shared convolutions of one geometry."""
 
@@ -384,6 +471,58 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
+class Blend:
+    """Sum two results: weights[0] x + weights[1] z + bias, where z is the result of operation `other`, or INPUT."""
+
+    channels: int
+    other: int
+    weights: Weights
+    bias: Weights | None = None
+
+    parameters: ClassVar[int] = 2
+    field_of_view: ClassVar[Pair] = (1, 1)
+
+    @property
+    def in_channels(self) -> int:
+        return self.channels
+
+    @property
+    def out_channels(self) -> int:
+        return self.channels
+
+    @property
+    def bias_parameters(self) -> int:
+        return 0 if self.bias is None else prod(self.bias.shape)
+
+    @property
+    def sums_to_zero(self) -> bool:
+        return _is_zero_sum(self.weights)
+
+    @property
+    def reach(self) -> Reach:
+        """Bound it as if both results were as large."""
+        gain = float(np.abs(self.weights).sum())
+        places = _places(self.bias)
+        return Reach(gain, 2, _is_integral(self.weights), offset=_largest(self.bias), offset_places=places)
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def macs(self, shape: Shape) -> int:
+        return 2 * shape.samples
+
+    def centres(self, shape: Shape) -> Centres:
+        return np.arange(shape.height), np.arange(shape.width)
+
+    def scaled(self, unit: float) -> Blend:
+        """Give the same step for samples that count `unit` times as much."""
+        return self if self.bias is None else replace(self, bias=self.bias * unit)
+
+    def on_alpha(self, opaque: float) -> Blend:  # noqa: ARG002 -- one interface
+        return replace(self, channels=1, bias=None)
+
+
+@dataclass(frozen=True, eq=False)
 class Restore:
     """Undo a convolution with `psf`, (kH, kW) of odd sides, centred; see algorithms/restoration.py for the methods."""
 
@@ -451,7 +590,7 @@ class Restore:
         return replace(self, channels=1, psf=self.psf * gain, noise_to_signal=self.noise_to_signal * gain * gain)
 
 
-Step = Conv2d | ConvTranspose2d | GradientMagnitude | Pool | Restore
+Step = Conv2d | ConvTranspose2d | NormalizedConv2d | GradientMagnitude | Pool | Restore | Blend
 
 
 def _is_integral(numbers: Weights | None) -> bool:
@@ -460,6 +599,12 @@ def _is_integral(numbers: Weights | None) -> bool:
 
 def _places(numbers: Weights | None) -> int | None:
     return 0 if numbers is None else binary_places(numbers)
+
+
+def _window_sums(taps: Weights, begin: NDArray[np.intp], end: NDArray[np.intp]) -> Weights:
+    """Sum the taps from `begin` to `end`; exactly where they are integers."""
+    sums = np.concatenate([[0.0], np.cumsum(taps)])
+    return np.asarray(sums[end] - sums[begin])
 
 
 def _second(weight: Weights) -> int:

@@ -46,6 +46,25 @@ def triangle(distance: Weights) -> Weights:
     return np.asarray(np.maximum(0, 1 - distance))
 
 
+def cubic(distance: Weights, sharpness: float) -> Weights:
+    """Weigh by cubic convolution (R. Keys, 1981) with a = `sharpness`: one polynomial up to 1, and one up to 2."""
+    near = ((sharpness + 2) * distance - (sharpness + 3)) * distance**2 + 1
+    far = sharpness * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance < 1, near, np.where(distance < 2, far, 0))
+
+
+def lanczos3(distance: Weights) -> Weights:
+    """Weigh by sinc(d) sinc(d / 3) up to 3 (C. Lanczos; as Pillow and libvips cut it)."""
+    return np.where(distance < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
+
+
+def whole(taps: Weights, over: int) -> tuple[Weights, int]:
+    """Give `taps`, multiples of 1 / `over`, as integers over the least number that will do."""
+    numbers = np.rint(taps * over)
+    common = gcd(over, *(int(number) for number in numbers))
+    return numbers / common, over // common
+
+
 def factors(kernel: Weights) -> tuple[Weights, Weights] | None:
     """Split a kernel (kH, kW) of rank one into (column, row), whose outer product it is; None for any other.
 

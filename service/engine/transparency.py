@@ -22,7 +22,7 @@ from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Shape
 from service.engine.planner import Choice
 from service.engine.spec import Alpha
-from service.engine.steps import Conv2d, ConvTranspose2d, Pool, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, NormalizedConv2d, Pool, Step
 
 Image = NDArray[Any]
 
@@ -60,8 +60,8 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
         colour = _compute(task, planes.colour, threads)
         return planes._replace(colour=colour, alpha=planes.alpha[rows[:, None], columns[None, :]])
 
-    bare, divisor = _undivided(step, opaque)
-    covering, total = _undivided(step.on_alpha(opaque), 1)
+    bare, divisor = _undivided(step, shape, opaque)
+    covering, total = _undivided(step.on_alpha(opaque), shape, 1)
     exact = exact and planes.colour.dtype.kind == planes.alpha.dtype.kind == "u"
     alpha = planes.alpha.astype(np.float64)
     colour = _compute(_in_float64(bare, shape, "float64", exact), planes.colour * alpha, threads)
@@ -84,8 +84,8 @@ def instead(task: Task, mode: Alpha, opaque: int) -> list[Task]:
     if _preserves(mode, task.step):
         sources: set[Sample] = {task.source, "float64"}
         return [_in_float64(task.step, task.shape, source, *kind) for source in sources for kind in kinds]
-    bare, _ = _undivided(task.step, opaque)
-    covering, _ = _undivided(task.step.on_alpha(opaque), 1)
+    bare, _ = _undivided(task.step, task.shape, opaque)
+    covering, _ = _undivided(task.step.on_alpha(opaque), task.shape, 1)
     alone = Shape(task.shape.height, task.shape.width, 1)
     steps = ((bare, task.shape), (covering, alone))
     return [_in_float64(step, shape, "float64", exact) for step, shape in steps for exact in {task.exact, False}]
@@ -117,14 +117,19 @@ def _compute(task: Task, image: Image, threads: int) -> Image:
     return planner.compute(planner.choose(task), image, threads)
 
 
-def _undivided(step: Step, opaque: int) -> tuple[Step, float]:
-    """Give the step without bias and division, for colour that is weighted by 0 to `opaque`; and the divisor."""
+def _undivided(step: Step, shape: Shape, opaque: int) -> tuple[Step, float | Image]:
+    """Give the step without bias and division, for colour that is weighted by 0 to `opaque`; and the divisor.
+
+    The divisor is one number, or (H', W', 1) where it differs along the rim.
+    """
     match step:
         case Conv2d():
             rim = step.padding_value * opaque
             return replace(step, bias=None, divisor=1.0, padding_value=rim), step.divisor
         case ConvTranspose2d():
             return replace(step, bias=None, divisor=1.0), step.divisor
+        case NormalizedConv2d():
+            return replace(step.conv, divisor=1.0), np.multiply.outer(*step.divisors(shape))[:, :, None]
         case Pool(method="average"):
             return step.window(), float(step.size[0] * step.size[1])
         case _:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import fft, ndimage, signal
 
 from service.engine import planner
 from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Padding, Shape
+from service.engine.operations.downscale import Downscale
 from service.engine.operations.upscale import Upscale
 from service.engine.precision import Arithmetic, Signal, arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Step
@@ -80,6 +82,8 @@ def cells(picture: Array, found: Peers) -> Iterator[Cell]:
     yield transposed(sized(picture, 960, 600), found)
     for method in ("bilinear", "bicubic"):
         yield upscale(method, sized(picture, 960, 600), found)
+    for method, factor in (("area", 2), ("area", 4), ("bilinear", 2), ("bicubic", 2), ("lanczos3", 4)):
+        yield downscale(method, factor, picture, found)
     yield gray(picture, found)
     for inputs, outputs in ((3, 16), (16, 32), (64, 64)):
         yield layer(inputs, outputs, found)
@@ -215,6 +219,37 @@ def upscale(method: str, image: Array, found: Peers) -> Cell:
         ):
             peers[f"PyTorch {name}"] = partial(torch.nn.functional.interpolate, tensor, scale_factor=2, mode=method)
     return cell(f"upscale 2x {method}", step, image, found, peers, 0)
+
+
+def downscale(method: str, factor: int, image: Array, found: Peers) -> Cell:
+    """Peers that widen the kernel as this does; OpenCV antialiases by area alone."""
+    operation = Downscale.model_validate({"op": "downscale", "factor": factor, "method": method})
+    (step,) = operation.compose(Shape(*image.shape))
+    floats, picture = image.astype(np.float32), Image.fromarray(image)
+    size = image.shape[1] // factor, image.shape[0] // factor
+    filters = {"area": "BOX", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "lanczos3": "LANCZOS"}
+    peers: dict[str, Work] = {
+        "Pillow resize": lambda: np.asarray(picture.resize(size, Image.Resampling[filters[method]]))
+    }
+    if method == "area":
+        peers["Pillow reduce"] = lambda: np.asarray(picture.reduce(factor))
+    if method == "area" and "cv2" in found:
+        cv2 = found["cv2"]
+        for name, source in (("u8>u8", image), ("f32>f32", floats)):
+            peers[f"OpenCV {name}"] = partial(cv2.resize, source, size, interpolation=cv2.INTER_AREA)
+    if method == "area" and "pyvips" in found:
+        source = found["pyvips"].Image.new_from_array(image)
+        peers["libvips shrink"] = lambda: source.shrink(factor, factor).numpy()
+    if method in {"bilinear", "bicubic"} and "torch" in found:
+        torch = found["torch"]
+        for name, tensor in (
+            ("f32", channels_last(torch, floats)),
+            ("u8", channels_last(torch, image).to(torch.uint8)),
+        ):
+            peers[f"PyTorch {name}"] = partial(
+                torch.nn.functional.interpolate, tensor, scale_factor=1 / factor, mode=method, antialias=True
+            )
+    return cell(f"downscale {factor}x {method}", step, image, found, peers, 0)
 
 
 def gray(image: Array, found: Peers) -> Cell:

@@ -16,6 +16,7 @@ from service.engine.limits import Limits
 from service.engine.operations import OPERATIONS
 from service.engine.presets import PRESETS
 from service.engine.spec import Spec, parse
+from service.engine.steps import Blend
 from tests import oracle
 from tests.engine.pictures import as_png, from_png
 from tests.levels import assert_levels
@@ -40,9 +41,14 @@ def exact(spec: Spec, image: NDArray[Any]) -> NDArray[np.float64]:
     if spec.color_space == "linear":
         level = result / 255
         result = 255 * np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    results = [result]
     for operation in spec.steps:
         for step in operation.steps(Shape(*result.shape)):
-            result = oracle.apply(step, result)
+            if isinstance(step, Blend):
+                result = oracle.blend(step, result, results[step.other + 1])
+            else:
+                result = oracle.apply(step, result)
+        results.append(result)
     if spec.color_space == "linear":
         light = np.abs(result) / 255
         coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

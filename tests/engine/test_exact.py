@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from service.engine.integers import in_integers
 from service.engine.limits import Limits
 from service.engine.plan import Plan, prepare
 from service.engine.spec import parse
-from service.engine.steps import Conv2d, ConvTranspose2d, Pool, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, NormalizedConv2d, Pool, Step
 from service.engine.taps import factors
 from tests import oracle
 from tests.engine.pictures import as_png, noise
@@ -46,6 +47,15 @@ SPECS: dict[str, dict[str, Any]] = {
     "bicubic 2x": {"op": "upscale", "factor": 2, "method": "bicubic"},
     "bicubic 3x": {"op": "upscale", "factor": 3, "method": "bicubic"},
     "bicubic 8x": {"op": "upscale", "factor": 8, "method": "bicubic"},
+    "halved by area": {"op": "downscale"},
+    "area 3x": {"op": "downscale", "factor": 3},
+    "area 8x": {"op": "downscale", "factor": 8},
+    "halved bilinear": {"op": "downscale", "method": "bilinear"},
+    "reduced bilinear 3x": {"op": "downscale", "factor": 3, "method": "bilinear"},
+    "reduced bilinear 8x": {"op": "downscale", "factor": 8, "method": "bilinear"},
+    "halved bicubic": {"op": "downscale", "method": "bicubic"},
+    "reduced bicubic 4x": {"op": "downscale", "factor": 4, "method": "bicubic"},
+    "reduced bicubic 8x": {"op": "downscale", "factor": 8, "method": "bicubic"},
     "box 2x2": {"op": "blur", "method": "box", "size": 2},
     "box 4x4": {"op": "blur", "method": "box", "size": 4},
     "quarters": {"op": "conv", "kernel": HALVES},
@@ -83,13 +93,24 @@ SPECS: dict[str, dict[str, Any]] = {
         "bias": [0.5, 30],
     },
 }
-WITHOUT_TIES = {"nearest", "bilinear 3x", "over 1/2", "bicubic 3x"}
+WITHOUT_TIES = {
+    "nearest",
+    "bilinear 3x",
+    "over 1/2",
+    "bicubic 3x",
+    "area 3x",
+    "reduced bilinear 3x",
+    "reduced bicubic 4x",
+    "reduced bicubic 8x",
+}
 CHAINS: dict[str, list[dict[str, Any]]] = {
     "doubled, then a tent": [SPECS["bilinear 2x"], SPECS["tent"]],
     "a tent, then a sum": [SPECS["tent"], {"op": "conv", "kernel": [[1, 1], [1, 1]], "divisor": 4}],
     "a tent, then a large one": [SPECS["tent"], {"op": "conv", "kernel": np.ones((20, 21)).tolist(), "divisor": 512}],
     "beyond 24 bits": [SPECS["binomial"], SPECS["binomial"], SPECS["bilinear 8x"]],
     "a gray tent, pooled": [SPECS["gray"], SPECS["tent"], SPECS["mean of 2x2"]],
+    "halved, then a tent": [SPECS["halved bilinear"], SPECS["tent"]],
+    "a tent, then halved": [SPECS["tent"], SPECS["halved bilinear"]],
     "through a layer": [SPECS["tent"], SPECS["layer"], {"op": "pool", "method": "max", "size": 2}],
 }
 
@@ -122,6 +143,12 @@ def in_whole_numbers(step: Step, samples: Integers, over: int) -> tuple[Integers
             return oracle.apply(step, samples).astype(np.int64).astype(object), over
         window = np.ones((1, 1, *step.size))
         step = Conv2d(window, step.channels, step.stride, padding=step.padding, divisor=float(window.size))
+    if isinstance(step, NormalizedConv2d):
+        conv = replace(step.conv, divisor=1.0)
+        totals, over = in_whole_numbers(conv, samples, over)
+        inside, one = in_whole_numbers(conv, np.ones_like(samples), 1)
+        common = lcm(*inside.ravel().tolist())
+        return totals * (common // inside) * one, over * common
     assert isinstance(step, Conv2d | ConvTranspose2d)
     finest = max(Fraction(number).denominator for number in step.weight.flat)
     whole = replace(step, weight=step.weight * finest, divisor=1.0, bias=None)
@@ -165,7 +192,7 @@ def test_every_algorithm_rounds_ties_to_even(name: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("width", [25, 410])
 def test_the_way_chosen_rounds_ties_to_even_in_rows_of_any_length(name: str, width: int) -> None:
-    image = picture(25 if name == "large" else 7, width)
+    image = picture(25 if name == "large" or SPECS[name]["op"] == "downscale" else 7, width)
     plan = planned(image, SPECS[name])
     np.testing.assert_array_equal(computed(plan, image), exact_levels(plan, image)[0])
 

@@ -177,6 +177,8 @@ STRIDED = {"op": "conv", "kernel": [[1]], "stride": [1, 2]}
         ([{"op": "grayscale"}], False, True),
         ([STRIDED], True, False),
         ([{"op": "upscale", "factor": 2}], True, False),
+        ([{"op": "downscale", "method": "bilinear"}], True, False),
+        ([{"op": "upscale"}, {"op": "downscale", "method": "lanczos3"}], True, True),
         ([{"op": "pool", "method": "max", "size": 2}], True, False),
         ([{"op": "upscale", "factor": 2}, {"op": "pool", "method": "max", "size": 2}], True, True),
         ([STRIDED, {"op": "grayscale"}], False, False),

@@ -173,6 +173,8 @@ SHOWS_NO_CLEAR_COLOUR: list[dict[str, Any]] = [
     {"op": "blur", "sigma": 1},
     {"op": "sharpen"},
     {"op": "upscale", "factor": 2, "method": "bicubic"},
+    {"op": "downscale", "factor": 2, "method": "bilinear"},
+    {"op": "downscale", "factor": 3, "method": "area"},
     {"op": "transposed", "kernel": [[1, 2], [3, 4]], "stride": 2},
     {"op": "depthwise", "kernels": [[[1, 2, 1]], [[1, 1, 1]], [[2, 0, 1]]], "divisor": "sum"},
     {"op": "deconvolve", "psf": [[1, 2, 1], [2, 20, 2], [1, 2, 1]], "method": "richardson_lucy", "iterations": 3},
@@ -237,6 +239,35 @@ def test_ties_of_weighted_colours_are_rounded_to_even(kernel: int, divisor: int)
     np.testing.assert_array_equal(result[..., :3], levels)
 
 
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_colours_reduced_by_their_alpha_are_whole_quotients_to_the_very_edge(factor: int) -> None:
+    """Colours c of alpha a with weights w: the sum of w a c over that of w a, and of w a over that of w inside."""
+    image = noise(33, 42, 4)
+    image[..., 3] &= 0xE0
+    result = run(image, {"op": "downscale", "factor": factor, "method": "bilinear"})
+    alpha = image[..., 3:].astype(np.int64)
+    triangle = np.minimum(np.arange(1, 4 * factor, 2), np.arange(1, 4 * factor, 2)[::-1])
+
+    def sums(planes: NDArray[Any]) -> NDArray[Any]:
+        for axis in (0, 1):
+            outputs, reach = planes.shape[axis] // factor, factor // 2
+            lines = np.moveaxis(planes, axis, 0)
+            padded = np.concatenate([np.zeros((reach, *lines.shape[1:]), int), lines, np.zeros_like(lines)])
+            seen = [np.tensordot(triangle, padded[i * factor :][: 2 * factor], (0, 0)) for i in range(outputs)]
+            planes = np.moveaxis(np.stack(seen), 0, axis)
+        return planes
+
+    def levels(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[Any]:
+        below, rest = numerator // np.maximum(denominator, 1), numerator % np.maximum(denominator, 1) * 2
+        return np.asarray(below + ((rest > denominator) | ((rest == denominator) & (below % 2 == 1))))
+
+    cover = sums(alpha)
+    np.testing.assert_array_equal(result[..., 3:], levels(cover, sums(np.ones_like(alpha))))
+    shown = levels(sums(image[..., :3] * alpha), cover)
+    shown[result[..., 3] == 0] = 0
+    np.testing.assert_array_equal(result[..., :3], shown)
+
+
 def test_what_a_transform_leaves_of_no_alpha_is_none() -> None:
     """A large kernel goes through spectra, which round. Colour divided by such an alpha would be noise."""
     image = noise(120, 150, 4)
@@ -257,6 +288,7 @@ def test_what_a_transform_leaves_of_no_alpha_is_none() -> None:
         {"op": "conv", "kernel": {"name": "disk", "radius": 15}, "padding": "same"},
         {"op": "conv", "kernel": [[1] * 31] * 31, "divisor": "sum", "padding": "same"},
         {"op": "upscale", "factor": 2},
+        {"op": "downscale", "factor": 2, "method": "lanczos3"},
         {"op": "pool", "method": "max", "size": 3, "stride": 1},
         {"op": "deconvolve", "psf": {"name": "disk", "radius": 3}, "method": "wiener"},
     ],

@@ -233,6 +233,18 @@ def upscale(image: NDArray[Any], spec: Spec) -> Answer:
     return Answer(by_tool, terms, gain, integral=method == "nearest")
 
 
+def downscale(image: NDArray[Any], spec: Spec) -> Answer:
+    x, factor, method = samples(image), spec.get("factor", 2), spec.get("method", "area")
+    squares, gain = {"area": (1, 1.0), "bilinear": (2, 1.0), "bicubic": (4, 2.0), "lanczos3": (6, 3.0)}[method]
+    by_tool = {}
+    if method != "lanczos3":
+        by_tool["torch"] = tools.torch_downscale(x, factor, method)
+    if method == "area":
+        by_tool["opencv resize"] = tools.opencv_area(x, factor)
+    by_tool["pillow"] = tools.pillow_downscale(x, factor, method)
+    return Answer(by_tool, (squares * factor) ** 2, gain, integral=method == "area")
+
+
 def blur(image: NDArray[Any], spec: Spec) -> Answer:
     mode = spec.get("padding_mode", "reflect")
     geometry = {"padding": "same", "padding_mode": mode, "dilation": spec.get("dilation", 1)}
@@ -325,6 +337,7 @@ ASK: dict[str, Callable[[NDArray[Any], Spec], Answer]] = {
     "depthwise_separable": depthwise_separable,
     "transposed": transposed,
     "upscale": upscale,
+    "downscale": downscale,
     "blur": blur,
     "gradient": gradient,
     "sharpen": sharpen,

@@ -47,6 +47,7 @@ def rows() -> list[Row]:
         depthwise_separable,
         transposed,
         upscale,
+        downscale,
         blur,
         gradient,
         sharpen,
@@ -539,6 +540,15 @@ def upscale() -> Iterator[Row]:
             spec = {"op": "upscale", "method": method, "factor": factor}
             yield Row(f"upscale {method} {factor}, {image}", image, spec)
     yield Row("upscale", "six 8x7", {"op": "upscale"})
+
+
+def downscale() -> Iterator[Row]:
+    for method, factor in product(("area", "bilinear", "bicubic", "lanczos3"), range(2, 9)):
+        image = ("rgb 12x15", "float rgb 9x10", "gray 16x13", "float 40x36")[factor % 4]
+        yield Row(f"downscale {method} {factor}", image, {"op": "downscale", "method": method, "factor": factor})
+    for method, image in product(("area", "bilinear", "bicubic", "lanczos3"), ("gray 2x3", "rgb 5x4", "gray 9x11")):
+        yield Row(f"downscale {method}, {image}", image, {"op": "downscale", "method": method})
+    yield Row("downscale", "six 8x7", {"op": "downscale"})
 
 
 def blur() -> Iterator[Row]:

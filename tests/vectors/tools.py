@@ -18,6 +18,7 @@ import scipy.signal
 import torch
 import torch.nn.functional as F  # noqa: N812 -- as everybody has it
 from numpy.typing import NDArray
+from PIL import Image
 
 Numbers = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -39,13 +40,19 @@ OPENCV = {
     "symmetric": cv2.BORDER_REFLECT,
 }
 INTERPOLATION = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
-SINGLE_PRECISION = {"onnxruntime", "opencv cvtColor", "opencv resize"}
+PILLOW = {
+    "area": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos3": Image.Resampling.LANCZOS,
+}
+SINGLE_PRECISION = {"onnxruntime", "opencv cvtColor", "opencv resize", "pillow"}
 
 torch.set_num_threads(1)
 
 
 def versions() -> dict[str, str]:
-    packages = ("torch", "onnx", "onnxruntime", "opencv-python-headless", "scipy", "numpy")
+    packages = ("torch", "onnx", "onnxruntime", "opencv-python-headless", "pillow", "scipy", "numpy")
     return {package: version(package) for package in packages}
 
 
@@ -117,6 +124,14 @@ def torch_pool(image: Numbers, method: str, *, size: Pair, stride: Pair, padding
 def torch_upscale(image: Numbers, factor: int, method: str) -> Numbers:
     corners = {} if method == "nearest" else {"align_corners": False}
     return to_numpy(F.interpolate(to_torch(image), scale_factor=factor, mode=method, **corners))
+
+
+def torch_downscale(image: Numbers, factor: int, method: str) -> Numbers:
+    """Antialias; by area, take the mean of each square that is whole."""
+    if method == "area":
+        return to_numpy(F.avg_pool2d(to_torch(image), factor))
+    whole = {"mode": method, "antialias": True, "align_corners": False}
+    return to_numpy(F.interpolate(to_torch(image), scale_factor=1 / factor, **whole))
 
 
 def _tensor(array: Numbers) -> Any:
@@ -228,6 +243,30 @@ def opencv_upscale(image: Numbers, factor: int, method: str) -> Numbers:
     """Resize; the weights are float32."""
     words = {"fx": factor, "fy": factor, "interpolation": INTERPOLATION[method]}
     return _by_plane(image, lambda plane: cv2.resize(plane, None, **words))
+
+
+def opencv_area(image: Numbers, factor: int) -> Numbers:
+    """Resize by area, what is left over cut off before."""
+    height, width = (side // factor * factor for side in image.shape[:2])
+    whole = image[:height, :width]
+    size = width // factor, height // factor
+    return _by_plane(whole, lambda plane: cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
+
+
+# Pillow, which sums in double and stores float32
+
+
+def pillow_downscale(image: Numbers, factor: int, method: str) -> Numbers:
+    """Resize each plane as floats; the box is that of the whole squares."""
+    height, width = (side // factor for side in image.shape[:2])
+    box = (0, 0, width * factor, height * factor)
+
+    def resized(plane: Numbers) -> Numbers:
+        return np.asarray(
+            Image.fromarray(plane.astype(np.float32)).resize((width, height), PILLOW[method], box), np.float64
+        )
+
+    return _by_plane(image, resized)
 
 
 def opencv_gray(image: Numbers) -> Numbers:

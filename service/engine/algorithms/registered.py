@@ -9,6 +9,7 @@ from service.engine.algorithms.gradient import Gradient
 from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.polyphase import Polyphase
+from service.engine.algorithms.rims import NormalizedByLoops
 from service.engine.algorithms.separable import Separable
 from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.winograd import Winograd
@@ -23,4 +24,6 @@ COMPILED: tuple[CompiledAlgorithm, ...] = (
     Mixing(),
     Winograd(),
     Pointwise(),
+    NormalizedByLoops(Direct()),
+    NormalizedByLoops(Separable()),
 )

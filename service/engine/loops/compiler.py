@@ -28,8 +28,9 @@ LEVEL = levels.current()
 """What the loops are compiled for, whatever machine this runs on."""
 if LEVEL is None:
     raise ImportError("this processor has none of the levels that loops are compiled for")
-if not config.CPU_NAME:  # a process that was started for this has it from its environment: see levels.py
-    config.CPU_NAME, config.CPU_FEATURES = levels.target(LEVEL), ""
+_numba: Any = config
+if not _numba.CPU_NAME:  # a process that was started for this has it from its environment: see levels.py
+    _numba.CPU_NAME, _numba.CPU_FEATURES = levels.target(LEVEL), ""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]

@@ -7,11 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from service.engine.operations.base import OperationBase
+from service.engine.operations.blend import Blend
 from service.engine.operations.blur import Blur
 from service.engine.operations.conv import Conv
 from service.engine.operations.deconvolve import Deconvolve
 from service.engine.operations.depthwise import Depthwise
 from service.engine.operations.depthwise_separable import DepthwiseSeparable
+from service.engine.operations.downscale import Downscale
 from service.engine.operations.gradient import Gradient
 from service.engine.operations.grayscale import Grayscale
 from service.engine.operations.pool import Pool
@@ -27,11 +29,13 @@ Operation = Annotated[
     | DepthwiseSeparable
     | Transposed
     | Upscale
+    | Downscale
     | Blur
     | Gradient
     | Sharpen
     | Grayscale
     | Pool
+    | Blend
     | Deconvolve,
     Field(discriminator="op"),
 ]
@@ -43,10 +47,12 @@ OPERATIONS: tuple[type[OperationBase], ...] = (
     DepthwiseSeparable,
     Transposed,
     Upscale,
+    Downscale,
     Blur,
     Gradient,
     Sharpen,
     Grayscale,
     Pool,
+    Blend,
     Deconvolve,
 )

@@ -75,6 +75,10 @@ class OperationBase(BaseModel, ABC):
     def compose(self, shape: Shape) -> tuple[Step, ...]:
         """Give the steps without checking that each has an output."""
 
+    def looks_back(self) -> int | None:
+        """Give the number of the step whose result is needed beside the one so far, or INPUT; None where none is."""
+        return None
+
     def resolution(self, shape: Shape) -> dict[str, object]:  # noqa: ARG002 -- for those that need it
         """Give the fields whose value depends on the image or on other fields."""
         return {}
@@ -127,15 +131,7 @@ class Kernelled(OperationBase):
 
     def biases(self, channels: int) -> Weights | None:
         """Give the bias as (channels,); raises InvalidSpec for a list of another length."""
-        if self.bias is None:
-            return None
-        if isinstance(self.bias, float):
-            return read_only(np.full(channels, self.bias))
-        if len(self.bias) != channels:
-            raise InvalidSpec(
-                f"bias has {_count(len(self.bias), 'number')} for {_count(channels, 'output channel')}"
-            ).at("/bias")
-        return self.bias
+        return biases(self.bias, channels)
 
 
 class Windowed(Kernelled):
@@ -253,6 +249,19 @@ class Windowed(Kernelled):
             "divisor": self.divisor if unknown_sum else step.divisor / divisor,
             "bias": step.bias,
         }
+
+
+def biases(bias: float | Weights | None, channels: int) -> Weights | None:
+    """Give a bias as (channels,); raises InvalidSpec for a list of another length."""
+    if bias is None:
+        return None
+    if isinstance(bias, float):
+        return read_only(np.full(channels, bias))
+    if len(bias) != channels:
+        raise InvalidSpec(f"bias has {_count(len(bias), 'number')} for {_count(channels, 'output channel')}").at(
+            "/bias"
+        )
+    return bias
 
 
 def one_of(**alternatives: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import gcd
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,18 +12,11 @@ from service.engine.geometry import Padding, Shape
 from service.engine.numbers import read_only
 from service.engine.operations.base import OperationBase
 from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.taps import interpolation_taps, triangle
+from service.engine.taps import cubic, interpolation_taps, triangle, whole
 from service.engine.whole import Whole
 
 SHARPNESS = -0.75
-"""The parameter a of cubic convolution (R. Keys, 1981) that torch and OpenCV use."""
-
-
-def cubic(distance: Weights) -> Weights:
-    """Weigh by cubic convolution: two polynomials, for distances below 1 and from 1 to 2."""
-    near = ((SHARPNESS + 2) * distance - (SHARPNESS + 3)) * distance**2 + 1
-    far = SHARPNESS * (((distance - 5) * distance + 8) * distance - 4)
-    return np.where(distance < 1, near, np.where(distance < 2, far, 0))
+"""The parameter a of cubic convolution that torch and OpenCV take for interpolation."""
 
 
 class Upscale(OperationBase):
@@ -71,12 +64,5 @@ class Upscale(OperationBase):
             return np.ones(self.factor), 1, 0
         finest = self.factor * (2 - self.factor % 2)
         if self.method == "bilinear":
-            return *_whole(interpolation_taps(self.factor, triangle, reach=1), finest), 1
-        return *_whole(interpolation_taps(self.factor, cubic, reach=2), 4 * finest**3), 2
-
-
-def _whole(taps: Weights, over: int) -> tuple[Weights, int]:
-    """Give `taps`, multiples of 1 / `over`, as integers over the least number that will do."""
-    numbers = np.rint(taps * over)
-    common = gcd(over, *(int(number) for number in numbers))
-    return numbers / common, over // common
+            return *whole(interpolation_taps(self.factor, triangle, reach=1), finest), 1
+        return *whole(interpolation_taps(self.factor, partial(cubic, sharpness=SHARPNESS), reach=2), 4 * finest**3), 2

@@ -13,7 +13,7 @@ from service.engine.algorithms.base import Sample, Task
 from service.engine.errors import InvalidSpec
 from service.engine.geometry import Padding, PaddingMode, Shape
 from service.engine.precision import Arithmetic
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Step, Weights
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Step, Weights
 
 Draw = st.DrawFn
 SIDES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 11])
@@ -102,6 +102,31 @@ def separable_convolutions(draw: Draw) -> Conv2d:
         bias=draw(biases(channels, integral=integral, seed=seed)),
         factors=draw(st.sampled_from([None, (column, row)])),
     )
+
+
+@st.composite
+def normalized(draw: Draw) -> NormalizedConv2d:
+    """Draw a kernel that looks beyond the rim, with negative weights at its ends among them."""
+    seed, channels = draw(st.integers(0, 2**32)), draw(st.integers(1, 4))
+    integral = draw(st.booleans())
+
+    def axis(seed: int) -> tuple[Weights, int, Padding]:
+        stride, reach = draw(st.integers(2, 5)), draw(st.integers(1, 9))
+        outer = weights((2 * reach,), integral=integral, seed=seed) / (1 if integral else 4)
+        middle = np.full(stride, 3.0 * reach + 1)
+        taps = np.concatenate([outer[:reach], middle, outer[reach:]])
+        return taps, stride, Padding(reach, draw(st.integers(0, reach)))
+
+    (column, down, above), (row, across, left) = axis(seed), axis(seed + 1)
+    conv = Conv2d(
+        np.multiply.outer(column, row)[None, None],
+        channels,
+        (down, across),
+        padding=Padding(*above.vertical, *left.vertical),
+        divisor=float(column.sum() * row.sum()),
+        factors=(column, row),
+    )
+    return NormalizedConv2d(conv)
 
 
 @st.composite

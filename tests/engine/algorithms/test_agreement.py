@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from service.engine import compiled
 from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Sample, Task
 from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
 from tests import oracle
 from tests.engine.algorithms import drawn
 from tests.tolerance import assert_computes
@@ -72,10 +73,17 @@ STEPS: dict[str, st.SearchStrategy[Step]] = {
     "separable": drawn.separable_convolutions(),
     "transposed": drawn.transposed(),
     "gradient": gradients(),
+    "normalized": drawn.normalized(),
     "pool": pools(),
     "restore": restorations(),
 }
-MADE_FOR = {"shared": "direct", "channels": "direct", "separable": "separable", "transposed": "polyphase"}
+MADE_FOR = {
+    "shared": "direct",
+    "channels": "direct",
+    "separable": "separable",
+    "transposed": "polyphase",
+    "normalized": "separable + rim",
+}
 """Algorithms that must not refuse such steps."""
 
 
@@ -152,6 +160,9 @@ def test_threads_do_not_change_the_result(name: str) -> None:
         ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
         ConvTranspose2d(kernel[None, None, :4, :4], 4, stride=(5, 1), padding=Padding(1, 1, 1, 1)),
         GradientMagnitude(separable, separable),
+        NormalizedConv2d(
+            replace(separable, stride=(3, 3), padding=Padding(3, 3, 3, 3), divisor=float(separable.weight.sum()))
+        ),
         Pool(4, "average", (3, 3), (2, 2)),
         Restore(4, np.abs(kernel), "wiener"),
     ]

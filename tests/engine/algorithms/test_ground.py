@@ -20,12 +20,12 @@ from service.engine.algorithms.ground.shifted import Shifted
 from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from tests import oracle
-from tests.engine.algorithms.drawn import convolutions, gradients, shared_convolutions, transposed
+from tests.engine.algorithms.drawn import convolutions, gradients, normalized, shared_convolutions, transposed
 from tests.tolerance import assert_computes
 
 RANDOM = np.random.default_rng(0)
 SAMPLES: tuple[Sample, ...] = get_args(Sample)
-STEPS = st.one_of(convolutions(), gradients(), shared_convolutions(), transposed())
+STEPS = st.one_of(convolutions(), gradients(), normalized(), shared_convolutions(), transposed())
 
 WITHOUT_NUMBA = """
 import sys

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
-from service.engine.geometry import Shape
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.geometry import Padding, Shape
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
 
 COLUMN, ROW = np.array([1.0, 2, 1]), np.array([-1.0, 0, 1])
 SEPARABLE = Conv2d(np.outer(COLUMN, ROW)[None, None], 3, factors=(COLUMN, ROW))
+SMOOTH = Conv2d(
+    np.outer(COLUMN, COLUMN)[None, None], 3, padding=Padding(1, 1, 1, 1), divisor=16.0, factors=(COLUMN, COLUMN)
+)
 STEPS: tuple[Step, ...] = (
     SEPARABLE,
     Conv2d(np.ones((1, 1, 3, 3)), 3),
@@ -24,6 +27,7 @@ STEPS: tuple[Step, ...] = (
     Conv2d(np.arange(108.0).reshape(4, 3, 3, 3)),
     Conv2d(np.ones((1, 3, 1, 1)) / 3),
     ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2)),
+    NormalizedConv2d(SMOOTH),
     GradientMagnitude(SEPARABLE, SEPARABLE),
     Pool(3, "max", (3, 3), (1, 1)),
     Restore(3, np.ones((5, 5)), "wiener"),

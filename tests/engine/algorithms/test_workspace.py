@@ -16,7 +16,7 @@ from service.engine.algorithms.ground import GROUND
 from service.engine.algorithms.work import kept
 from service.engine.geometry import Padding, Shape
 from service.engine.precision import Arithmetic
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
 
 SIZE = (400, 500)
 SLACK = 1 << 20
@@ -55,6 +55,7 @@ STEPS: dict[str, Step] = {
     "colours": layer(3, 3, 1),
     "gradient": GradientMagnitude(shared(3, padding=FIVE), shared(3, padding=FIVE)),
     "separable gradient": GradientMagnitude(separable(3), separable(3)),
+    "normalized": NormalizedConv2d(separable(16, stride=(4, 4), padding=Padding(6, 6, 6, 6), divisor=24.0**2)),
     "upscaling": ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2), padding=ONE),
     "upscaling by unlike rows": ConvTranspose2d(shared(4).weight, 3, (2, 2)),
     "largest": Pool(3, "max", (2, 2), (2, 2)),

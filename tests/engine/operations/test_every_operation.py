@@ -35,6 +35,8 @@ def numbers(step: Step) -> list[Any]:
     fields = dict(vars(step))
     if "x" in fields:
         return [*numbers(fields["x"]), *numbers(fields["y"]), fields["norm"]]
+    if "conv" in fields:
+        return numbers(fields["conv"])
     divisor = fields.pop("divisor", 1.0)
     if "weight" in fields:
         fields["weight"] = fields["weight"] / divisor

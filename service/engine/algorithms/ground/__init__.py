@@ -12,6 +12,7 @@ from service.engine.algorithms.ground.pooling import Pooling
 from service.engine.algorithms.ground.products import Products
 from service.engine.algorithms.ground.restoration import Restoration
 from service.engine.algorithms.ground.shifted import Shifted
+from service.engine.algorithms.rims import Normalized
 
 GROUND: tuple[Algorithm, ...] = (
     Shifted(),
@@ -20,4 +21,5 @@ GROUND: tuple[Algorithm, ...] = (
     Magnitude(),
     Pooling(),
     Restoration(),
+    Normalized(Shifted()),
 )

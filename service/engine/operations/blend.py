@@ -1,0 +1,88 @@
+"""A weighted sum of the result so far and an earlier one: what a chain of steps cannot say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, create_model
+
+from service.engine.errors import InvalidSpec
+from service.engine.geometry import Shape
+from service.engine.numbers import LARGEST, array
+from service.engine.operations.base import OperationBase, biases
+from service.engine.operations.fields import Bias
+from service.engine.steps import INPUT, Weights
+from service.engine.steps import Blend as BlendStep
+from service.engine.validation import Checked, Context
+from service.engine.whole import whole
+from service.engine.wording import shown
+
+
+def source(value: object, context: Context) -> Literal["input"] | int:  # noqa: ARG001 -- one signature for all checks
+    """Read "input" or the number of a step."""
+    if value == "input":
+        return "input"
+    number = whole(value)
+    if number is None or number < 0:
+        raise InvalidSpec(f'must be "input" or the number of an earlier step, from 0, was {shown(value)}')
+    return number
+
+
+def two_weights(value: object, context: Context) -> Weights:
+    """Read two numbers."""
+    if not isinstance(value, list | dict):
+        raise InvalidSpec(f"must be a list of two numbers, was {shown(value)}")
+    numbers = array(value, 1, context)
+    if len(numbers) != 2:
+        raise InvalidSpec(f"must be a list of two numbers, was a list of {len(numbers)}")
+    return numbers
+
+
+_NUMBER = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+Source = Annotated[
+    Literal["input"] | int,
+    Checked(source, {"anyOf": [{"type": "string", "enum": ["input"]}, {"type": "integer", "minimum": 0}]}),
+]
+TwoWeights = Annotated[Weights, Checked(two_weights, {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2})]
+
+if TYPE_CHECKING:
+    _With = OperationBase
+else:
+    # "with" is a word of Python's own, and no class statement can have a field of that name
+    _With = create_model(
+        "_With",
+        __base__=OperationBase,
+        __module__=__name__,
+        **{
+            "with": (
+                Source,
+                Field(description='"input", or the number of an earlier step, from 0, whose result it is.'),
+            )
+        },
+    )
+
+
+class Blend(_With):
+    summary: ClassVar = "A weighted sum of the result so far and the input, or the result of an earlier step."
+    examples: ClassVar = (
+        {"op": "blend", "with": "input", "weights": [0.25, 0.25], "bias": 64},
+        {"op": "blend", "with": "input", "weights": [-0.75, 0.25], "bias": 192},
+    )
+
+    op: Literal["blend"]
+    weights: TwoWeights = Field(
+        description="[a, b]: the result is a times the result so far, plus b times that of `with`, plus `bias`."
+    )
+    bias: Bias | None = Field(
+        None, description="Added to the sums, in units of 0 to 255: one number, or one for each channel."
+    )
+
+    def looks_back(self) -> int:
+        named: Literal["input"] | int = getattr(self, "with")
+        return INPUT if named == "input" else named
+
+    def compose(self, shape: Shape) -> tuple[BlendStep]:
+        return (BlendStep(shape.channels, self.looks_back(), self.weights, biases(self.bias, shape.channels)),)
+
+    def resolution(self, shape: Shape) -> dict[str, Any]:
+        return {"bias": biases(self.bias, shape.channels)}
