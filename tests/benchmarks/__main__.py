@@ -38,7 +38,8 @@ def main() -> None:
         "--one-thread", action="store_true", help="one thread each, in processor time: where other work disturbs"
     )
     options = parser.parse_args()
-    compiled.load()
+    if os.environ.get("CONVSERVE_COMPILE") != "off":
+        compiled.load()
     keep_memory()  # as in a worker, and for the peers as well
 
     found = Peers(1 if options.one_thread else os.cpu_count() or 1)
