@@ -25,7 +25,7 @@ from service.engine.transparency import TRACE, Planes
 Image = NDArray[Any]
 
 STRIP_BYTES = 1 << 18
-"""Of the sums of a strip of rows, about."""
+"""About the bytes of the sums of a strip of rows."""
 PASSES = 4
 """Over the samples: two products, their sum, and what is stored."""
 

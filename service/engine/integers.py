@@ -11,7 +11,7 @@ from service.engine.binary import binary_places
 from service.engine.steps import Conv2d, ConvTranspose2d, Step, Weights
 
 LARGEST_SUM = 2.0**37
-"""Of the magnitudes of integer weights: with 16-bit samples float64 still holds the sums."""
+"""Bound on the sum of the magnitudes of integer weights: with 16-bit samples float64 still holds the sums."""
 
 AnyStep = TypeVar("AnyStep", Conv2d, ConvTranspose2d)
 

@@ -116,7 +116,7 @@ class Rates:
 
     # The ground floor: NumPy.
     ground_call: float
-    """Of one call of NumPy, however small."""
+    """The cost of one call of NumPy, however small."""
     ground_byte: float
     """To read and write one byte of the sums in one pass."""
     ground_apart: float
@@ -126,7 +126,7 @@ class Rates:
     ground_lay: float
     """To lay out one sample for a product of matrices."""
     ground_product: float
-    """Of one product in a product of matrices."""
+    """The cost of one product in a product of matrices."""
 
     # The codecs; a byte is one of the samples', not of the file.
     png_read_byte: float

@@ -28,7 +28,7 @@ Image = NDArray[Any]
 
 
 TRACE = 1e-9
-"""Of opaque: alpha that is smaller is what a transform leaves of 0."""
+"""Share of opaque: alpha that is smaller is what a transform leaves of 0."""
 
 
 class Planes(NamedTuple):

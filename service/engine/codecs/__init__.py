@@ -48,7 +48,7 @@ _WRITTEN_BYTES = {"jpeg": 14, "webp": 56, "avif": 64}
 Measured like those above, on noise at the highest quality with alpha: 10, 48, 60.
 """
 _SAMPLES_OF_TIFF = 5
-"""Of a TIFF that tifffile reads, times the bytes of a pixel: padded tiles, the picture, what is made of it."""
+"""Pictures held at once while tifffile reads one: padded tiles, the picture, what is made of it."""
 
 
 PLAIN = Coding()

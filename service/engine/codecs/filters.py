@@ -96,7 +96,7 @@ def _undo_slanting(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
     masks = {way: np.where(ways == way, np.uint8(255), np.uint8(0)) for way in PREDICTIONS if way in ways}
     flat = lanes.reshape(len(lanes), -1)
     for t in range(2, width + rows + 1):
-        # Of the rows that have a pixel in this step; those above them are one pixel ahead.
+        # Only the rows that have a pixel in this step; those above them are one pixel ahead.
         first, last = max(1, t - width), min(rows, t - 1)
         own, above = slice(first * pixel, (last + 1) * pixel), slice((first - 1) * pixel, last * pixel)
         a, b, c, here = flat[t - 1, own], flat[t - 1, above], flat[t - 2, above], flat[t, own]
@@ -132,4 +132,4 @@ PREDICTIONS = {
     AVERAGE: lambda a, b, _c: mean(a, b),
     PAETH: nearest,
 }
-"""Of a pixel, by what stands left, above, and above on the left."""
+"""The value predicted for a pixel, by what stands left, above, and above on the left."""

@@ -53,7 +53,7 @@ class _Model(NamedTuple):
 _GRAY, _RGB, _DEEP = _Model(None, 1), _Model(None, 3), _Model(None, 1, "uint16")
 _TO_GRAY_ALPHA, _TO_RGB, _TO_RGBA = _Model("LA", 2), _Model("RGB", 3), _Model("RGBA", 4)
 _RGB_AND_ALPHA = _Model("RGB", 4)
-"""Of a BMP, whose alpha Pillow does not always read."""
+"""The model of a BMP, whose alpha Pillow does not always read."""
 _MODELS = {
     "1": _Model("L", 1),
     "L": _GRAY,

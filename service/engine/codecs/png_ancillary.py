@@ -16,7 +16,7 @@ READ = frozenset({*COLOUR, b"iCCP", b"pHYs", b"tRNS", b"eXIf"})
 
 _BEFORE_PALETTE = frozenset({*COLOUR, b"iCCP"})
 _GREATEST = 2**31 - 1
-"""Of a PNG's unsigned integers (section 7.1)."""
+"""The largest of a PNG's unsigned integers (section 7.1)."""
 _GAMMA_UNIT = 100_000
 _LEAST_GAMMA, _GREATEST_GAMMA = 0.01, 100
 """What lies beyond is taken for damage: no display comes near, and libpng has the same bounds."""

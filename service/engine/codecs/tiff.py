@@ -20,7 +20,7 @@ from service.engine.limits import Limits
 MAX_SEGMENTS = 100_000
 """Strips or tiles: Pillow lists them in Python, 0.25 s for so many."""
 SPARE_BYTES = 32 * 2**20
-"""Of tiles beyond the picture's edge, besides as much as the picture itself takes."""
+"""Bytes of tiles beyond the picture's edge, besides as much as the picture itself takes."""
 _MAX_TILE_PIXELS = 2**22
 """Where the picture is smaller: a tile is read whole."""
 _MOST_OF_PILLOW = 6

@@ -10,7 +10,7 @@ from service.engine.codecs.base import Buffer
 from service.engine.errors import InvalidImage
 
 MAX_ENTRIES = 10_000
-"""Of a directory: Pillow reads each in Python."""
+"""Most entries of a directory: Pillow reads each in Python."""
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 MAKE, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 271, 273, 274, 277, 278, 279

@@ -82,7 +82,7 @@ class Channels(NamedTuple):
 
     @property
     def divisor(self) -> float:
-        """Of the sums, as they are made."""
+        """The divisor of the sums as they are made."""
         return 2.0**self.places * self.step.divisor
 
     def window(self) -> Window:

@@ -16,11 +16,11 @@ from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.windows import Padded
 
 PIECE_BYTES = 1 << 18
-"""Of the samples that a piece of the output reads, about: they stay in a second-level cache."""
+"""About the bytes of the samples that a piece of the output reads: they stay in a second-level cache."""
 ROW_BYTES = 1 << 16
-"""Of one row of them, about."""
+"""About the bytes of one row of them."""
 POSITION_BYTES = 48
-"""Of the index of a padded row or column, while these are made."""
+"""Bytes that each padded row or column takes while its index is made."""
 
 Step = Conv2d | ConvTranspose2d
 

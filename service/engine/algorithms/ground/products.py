@@ -32,7 +32,7 @@ Matrices = dict[tuple[Phase, Phase], NDArray[Any]]
 Place = tuple[slice, slice]
 
 MATRIX_BYTES = 1 << 20
-"""Of the samples that are laid out at once, about."""
+"""About the bytes of the samples that are laid out at once."""
 SLACK = 1 << 16
 """Bytes of small arrays and objects."""
 

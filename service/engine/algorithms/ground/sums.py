@@ -14,7 +14,7 @@ from service.engine.rates import rates
 from service.engine.steps import Weights
 
 TAP_BYTES = 512
-"""Of the lists in which a tap is sorted."""
+"""Bytes of the lists in which a tap is sorted."""
 
 
 class Group(NamedTuple):
