@@ -16,7 +16,7 @@ loop is compiled. Any power of two will do: LLVM cuts a vector into registers of
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
 - Memory: load, load_as, load_part, store, store_part, stream, prefetch, next_piece.
-- Lanes: splat, splat_as, lane, low, high, join, weave, unweave, arrange.
+- Lanes: lanes_of, splat, splat_as, lane, low, high, join, weave, unweave, arrange.
 - Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >> of integers.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
@@ -35,7 +35,7 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import arrange, high, join, lane, low, splat, splat_as, unweave, weave
+from service.engine.loops.vectors.lanes import arrange, high, join, lane, lanes_of, low, splat, splat_as, unweave, weave
 from service.engine.loops.vectors.memory import (
     load,
     load_as,
@@ -65,6 +65,7 @@ __all__ = [
     "high",
     "join",
     "lane",
+    "lanes_of",
     "load",
     "load_as",
     "load_part",

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from service.engine.loops.vectors.kinds import INT32, Vector, literal, named, operation, shuffle
+from service.engine.loops.vectors.kinds import INT32, INT64, Vector, literal, named, operation, shuffle
 
 
 @operation
@@ -37,6 +37,15 @@ def splat_as(dtype: Any, number: Any, lanes: Any) -> Any:
 def _filled(builder: Any, kind: Vector, value: Any) -> Any:
     undefined = ir.Constant(kind.code, ir.Undefined)
     return shuffle(builder, builder.insert_element(undefined, value, INT32(0)), undefined, [0] * kind.lanes)
+
+
+@operation
+def lanes_of(array: Any, size: Any) -> Any:
+    """Give as a literal how many numbers of an array fill `size` bytes: the lanes of a loop for several types."""
+    if not isinstance(array, types.Array) or literal(size) < 1:
+        return None
+    count = literal(size) * 8 // int(array.dtype.bitwidth)
+    return types.literal(count), lambda *_: INT64(count)
 
 
 @operation
