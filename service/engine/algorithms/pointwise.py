@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.mixing import HIGHEST
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
 from service.engine.calls import Call
@@ -63,6 +62,6 @@ def _call(task: Task) -> Call:
     weights = np.ascontiguousarray(step.weight.reshape(-1, CHANNELS), np.float32)
     bias = np.zeros(len(weights), np.float32) if step.bias is None else step.bias.astype(np.float32)
     number, pixels = np.float32, task.output.pixels
-    divisor, high = number(step.divisor), number(HIGHEST[task.target])
-    colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, high, KINDS[task.target])
+    divisor, scale = number(step.divisor), number(1 / 256 if task.source == "uint8" else 1)
+    colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, scale, KINDS[task.target])
     return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE))
