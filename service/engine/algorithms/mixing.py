@@ -180,7 +180,7 @@ class Mixing:
     def seconds(self, task: Task) -> float:
         form, out = Form.of(task), task.output
         summed = out.height * ceil(out.width / PIXELS) * form.step.groups
-        vectors = sum(rates().mixing_half if block.vectors == 1 else 2 * rates().mixing_vector for block in form.blocks)
+        vectors = sum(rates().mixing_single if block.vectors == 1 else 2 * rates().mixing_vector for block in form.blocks)
         return (
             rates().call
             + rates().mixing_call

@@ -12,11 +12,16 @@ from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
 from service.engine.calls import Call
 from service.engine.compiled import Kit
-from service.engine.geometry import Padding
+from service.engine.geometry import Padding, Shape
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import CHANNELS, PIECE, Colours, recolour, warm
+from service.engine.loops.pointwise import CHANNELS, PIECE, ROOM, Colours, recolour
 from service.engine.rates import rates
 from service.engine.steps import Conv2d
+
+
+def warm() -> None:
+    task = Task(Conv2d(np.ones((1, CHANNELS, 1, 1))), Shape(1, 1, CHANNELS), "uint8", "uint8", "float32")
+    Pointwise().apply(task, np.zeros((1, 1, CHANNELS), np.uint8), 1)
 
 
 class Pointwise:
@@ -47,8 +52,8 @@ class Pointwise:
             + woven * rates().pointwise_weave
         )
 
-    def workspace(self, task: Task, threads: int) -> int:  # noqa: ARG002 -- there are none but small arrays
-        return SLACK
+    def workspace(self, task: Task, threads: int) -> int:
+        return _call(task).workspace(threads) + SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _call(task).apply(image, threads)
@@ -64,4 +69,4 @@ def _call(task: Task) -> Call:
     number, pixels = np.float32, task.output.pixels
     divisor, scale = number(step.divisor), number(1 / 256 if task.source == "uint8" else 1)
     colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, scale, KINDS[task.target])
-    return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE))
+    return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE), room=ROOM)

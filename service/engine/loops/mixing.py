@@ -143,23 +143,19 @@ def _read(line: Array, kind: int, numbers: Array) -> None:
 
 
 @compiled
-def lay(given: Array, lines: Lines, row: int, target: Array) -> None:
-    """Fill `target` with padded row `row`."""
-    channels, columns, first = lines.channels, lines.columns, lines.first
-    if lines.rows[row] < 0:
-        target[: len(columns) * channels] = lines.value
-        return
-    line = bytes_at(given[IMAGE] + lines.rows[row] * lines.row_bytes, (lines.row_bytes,))
-    width = (lines.row_bytes >> lines.kind) // channels
-    inner = target[first * channels : (first + width) * channels]
-    _read(line, lines.kind, inner)
+def lay(given: Array, lines: Lines, row: int, strip: Array, place: int) -> None:
+    """Fill `strip` with padded row `row`, from `place` on."""
+    channels, columns, source, width = lines.channels, lines.columns, lines.rows[row], 0
+    first = place + lines.first * channels
+    if source >= 0:
+        line = bytes_at(given[IMAGE] + source * lines.row_bytes, (lines.row_bytes,))
+        width = (lines.row_bytes >> lines.kind) // channels
+        _read(line, lines.kind, strip[first : first + width * channels])
     for k in range(len(columns) - width):
-        x = k if k < first else k + width
-        pixel = target[x * channels : (x + 1) * channels]
-        if columns[x] < 0:
-            pixel[:] = lines.value
-        else:
-            _copy(inner[columns[x] * channels : (columns[x] + 1) * channels], pixel)
+        x = k if k < lines.first else k + width
+        outside, at, to = source < 0 or columns[x] < 0, first + columns[x] * channels, place + x * channels
+        for c in range(channels):
+            strip[to + c] = lines.value if outside else strip[at + c]
 
 
 @compiled
@@ -218,7 +214,7 @@ def mix(given: Array, lines: Lines, weights: Weights, results: Results, scratch:
             break
         begin, end = rows * piece // strips, rows * (piece + 1) // strips
         for r in range((end - begin - 1) * lines.stride + lines.taps):
-            lay(given, lines, begin * lines.stride + r * lines.spacing, strip[r * pitch : (r + 1) * pitch])
+            lay(given, lines, begin * lines.stride + r * lines.spacing, strip, r * pitch)
         for y in range(begin, end):
             for x in range(0, results.width, results.together):
                 pixels = min(results.together, results.width - x)
@@ -226,7 +222,7 @@ def mix(given: Array, lines: Lines, weights: Weights, results: Results, scratch:
                 if results.straight:
                     place, before = (y * results.width + x) * results.outputs, -x
                 for b in range(len(blocks)):
-                    vectors, channel, first, lane = blocks[b]
+                    vectors, channel, first, lane = blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3]
                     for each in range(0, pixels, PIXELS):
                         pixel = max(before, min(each, pixels - PIXELS))
                         s, to = at + pixel * step + channel, place + pixel * results.pitch + lane

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import IMAGE, OUT, bytes_at, counter_at, noted, once
+from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import (
@@ -37,6 +37,9 @@ TOGETHER = 32
 """Pixels of a vector: as bytes one register of AVX2, as floats four. BLOCK and PIECE are multiples of it."""
 BEYOND = 2
 """Pixels behind the last one that may be read, where a vector of bytes does not end with a pixel."""
+SAMPLES = CHANNELS * (BLOCK + BEYOND)
+SPARE, ROOM = 8 * SAMPLES, 12 * SAMPLES
+"""Where in the memory of a thread, in bytes, pixels lie that end an image, behind two times three planes; and all of it."""
 FOUR, QUAD = 12, 16
 """Bytes of four pixels, and those that are loaded for them."""
 
@@ -142,13 +145,21 @@ def _write(sums: Array, count: int, outputs: int, kind: int, target: Array) -> N
 
 
 @compiled
+def _copy(source: int, target: int, size: int) -> None:
+    """Copy `size` bytes from one address to another."""
+    s, t = bytes_at(source, (size,)), bytes_at(target, (size,))
+    for i in range(size):
+        t[i] = s[i]
+
+
+@compiled
 def recolour(given: Array, colours: Colours) -> None:
     """Make PIECE pixels of those at the addresses that are `given`, as long as the counter has not passed the last."""
     pixels, kind, out_kind, outputs = colours.pixels, colours.kind, colours.out_kind, len(colours.weights)
     size, out_size, counter = CHANNELS << kind, outputs << out_kind, counter_at(given)
-    planes, sums = np.zeros(CHANNELS * BLOCK, np.float32), np.zeros(CHANNELS * BLOCK, np.float32)
-    spare = np.zeros((BLOCK + BEYOND) * CHANNELS * 4, np.uint8)
-    beside = np.int64(spare.ctypes.data)
+    planes = numbers_at(given[MEMORY], (CHANNELS * BLOCK,), colours.weights)
+    sums = numbers_at(given[MEMORY] + 4 * CHANNELS * BLOCK, (CHANNELS * BLOCK,), colours.weights)
+    spare = given[MEMORY] + SPARE
     while True:
         begin = next_piece(counter) * PIECE
         if begin >= pixels:
@@ -158,18 +169,12 @@ def recolour(given: Array, colours: Colours) -> None:
             count = min(left, BLOCK)
             # Beyond the last pixels there may be no memory to read, nor any of this image to write.
             if left < BLOCK + BEYOND:
-                spare[: left * size] = bytes_at(start, (left * size,))
-                start = beside
+                _copy(start, spare, left * size)
+                start = spare
             _read(bytes_at(start, ((BLOCK + BEYOND) * size,)), kind, count, planes)
             for output in range(outputs):
                 _sum(planes, count, colours, output, sums)
-            target = bytes_at(to if left >= BLOCK else beside, (BLOCK * out_size,))
+            target = bytes_at(to if left >= BLOCK else spare, (BLOCK * out_size,))
             _write(sums, count, outputs, out_kind, target)
             if left < BLOCK:
-                bytes_at(to, (left * out_size,))[:] = spare[: left * out_size]
-
-
-def warm() -> None:
-    source, one, few = np.zeros(3, np.uint8), np.float32(1), np.zeros((1, CHANNELS), np.float32)
-    source.flags.writeable = False
-    once(noted(recolour, Colours(1, UINT8, few, one, few[0], one, UINT8)), source, np.zeros(1, np.uint8))
+                _copy(spare, to, left * out_size)

@@ -131,7 +131,7 @@ def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, ow
             break
         begin, end = count * piece // results.strips, count * (piece + 1) // results.strips
         for r in range(2 * (end - begin) + 2):
-            lay(given, lines, 2 * begin + r, strip[r * pitch : (r + 1) * pitch])
+            lay(given, lines, 2 * begin + r, strip, r * pitch)
         for y in range(2 * begin, 2 * end, 2):
             whole = results.straight and y + 1 < results.rows
             for each in range(0, width, BESIDE):
