@@ -73,9 +73,9 @@ class Kernels(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The result: `image` (H', bytes of `columns` * channels samples of `kind`), clipped to 0..high if rounded.
+    """A result: `image` (H', bytes of `columns` * channels samples of `kind`), clipped to 0..high if rounded.
 
-    `bias` is that of each channel, and again for LANES samples more.
+    `bias` is that of each channel, and again for LANES samples more. No rows are wanted where `image` has none.
     """
 
     image: Array
@@ -104,9 +104,21 @@ class Tile(NamedTuple):
 
 @compiled
 def correlate(
-    counter: Array, source: Source, runs: Runs, down: Axis, along: Axis, kernels: Kernels, out: Place, own: Tile
+    counter: Array,
+    source: Source,
+    center: Any,
+    runs: Runs,
+    down: Axis,
+    along: Axis,
+    kernels: Kernels,
+    outs: tuple[Place, Place],
+    own: Tile,
 ) -> None:
-    """Compute one pair of runs after another, as long as `counter` (int64) gives one that no other thread has taken."""
+    """Compute one pair of runs after another, as long as `counter` (int64) gives one that no other thread has taken.
+
+    `center` is taken from every sample of the image; `source.value` comes without it. The result is stored twice, with
+    the bias of each of `outs`.
+    """
     blocks, channels = down.length // LANES, kernels.inputs
     stored = runs.columns * kernels.outputs
     step = runs.columns * runs.stride[1]
@@ -123,7 +135,7 @@ def correlate(
                 for part in range(2):
                     row, _, first = runs.runs[pair, part]
                     x = (first * runs.stride[1] + tile * step) * channels + column
-                    _widen(source, row * runs.stride[0], down.length, x, own.block, part * LANES)
+                    _widen(source, center, row * runs.stride[0], down.length, x, own.block, part * LANES)
                 forward(own.block, down)
                 innermost(own.block, down, FORWARDS)
                 for k in range(blocks):
@@ -145,9 +157,11 @@ def correlate(
                 for part in range(2):
                     row, rows, first = runs.runs[pair, part]
                     x = (first + tile * runs.columns) * kernels.outputs + column
-                    count = min(LANES, stored - column, (out.image.shape[1] >> out.kind) - x)
-                    if count > 0:
-                        _store(own, part * LANES, runs.stride[0], column % kernels.outputs, out, row, rows, x, count)
+                    for out in outs:
+                        count = min(LANES, stored - column, (out.image.shape[1] >> out.kind) - x)
+                        if count > 0 and len(out.image) > 0:
+                            channel = column % kernels.outputs
+                            _store(own, part * LANES, runs.stride[0], channel, out, row, rows, x, count)
 
 
 @compiled
@@ -198,12 +212,13 @@ def _filter(own: Tile, k: int, along: Axis, kernels: Kernels) -> None:
 
 
 @compiled
-def _widen(source: Source, first: int, rows: int, x: int, block: Array, at: int) -> None:
+def _widen(source: Source, center: Any, first: int, rows: int, x: int, block: Array, at: int) -> None:
     """Bring LANES samples from padded column `x` on, of padded rows from `first` on, to `at` of each row of `block`."""
     pitch, kind = source.image.shape[1], source.kind
     begin = (x - source.first) << kind
     if begin >= 0 and begin + (LANES << kind) <= pitch:
-        _widen_rows(source.image.reshape(-1), begin, pitch, kind, source.rows, first, rows, source.value, block, at)
+        image, value = source.image.reshape(-1), source.value
+        _widen_rows(image, begin, pitch, kind, source.rows, first, rows, value, center, block, at)
         return
     for r in range(rows):
         row, place = source.rows[first + r], r * ROW + at
@@ -212,9 +227,9 @@ def _widen(source: Source, first: int, rows: int, x: int, block: Array, at: int)
             if row < 0 or column < 0:
                 block[place + i] = source.value
             elif kind == UINT8:
-                block[place + i] = source.image[row, column]
+                block[place + i] = source.image[row, column] - center
             else:
-                block[place + i] = source.image[row].view(np.uint16)[column]
+                block[place + i] = source.image[row].view(np.uint16)[column] - center
 
 
 @compiled
@@ -243,12 +258,13 @@ def _widen_rows(
     first: Any,
     count: Any,
     value: Any,
+    center: Any,
     block: Any,
     place: Any,
 ) -> Any:
     """Bring LANES samples of `kind` from byte `begin` on of each of the rows `rows[first]` ... to `place` of `block`.
 
-    A row is `pitch` bytes long; one that is negative is filled with `value`.
+    A row is `pitch` bytes long; one that is negative is filled with `value`. `center` is taken from the samples.
     """
     integer = types.intp
 
@@ -264,17 +280,19 @@ def _widen_rows(
                 at = builder.mul(builder.select(known, row, integer_type(0)), values[2])
                 loaded = builder.load(builder.bitcast(builder.gep(source, [at]), samples.as_pointer()), align=1)
                 prefetch(builder, builder.gep(source, [builder.add(at, integer_type(AHEAD))]), 0, 3)
-                numbers = builder.select(known, builder.uitofp(loaded, lanes.vector), outside)
+                centered = builder.fsub(builder.uitofp(loaded, lanes.vector), middle)
+                numbers = builder.select(known, centered, outside)
                 to = builder.gep(target, [builder.mul(loop.index, integer_type(ROW))])
                 lanes.store(numbers, to)
 
         lanes, integer_type = Lanes(builder, ir.FloatType(), 4, LANES), context.get_value_type(integer)
-        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
-        listed, outside = builder.gep(data(4), [values[5]]), lanes.splat(values[7])
+        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(9), [values[10]])
+        listed, outside, middle = builder.gep(data(4), [values[5]]), lanes.splat(values[7]), lanes.splat(values[8])
         by_kind(builder, values[3], widened, UINT16 + 1)
         return context.get_dummy_value()
 
-    return types.void(image, integer, integer, integer, rows, integer, integer, value, block, integer), generate
+    parts = (image, integer, integer, integer, rows, integer, integer, value, center, block, integer)
+    return types.void(*parts), generate
 
 
 @intrinsic
