@@ -11,13 +11,13 @@ spectrum, |K X|: together a u ||K|| ||X|| / N, the same again.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.loops.settling import Windows
+from service.engine.loops.settling import AT_ONCE, Windows
 from service.engine.precision import UNIT_ROUNDOFF
 from service.engine.steps import Conv2d
 
@@ -72,9 +72,10 @@ def doubtful(step: Conv2d, radices: tuple[list[int], list[int]]) -> float:
 
 def windows(step: Conv2d) -> Windows:
     """Lay out the weights as the loop meets them."""
-    channels, (_, width), weight = step.in_channels, step.field_of_view, step.weight[:, 0]
-    rows = np.zeros((*weight.shape[:2], (width - 1) * channels + 1), np.int16)  # from the first tap to the last
-    rows[:, :, :: step.dilation[1] * channels] = weight
-    bias = np.zeros(channels) if step.bias is None else np.resize(step.bias, channels)
+    channels, weight = step.in_channels, step.weight[:, 0]
+    width = (step.field_of_view[1] - 1) * channels + 1  # from the first tap to the last
+    rows = np.zeros((*weight.shape[:2], ceil(width / AT_ONCE) * AT_ONCE), np.int16)
+    rows[:, :, : width : step.dilation[1] * channels] = weight
+    bias = (np.zeros(channels) if step.bias is None else np.resize(step.bias, channels)).astype(np.float64)
     outside = int(step.padding_value) if step.padding_mode == "constant" else 0
-    return Windows(rows, step.stride, step.dilation[0], channels, outside, float(step.divisor), bias.astype(np.float64))
+    return Windows(rows, width, step.stride, step.dilation[0], channels, outside, float(step.divisor), bias)

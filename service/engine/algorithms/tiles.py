@@ -1,7 +1,9 @@
 """Tiles of pictures, in float32, for the loops of loops/spectra.py.
 
 What has to be exact is stored twice, with what the error may be taken away and added: where the two agree, the level
-is right, and elsewhere settling.py sums again. All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
+is right, and elsewhere settling.py sums again.
+
+All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
 """
 
 from __future__ import annotations
@@ -61,9 +63,8 @@ class Tiles:
         result = np.empty(self.task.output, self.task.target)
         most = np.empty_like(result[:0] if self.windows is None else result)
         source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
-        high = np.float32(np.iinfo(result.dtype).max if result.dtype.kind == "u" else 1)
         kind, rows = KINDS[result.dtype.name], (_rows(result), _rows(most))
-        outs = Place(rows[0], kind, self.biases[0], high), Place(rows[1], kind, self.biases[1], high)
+        outs = Place(rows[0], kind, self.biases[0]), Place(rows[1], kind, self.biases[1])
 
         def make_runs(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
             tile = Tile(*self.places, *own)

@@ -1,4 +1,4 @@
-"""Large kernels of whole numbers by transforms in float32: the very levels, ties included, and what bounds the error."""
+"""Large kernels of whole numbers by transforms in float32: the very levels, ties included, and a bound that holds."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def test_levels_are_exact_whatever_surrounds_the_picture(mode: PaddingMode, chan
 @pytest.mark.parametrize("stride", [(2, 1), (1, 2), (3, 5), (17, 19)])
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (1, 3), (2, 2)])
 def test_strides_and_dilations(stride: Pair, dilation: Pair) -> None:
-    step = Conv2d(
-        whole(1, 1, 7, 8), 3, stride, dilation=dilation, padding=PAD, padding_mode="reflect", divisor=64.0
-    )
+    step = Conv2d(whole(1, 1, 7, 8), 3, stride, dilation=dilation, padding=PAD, padding_mode="reflect", divisor=64.0)
     check(step, picture(59, 97))
 
 
