@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from service.engine.cgroups import ROOT, bounds
-from service.engine.limits import Limits
+from service.engine.machine.cgroups import ROOT, bounds
+from service.engine.machine.limits import Limits
 
 if sys.platform != "win32":
     import resource

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from service import memory
-from service.engine import levels
-from service.engine.cores import available_cores
-from service.engine.limits import Limits
+from service.engine.machine import levels
+from service.engine.machine.cores import available_cores
+from service.engine.machine.limits import Limits
 
 PREFIX = "CONVSERVE_"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._\-\[\]:]+|(?!https?:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._\-\[\]:]*")

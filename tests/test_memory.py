@@ -18,7 +18,7 @@ from service import backends, memory
 from service.memory import MIB, Shares, Wishes, available_memory, missing, share_out
 from service.routes.sample import SAMPLE_PNG
 from service.settings import BadSettings, Settings
-from tests.engine.test_cores import UNIFIED, machine
+from tests.engine.machine.test_cores import UNIFIED, machine
 from tests.live import ROOT, serving
 from tests.waiting import wait_until
 
