@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms import usable
 from service.engine.codecs import inspect
 from service.engine.jobs import planner
-from service.engine.jobs.plan import Plan, prepare
+from service.engine.jobs.plan import Plan
+from service.engine.jobs.prepare import prepare
 from service.engine.machine.limits import Limits
 from service.engine.spec.spec import parse
 from service.engine.steps import Conv2d, ConvTranspose2d, NormalizedConv2d, Pool, Step

@@ -13,8 +13,8 @@ from service.engine import codecs
 from service.engine.jobs.documents import image_info
 from service.engine.jobs.execute import Clock, execute
 from service.engine.jobs.job import Answer, Buffer
-from service.engine.jobs.plan import prepare
 from service.engine.jobs.plan_report import describe
+from service.engine.jobs.prepare import prepare
 from service.engine.machine import compiled
 from service.engine.machine.cores import available_cores
 from service.engine.machine.limits import Limits

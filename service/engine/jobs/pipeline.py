@@ -14,8 +14,9 @@ from service.engine.jobs.documents import filter_document, plan_document
 from service.engine.jobs.execute import Clock, Encoded, execute
 from service.engine.jobs.formats import MEDIA_TYPES
 from service.engine.jobs.job import Answer, Job, Result
-from service.engine.jobs.plan import Plan, prepare
+from service.engine.jobs.plan import Plan
 from service.engine.jobs.plan_report import describe
+from service.engine.jobs.prepare import prepare
 from service.engine.jobs.timings import Timing
 from service.engine.machine import compiled
 from service.engine.machine.limits import Limits

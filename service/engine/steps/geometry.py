@@ -47,6 +47,9 @@ class Padding(NamedTuple):
         return self.left, self.right
 
 
+NO_PADDING = Padding()
+
+
 def field_of_view(kernel: int, dilation: int) -> int:
     """Count the samples from the first to the last that a dilated kernel touches."""
     return dilation * (kernel - 1) + 1

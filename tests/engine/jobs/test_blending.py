@@ -15,7 +15,8 @@ from service.engine.codecs import encode_png, inspect
 from service.engine.errors import EngineError, InvalidSpec
 from service.engine.figures.document import figure_document
 from service.engine.jobs.keeping import kept_bytes
-from service.engine.jobs.plan import Plan, prepare
+from service.engine.jobs.plan import Plan
+from service.engine.jobs.prepare import prepare
 from service.engine.machine.limits import Limits
 from service.engine.spec.spec import parse
 from service.engine.steps import INPUT

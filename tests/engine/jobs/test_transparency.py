@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.engine import filter_bytes
 from service.engine.codecs import ImageInfo, inspect
-from service.engine.jobs.plan import prepare
+from service.engine.jobs.prepare import prepare
 from service.engine.machine.limits import Limits
 from service.engine.spec.spec import parse
 from service.engine.steps import Conv2d, Pool, Restore
