@@ -33,7 +33,7 @@ LONG = (
     "tests/engine/codecs/test_damage.py",
     "tests/docs/test_docs.py",
     "tests/engine/jobs/test_plan.py",
-    "tests/test_memory.py",
+    "tests/test_memory_budget.py",
 )
 """Files that take more than 10 s, the longest first."""
 

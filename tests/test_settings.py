@@ -21,8 +21,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.memory.available_memory", lambda: 1 << 40)
-    monkeypatch.setattr("service.memory.available_addresses", lambda: None)
+    monkeypatch.setattr("service.memory_budget.available_memory", lambda: 1 << 40)
+    monkeypatch.setattr("service.memory_budget.available_addresses", lambda: None)
     settings = Settings.load()
     assert settings.max_body_bytes == 32 * 2**20
     assert settings.max_macs == 2e11

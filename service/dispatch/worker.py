@@ -35,7 +35,7 @@ from service.dispatch.proof import WRONG, WrongAnswer, prove
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
 from service.heap import keep_memory
-from service.memory import LEAST_JOB_BYTES, THREAD_ADDRESSES
+from service.memory_budget import LEAST_JOB_BYTES, THREAD_ADDRESSES
 
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = "500"

@@ -26,7 +26,7 @@ from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
 from service.engine.machine.cores import available_cores
-from service.memory import kept_of_jobs
+from service.memory_budget import kept_of_jobs
 
 JOBS_PER_WORKER = 10_000
 TRIES = 5

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from service import backends, memory
-from service.memory import MIB, Shares, Wishes, available_memory, missing, share_out
+from service import backends, memory_budget
+from service.memory_budget import MIB, Shares, Wishes, available_memory, missing, share_out
 from service.routes.sample import SAMPLE_PNG
 from service.settings import BadSettings, Settings
 from tests.engine.machine.test_cores import UNIFIED, machine
@@ -30,8 +30,8 @@ NOTHING_SET = Wishes(None, None, None, BODY)
 
 def small(monkeypatch: pytest.MonkeyPatch, size: int, cores: int = 1, addresses: int | None = None) -> None:
     """Let the settings believe in a machine of that size."""
-    monkeypatch.setattr(memory, "available_memory", lambda: size)
-    monkeypatch.setattr(memory, "available_addresses", lambda: addresses)
+    monkeypatch.setattr(memory_budget, "available_memory", lambda: size)
+    monkeypatch.setattr(memory_budget, "available_addresses", lambda: addresses)
     monkeypatch.setattr("service.settings.available_cores", lambda: cores)
 
 
