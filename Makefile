@@ -37,7 +37,7 @@ test: .venv/dev ## Run the whole test suite
 	$(pytest)
 
 ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
-LOWER_LEVELS = $(BIN)/python -c 'from service.engine.levels import available; print(*available()[:-1])'
+LOWER_LEVELS = $(BIN)/python -c 'from service.engine.machine.levels import available; print(*available()[:-1])'
 pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has

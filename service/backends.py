@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.dispatch import Dispatcher
-from service.dispatch.pool import WorkerPool
+from service.dispatch.worker_pool import WorkerPool
 from service.settings import BadSettings, Settings
 
 SCHEDULER = "CONVSERVE_SCHEDULER"

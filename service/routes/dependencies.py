@@ -11,7 +11,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from service.dispatch import Dispatcher
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.presets import Preset
 from service.routes.measure import Metrics
 from service.routes.room import Room

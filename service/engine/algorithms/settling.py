@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.loops.settling import AT_ONCE, Windows
-from service.engine.precision import UNIT_ROUNDOFF
 from service.engine.steps import Conv2d
+from service.engine.steps.precision import UNIT_ROUNDOFF
 
 PASS = {3: 7.0, 4: 3.0, 8: 6.0}
 """By radix, where products and sums are rounded each for itself."""

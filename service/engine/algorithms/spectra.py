@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.settling import doubtful, settles
 from service.engine.algorithms.tiles import tiles, workspace
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling
-from service.engine.compiled import Kit
-from service.engine.geometry import Padding, Shape
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Shape
 
 FEWEST_TERMS = 49
 """So many products make the rounding of a sum in float32 as large as that of a transform."""

@@ -17,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from service.engine import parallel
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.settling import CENTER, error, shift, windows
 from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, source_bytes
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, radices_of, runs_of
 from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.borders import OUTSIDE
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import LANES, ROW, Axis
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.settling import Windows, settle
 from service.engine.loops.spectra import Kernels, Place, Runs, Tile, correlate
+from service.engine.machine import parallel
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import OUTSIDE
 
 MAKING_BYTES = 64
 """For each point of a spectrum while it is made."""

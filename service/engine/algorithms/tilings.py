@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import Rates, rates
 from service.engine.algorithms.ready import KEPT_BYTES
-from service.engine.geometry import Pair
-from service.engine.rates import Rates, rates
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Pair
 
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Of tiles: multiples of LANES whose prime factors are 2 and, once at most, 3."""

@@ -17,7 +17,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCach
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-from service.engine import levels
+from service.engine.machine import levels
 
 try:
     import fcntl

@@ -14,8 +14,8 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.settling import doubtful, error
 from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.tilings import SIDES, radices_of
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(1)

@@ -13,7 +13,7 @@ from numba import njit
 from numba.core.errors import TypingError
 from numpy.typing import NDArray
 
-from service.engine.arrays import aligned
+from service.engine.algorithms.arrays import aligned
 from service.engine.loops.vectors import (
     VECTOR_BYTES,
     absolute,
