@@ -70,6 +70,10 @@ class Rates:
     """To bring two samples into a tile, or out of it and into the result."""
     fft_product: float
     """Of one complex product of two spectra, for each point of the tile."""
+    settle_sample: float
+    """To store one sample of a second result, and compare the two."""
+    settle_tap: float
+    """To sum a sample again in whole numbers, for each sample of its window's rows."""
     fft_tile: float
     """The Python of one tile; this and what follows are for transforms in float64, by SciPy."""
     fft_kernel: float

@@ -43,6 +43,8 @@ PRICES = {
     "fft_point": 8e-11,
     "fft_move": 4e-12,
     "fft_product": 3e-10,
+    "settle_sample": 1.2e-09,
+    "settle_tap": 7.5e-11,
     "fft_tile": 5e-5,
     "fft_kernel": 5e-6,
     "fft_point_double": 5e-10,

@@ -15,8 +15,8 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: load, load_as, load_part, store, store_part, stream, prefetch, next_piece.
-- Lanes: splat, splat_as, lane, low, high, join, weave, unweave, arrange.
+- Memory: load, load_as, load_part, load_rows, store, store_part, store_rows, stream, prefetch, next_piece.
+- Lanes: splat, splat_as, lane, low, high, join, weave, unweave, transpose, arrange.
 - Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >> of integers.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
@@ -35,15 +35,28 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import arrange, high, join, lane, low, splat, splat_as, unweave, weave
+from service.engine.loops.vectors.lanes import (
+    arrange,
+    high,
+    join,
+    lane,
+    low,
+    splat,
+    splat_as,
+    transpose,
+    unweave,
+    weave,
+)
 from service.engine.loops.vectors.memory import (
     load,
     load_as,
     load_part,
+    load_rows,
     next_piece,
     prefetch,
     store,
     store_part,
+    store_rows,
     stream,
 )
 
@@ -68,6 +81,7 @@ __all__ = [
     "load",
     "load_as",
     "load_part",
+    "load_rows",
     "low",
     "maximum",
     "minimum",
@@ -80,7 +94,9 @@ __all__ = [
     "sqrt",
     "store",
     "store_part",
+    "store_rows",
     "stream",
+    "transpose",
     "truncate",
     "unweave",
     "view",

@@ -45,6 +45,41 @@ def load(array: Any, place: Any, lanes: Any) -> Any:  # noqa: ARG001
 
 
 @operation
+def load_rows(array: Any, base: Any, places: Any, first: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Load as many vectors as they have lanes, from `base` + places[first] on, `base` + places[first + 1] ..."""
+    if not is_flat(array) or not is_flat(places, types.int64) or literal(lanes) < 1:
+        return None
+    kind = Vector(array.dtype, literal(lanes))
+
+    def build(builder: Any, data: Any, base: Any, table: Any, first: Any, _: Any) -> Any:
+        return [
+            builder.load(_vector_at(builder, data, at, kind), align=kind.size)
+            for at in _listed(builder, base, table, first, kind.lanes)
+        ]
+
+    return types.UniTuple(kind, kind.lanes), build
+
+
+@operation
+def store_rows(array: Any, base: Any, places: Any, first: Any, vectors: Any) -> Any:  # noqa: ARG001
+    """Store the vectors of a tuple from `base` + places[first] on, `base` + places[first + 1] ..."""
+    if not isinstance(vectors, types.UniTuple) or not _fits(array, vectors.dtype) or not is_flat(places, types.int64):
+        return None
+
+    def build(builder: Any, data: Any, base: Any, table: Any, first: Any, values: Any) -> None:
+        for at, value in zip(_listed(builder, base, table, first, vectors.count), values, strict=True):
+            _stored(builder, data, at, vectors.dtype, value, array.dtype.bitwidth // 8)
+
+    return None, build
+
+
+def _listed(builder: Any, base: Any, table: Any, first: Any, count: int) -> list[Any]:
+    """Add to `base` so many numbers of a table from `first` on."""
+    own = builder.gep(table, [first])
+    return [builder.add(base, builder.load(builder.gep(own, [INT64(i)]))) for i in range(count)]
+
+
+@operation
 def load_as(dtype: Any, array: Any, byte: Any, lanes: Any) -> Any:  # noqa: ARG001
     """Load `lanes` numbers of `dtype` from `byte` on of a flat array of bytes."""
     if named(dtype) is None or not is_flat(array, types.uint8) or literal(lanes) < 1:
