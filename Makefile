@@ -46,10 +46,11 @@ levels: .venv/dev ## Test the engine on the ground floor, and at the lower proce
 	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
 	done
 
-check: .venv/dev ## Look at format, lint and types; write nothing
+check: .venv/dev ## Look at format, lint, types and the length of files; write nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python -m tests.lengths
 
 fix: .venv/dev ## Repair format and lint where that can be done
 	$(BIN)/ruff check --fix
