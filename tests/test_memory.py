@@ -113,7 +113,9 @@ def test_bound_on_addresses_bounds_a_job() -> None:
 def test_settings_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch, GIB, cores=4)
     found = Settings.load()
-    assert (found.workers, found.max_memory_bytes, found.max_bodies_bytes) == share_out(GIB, None, 4, NOTHING_SET)
+    assert (found.workers, found.max_memory_bytes, found.max_bodies_bytes, found.servers) == share_out(
+        GIB, None, 4, NOTHING_SET
+    )
     rows = {row.name: row for row in found.rows()}
     assert rows["CONVSERVE_MAX_MEMORY_BYTES"] == ("CONVSERVE_MAX_MEMORY_BYTES", str(found.max_memory_bytes), "default")
     given = Settings.load(workers=4, max_memory_bytes=2 * GIB)
