@@ -143,10 +143,14 @@ class Balance:
             await asyncio.sleep(BALANCE_SECONDS)
 
     def is_turn(self) -> bool:
-        """Tell whether this server should take the next connection: of those that work it has the fewest."""
+        """Tell whether this server should take the next connection.
+
+        It is one of those with the fewest, and of these one with the fewest jobs.
+        """
         candidates = self._candidates()
         least = min(row.connections for row in candidates)
-        return self.seat.row in candidates and self.seat.row.connections <= least + least // LENIENCE
+        few = [row for row in candidates if row.connections <= least + least // LENIENCE]
+        return self.seat.row in few and self.seat.row.jobs == min(row.jobs for row in few)
 
     def _too_many(self) -> int:
         counts = [row.connections for row in self._candidates()]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import asyncio
 import os
 import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+
+from fastapi import FastAPI
 
 from service.app import create_app
 from service.dispatch.board import Seat
@@ -19,6 +21,7 @@ from service.routes.logs import configure_logs
 from service.server import Draining, configuration
 from service.settings import Settings
 
+LOOK_SECONDS = 1.0
 END = signal.SIGUSR1
 """The parent's word that a server is to end at once. SIGTERM, however often it comes, lets it finish what it has begun:
 whoever sends that to all processes of the service sends it beside the parent's."""
@@ -26,6 +29,7 @@ whoever sends that to all processes of the service sends it beside the parent's.
 
 def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path) -> None:
     """Serve until the parent says that it is enough, or is gone; in a process that was forked for it."""
+    parent = os.getppid()
     die_with_parent()
     for number in (signal.SIGTERM, END):
         signal.signal(number, lambda *_: os._exit(0))  # nothing has been accepted yet
@@ -33,26 +37,26 @@ def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     configure_logs(settings.log_level, settings.log_format, seat.number)
     start_fork_server(compiled=settings.compile != "off")
-    SharedServer(settings, seat, listeners, counters).run(sockets=[])
+    app = create_app(settings, seat=seat, counters=counters)
+    SharedServer(app, settings, listeners, parent).run(sockets=[])
 
 
 class SharedServer(Draining):
     """A server that takes its turn at the sockets of all."""
 
-    def __init__(self, settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path) -> None:
-        app = create_app(settings, seat=seat, counters=counters)
+    def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
         super().__init__(configuration(settings, app, SharedConnection), app, settings)
-        self._balance = Balance(seat)
+        self._balance = Balance(app.state.services.seat)
         self._listeners = listeners
+        self._parent = parent
         self._listening: Listening | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         signal.signal(END, lambda *_: self.end())
         await super().startup(sockets)
-        if (parent := multiprocessing.parent_process()) and self._loop:
-            self._loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
         self._listening = Listening(self._listeners, self._balance, self._connection)
         self.begin(self._balance.keep())
+        self.begin(self._end_with_parent())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._listening:
@@ -72,7 +76,8 @@ class SharedServer(Draining):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state, balance=self._balance
         )
 
-    def _orphaned(self, sentinel: int) -> None:
-        if self._loop:
-            self._loop.remove_reader(sentinel)
+    async def _end_with_parent(self) -> None:
+        """End where the kernel does not see to it."""
+        while os.getppid() == self._parent:
+            await asyncio.sleep(LOOK_SECONDS)
         self.end()

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
 import os
-import resource
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from time import monotonic
 
@@ -57,12 +55,19 @@ class Post:
     """One server's post: who holds it, since when, and when it is filled again if nobody does."""
 
     seat: Seat
-    process: ForkProcess | None = None
+    process: int | None = None
     since: float = 0.0
     due: float = 0.0
     pause: float = FIRST_PAUSE
     beats: int = -1
     still: int = 0
+
+    def postpone(self) -> None:
+        """Put off the next server: longer each time, until one stays."""
+        now = monotonic()
+        settled = self.since and now - self.since >= SETTLED_SECONDS
+        self.pause = FIRST_PAUSE if settled else min(LONGEST_PAUSE, 2 * self.pause)
+        self.due = now + self.pause
 
     def hangs(self) -> bool:
         """Tell whether the server has done nothing for long; asked once every LOOK_SECONDS."""
@@ -82,8 +87,15 @@ def serve(settings: Settings) -> None:
     listeners = listen(settings.host, settings.port)
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the servers
-    with tempfile.TemporaryDirectory(prefix="convserve-") as folder:
-        Watch(settings, listeners, Path(folder)).run()
+    folder = Path(tempfile.mkdtemp(prefix="convserve-"))
+    seat: Seat | None = None
+    try:
+        seat = Watch(settings, listeners, folder).run()
+    finally:
+        if seat is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if seat:
+        run_server(settings, seat, listeners, folder)
 
 
 def listen(host: str, port: int) -> Sequence[socket.socket]:
@@ -94,7 +106,7 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
             asyncio.Protocol, host, port, backlog=BACKLOG, start_serving=False
         )
         async with server:
-            return [bound.dup() for bound in server.sockets]
+            return [listener.dup() for listener in server.sockets]
 
     try:
         listeners = asyncio.run(bound())
@@ -113,7 +125,6 @@ class Watch:
     def __init__(self, settings: Settings, listeners: Sequence[socket.socket], folder: Path) -> None:
         self._settings = settings
         self._listeners = listeners
-        self._folder = folder
         self._board = Board.make(folder / "board", settings.servers)
         self._posts = [Post(Seat(self._board, number)) for number in range(settings.servers)]
         self._announced = False
@@ -121,44 +132,51 @@ class Watch:
         self._end_by = 0.0
         self._next_look = 0.0
 
-    def run(self) -> None:
+    def run(self) -> Seat | None:
+        """Watch, and give None at the end; in each process that is forked for it, give the seat of the server."""
         # Taken one by one below, and by nothing else: so none comes amiss. Servers are told what they obey.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         while True:
             self._bury()
             if self._draining and not any(post.process for post in self._posts):
-                return
-            self._fill()
+                return None
+            if seat := self._fill():
+                return seat
             self._look()
             signal.setitimer(signal.ITIMER_REAL, self._rest())
             if signal.sigwait(SIGNALS) in {signal.SIGTERM, signal.SIGINT}:
                 self._pass_on()
 
-    def _fill(self) -> None:
-        """Start a server for each post that is due."""
+    def _fill(self) -> Seat | None:
+        """Fork a server for each post that is due; gives its seat in the new process."""
         for post in self._posts:
-            if post.process is None and not self._draining and monotonic() >= post.due:
-                arguments = (self._settings, post.seat, self._listeners, self._folder)
-                post.process = multiprocessing.get_context("fork").Process(target=run_server, args=arguments)
-                post.process.start()
-                post.since, post.beats, post.still = monotonic(), -1, 0
+            if post.process or self._draining or monotonic() < post.due:
+                continue
+            try:
+                process = os.fork()
+            except OSError as error:  # there is no process to be had
+                post.postpone()
+                log.error("server_not_started", server=post.seat.number, error=str(error), pause=post.pause)
+                continue
+            if not process:
+                return post.seat
+            post.process, post.since, post.beats, post.still = process, monotonic(), -1, 0
+        return None
 
     def _bury(self) -> None:
-        """Find the servers that have ended; others come after them, in a while."""
-        for post in self._posts:
-            if post.process is None or post.process.is_alive():
-                continue
-            status, post.process = post.process.exitcode, None
-            post.seat.row.clear()
-            spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-            self._board.spent = round(MILLION * (spent.ru_utime + spent.ru_stime))
-            if self._draining:
-                continue
-            now = monotonic()
-            post.pause = FIRST_PAUSE if now - post.since >= SETTLED_SECONDS else min(LONGEST_PAUSE, 2 * post.pause)
-            post.due = now + post.pause
-            self._board.replaced += 1
-            log.error("server_lost", server=post.seat.number, status=status, pause=post.pause)
+        """Find what has ended: servers, after which others come in a while, and in a container whatever they left."""
+        while ended := _ended():
+            process, status, seconds = ended
+            for post in self._posts:
+                if post.process != process:
+                    continue
+                post.process = None
+                post.seat.row.clear()
+                self._board.spent += round(MILLION * seconds)
+                if not self._draining:
+                    post.postpone()
+                    self._board.replaced += 1
+                    log.error("server_lost", server=post.seat.number, status=status, pause=post.pause)
 
     def _look(self) -> None:
         """Say when all are ready for the first time; kill a server that hangs, or that was to end at once."""
@@ -187,11 +205,20 @@ class Watch:
         for listener in self._listeners:
             listener.close()
         for post in self._posts:
-            if post.process and post.process.pid:
-                os.kill(post.process.pid, END if self._end_by else signal.SIGTERM)  # it is there: nobody else buries it
+            if post.process:
+                os.kill(post.process, END if self._end_by else signal.SIGTERM)  # it is there: nobody else buries it
 
     def _kill(self, posts: Iterable[Post]) -> None:
         for post in posts:
             if post.process:
                 log.error("server_killed", server=post.seat.number)
-                post.process.kill()
+                os.kill(post.process, signal.SIGKILL)
+
+
+def _ended() -> tuple[int, int, float] | None:
+    """Give a child that has ended, its exit status and the processor time that it took; None if there is none."""
+    try:
+        process, status, spent = os.wait4(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (process, os.waitstatus_to_exitcode(status), spent.ru_utime + spent.ru_stime) if process else None
