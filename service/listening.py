@@ -137,10 +137,13 @@ class Balance:
     async def keep(self) -> None:
         """Look again and again who hangs, and whether this server has more than twice as many as another."""
         while True:
-            before, self._beats = self._beats, [row.beats for row in self.seat.others]
-            self._still = {row.process for row, then in zip(self.seat.others, before, strict=True) if row.beats == then}
-            self.surplus = self._too_many()
+            self.look()
             await asyncio.sleep(BALANCE_SECONDS)
+
+    def look(self) -> None:
+        before, self._beats = self._beats, [row.beats for row in self.seat.others]
+        self._still = {row.process for row, then in zip(self.seat.others, before, strict=True) if row.beats == then}
+        self.surplus = self._too_many()
 
     def is_turn(self) -> bool:
         """Tell whether this server should take the next connection.
@@ -153,10 +156,9 @@ class Balance:
         return self.seat.row in few and self.seat.row.jobs == min(row.jobs for row in few)
 
     def _too_many(self) -> int:
-        counts = [row.connections for row in self._candidates()]
-        if self.seat.row.connections <= 2 * min(counts) + 1:
-            return 0
-        return self.seat.row.connections - -(-sum(counts) // len(counts))
+        counts, own = [row.connections for row in self._candidates()], self.seat.row.connections
+        mean = -(-sum(counts) // len(counts))
+        return max(0, own - mean) if own > 2 * min(counts) + 1 else 0
 
     def _candidates(self) -> Sequence[Row]:
         """List the servers that can have work done, and do not hang; all where there is none."""

@@ -29,10 +29,11 @@ class Whole:
     async def tell(self) -> None:
         """Tell the other servers and the parent how this one is, again and again."""
         while True:
-            self._write()
+            self.beat()
             await asyncio.sleep(BEAT_SECONDS)
 
-    def _write(self) -> None:
+    def beat(self) -> None:
+        """Tell it once."""
         status, row = self._mine(), self._seat.row
         row.tell(_written(status))
         row.open = int(status.workers > 0 and not status.draining)
