@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 0.1
 """For others to take a connection, before anybody does."""
 SHORT_SECONDS = 1.0
 """Without files or memory for another connection, before the next try; as long as asyncio waits."""
-BALANCE_SECONDS = 0.5
+BALANCE_SECONDS = 1.0
 LENIENCE = 8
 """A server may have so much more than the one with the fewest: an eighth. Few connections are spread evenly."""
 CLOSE = (b"connection", b"close")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from service.dispatch import Engine, Progress, Status
 from service.dispatch.board import Row, Seat
 
-BEAT_SECONDS = 0.05
+BEAT_SECONDS = 0.25
 STARTING = "starting"
 
 
@@ -25,6 +25,7 @@ class Whole:
         before = seat.row.told()
         self._before = Counter(_read(before).restarts if before else {})
         """What a server that had this seat before counted: a sum must not become smaller by its death."""
+        self._last: Status | None = None
 
     async def tell(self) -> None:
         """Tell the other servers and the parent how this one is, again and again."""
@@ -35,9 +36,11 @@ class Whole:
     def beat(self) -> None:
         """Tell it once."""
         status, row = self._mine(), self._seat.row
-        row.tell(_written(status))
-        row.open = int(status.workers > 0 and not status.draining)
-        row.process = os.getpid()
+        if status != self._last:
+            row.tell(_written(status))
+            row.open = int(status.workers > 0 and not status.draining)
+            row.process = os.getpid()
+            self._last = status
         row.beats += 1
 
     def status(self) -> Status:
