@@ -30,7 +30,7 @@ from service.routes import (
 )
 from service.routes.cors import CrossOrigin
 from service.routes.dependencies import Services
-from service.routes.head import HeadAsGet
+from service.routes.head_requests import HeadAsGet
 from service.routes.logs import RequestLog, configure_logs
 from service.routes.measure import Measure, Metrics
 from service.routes.prefix import Prefix

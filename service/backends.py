@@ -7,8 +7,8 @@ from functools import partial
 from service.dispatch import Dispatcher
 from service.dispatch.board import Seat
 from service.dispatch.compiling import Compiling, Following
-from service.dispatch.pool import WorkerPool
 from service.dispatch.whole import progress_of
+from service.dispatch.worker_pool import WorkerPool
 from service.settings import BadSettings, Settings
 
 SCHEDULER = "CONVSERVE_SCHEDULER"

@@ -179,17 +179,17 @@ def warm(
     every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
 ) -> None:
     """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
-    from service import compiling
+    from service import warm as warming
 
     with good_settings():
         try:
             if every_level:
-                compiling.every_level()
+                warming.every_level()
             else:
-                compiling.run(level or Settings.load().cpu, progress=progress)
+                warming.run(level or Settings.load().cpu, progress=progress)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--level") from None
-        except compiling.NotHere as error:
+        except warming.NotHere as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(NOT_HERE) from None
 

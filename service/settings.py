@@ -12,10 +12,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from service import memory
-from service.engine import levels
-from service.engine.cores import available_cores
-from service.engine.limits import Limits
+from service import memory_budget
+from service.engine.machine import levels
+from service.engine.machine.cores import available_cores
+from service.engine.machine.limits import Limits
 
 PREFIX = "CONVSERVE_"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._\-\[\]:]+|(?!https?:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._\-\[\]:]*")
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes; less where memory is short"
     )
     max_bodies_bytes: int = _whole(
-        memory.MOST_BODIES_BYTES,
+        memory_budget.MOST_BODIES_BYTES,
         2**20,
         2**50,
         "most bytes of all bodies and answers held at once; by default at least four of the largest bodies, and less "
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     def _share_memory(self) -> Self:
         """Fit what is not set into the memory there is; a cluster's workers are not of this machine."""
         given = self.model_fields_set
-        shares = memory.share_out(*self._machine(), self._wishes())
+        shares = memory_budget.share_out(*self._machine(), self._wishes())
         found = {
             "workers": shares.workers,
             "max_memory_bytes": shares.job,
@@ -233,21 +233,21 @@ class Settings(BaseSettings):
                 object.__setattr__(self, name, found[name])  # the model is frozen for others
         return self
 
-    def _wishes(self) -> memory.Wishes:
+    def _wishes(self) -> memory_budget.Wishes:
         workers, job, bodies, servers = (
             getattr(self, name) if name in self.model_fields_set else None
             for name in ("workers", "max_memory_bytes", "max_bodies_bytes", "servers")
         )
-        return memory.Wishes(workers, job, bodies, self.max_body_bytes, servers)
+        return memory_budget.Wishes(workers, job, bodies, self.max_body_bytes, servers)
 
     @staticmethod
     def _machine() -> tuple[int, int | None, int]:
-        return memory.available_memory(), memory.available_addresses(), available_cores()
+        return memory_budget.available_memory(), memory_budget.available_addresses(), available_cores()
 
     def missing_memory(self) -> str:
         """Say what the workers of this machine need and it does not have, or nothing."""
-        shares = memory.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes, self.servers)
-        return memory.missing(*self._machine(), shares, self.max_body_bytes)
+        shares = memory_budget.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes, self.servers)
+        return memory_budget.missing(*self._machine(), shares, self.max_body_bytes)
 
     def check_memory(self) -> None:
         """Raise BadSettings where there is too little memory for the least that is of use; what is set is obeyed."""

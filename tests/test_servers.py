@@ -20,7 +20,7 @@ import pytest
 
 from service.routes.sample import SAMPLE_PNG
 from tests.live import Live, serving
-from tests.processes import children, gone, stopped, workers_of
+from tests.processes import children, gone, servers_of, stopped, workers_of
 from tests.test_start import begun, compilers, ready
 from tests.test_start import loops as loops  # noqa: PLC0414 -- a fixture
 from tests.waiting import PATIENCE, wait_until
@@ -35,13 +35,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Give two servers with a worker each."""
     with serving(tmp_path_factory.mktemp("two"), servers=2, workers=2) as service:
         yield service
-
-
-def servers_of(service: Live) -> list[int]:
-    """List the servers of a service: the processes that its parent has forked."""
-    pid = service.process.pid
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [int(child) for child in found if not gone(int(child))]
 
 
 def figure(service: Live, name: str, **labels: object) -> float:
@@ -141,17 +134,17 @@ def test_killed_server_costs_its_own_connections_and_is_replaced(tmp_path: Path)
     with serving(tmp_path, servers=2, workers=2) as service, kept(service, 8) as opened:
         assert filtered(service) == 200
         asked = figure(service, "convserve_requests_total", method="POST", route="/v1/filter", status=200)
-        before = servers_of(service)
+        before = servers_of(service.process.pid)
         family = children(before[0])
         os.kill(before[0], signal.SIGKILL)
         wait_until(lambda: all(gone(pid) for pid in family))
         cut = [connection for connection in opened if not alive(connection)]
         assert len(cut) == 4
         assert filtered(service) == 200
-        wait_until(lambda: len(servers_of(service)) == 2)
+        wait_until(lambda: len(servers_of(service.process.pid)) == 2)
         wait_until(lambda: httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200)
-        assert before[1] in servers_of(service)
-        assert before[0] not in servers_of(service)
+        assert before[1] in servers_of(service.process.pid)
+        assert before[0] not in servers_of(service.process.pid)
         assert len(workers_of(service.process.pid)) == 2
         assert figure(service, "convserve_server_restarts_total") == 1
         answered = figure(service, "convserve_requests_total", method="POST", route="/v1/filter", status=200)
@@ -161,7 +154,7 @@ def test_killed_server_costs_its_own_connections_and_is_replaced(tmp_path: Path)
 
 def test_server_that_takes_the_place_of_another_gets_its_part_of_kept_connections(tmp_path: Path) -> None:
     with serving(tmp_path, servers=2, workers=2) as service, kept(service, 16) as opened:
-        killed = servers_of(service)[0]
+        killed = servers_of(service.process.pid)[0]
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: gone(killed))
         for connection in opened:  # those that were cut find the server that is left
@@ -183,7 +176,9 @@ def test_signal_drains_all_servers(tmp_path: Path) -> None:
             wait_until(lambda: jobs(service) == 2)
             service.process.send_signal(signal.SIGTERM)
             wait_until(lambda: httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 503)
-            for server in servers_of(service):  # as systemd does, which sends it to every process of the service
+            for server in servers_of(
+                service.process.pid
+            ):  # as systemd does, which sends it to every process of the service
                 os.kill(server, signal.SIGTERM)
             assert filtered(service) == 503
         assert [answer.result() for answer in answers] == [200, 200]
@@ -220,7 +215,7 @@ def test_all_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_is_obeyed_while_servers_start(tmp_path: Path, number: signal.Signals) -> None:
     with begun(tmp_path, servers=2, workers=2) as service:
-        wait_until(lambda: len(servers_of(service)) == 2)
+        wait_until(lambda: len(servers_of(service.process.pid)) == 2)
         family = children(service.process.pid)
         service.process.send_signal(number)
         assert service.process.wait(PATIENCE) == 0

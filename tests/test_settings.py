@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.engine import levels
-from service.engine.cores import available_cores
+from service.engine.machine import levels
+from service.engine.machine.cores import available_cores
 from service.settings import BadSettings, Settings
 
 
@@ -22,8 +22,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.memory.available_memory", lambda: 1 << 40)
-    monkeypatch.setattr("service.memory.available_addresses", lambda: None)
+    monkeypatch.setattr("service.memory_budget.available_memory", lambda: 1 << 40)
+    monkeypatch.setattr("service.memory_budget.available_addresses", lambda: None)
     settings = Settings.load()
     assert settings.max_body_bytes == 32 * 2**20
     assert settings.max_macs == 2e11
@@ -132,7 +132,7 @@ def test_processor_level_that_the_machine_lacks_is_refused(monkeypatch: pytest.M
     def lacking(level: str | None) -> str:
         raise ValueError(f"this machine has no {level}")
 
-    monkeypatch.setattr("service.engine.levels.use", lacking)
+    monkeypatch.setattr("service.engine.machine.levels.use", lacking)
     known = levels.KNOWN[-1]
     with pytest.raises(BadSettings, match=f"CONVSERVE_CPU is '{known}': this machine has no {known}"):
         Settings.load(cpu=known).use_cpu()

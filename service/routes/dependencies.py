@@ -13,7 +13,7 @@ from starlette.requests import Request
 from service.dispatch import Dispatcher
 from service.dispatch.board import Seat
 from service.dispatch.whole import Whole
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.presets import Preset
 from service.routes.measure import Metrics
 from service.routes.room import Room

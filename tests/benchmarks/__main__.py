@@ -16,7 +16,7 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they pin an old kernel
     os.environ.pop(name, None)
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a worker: tiles are computed side by side
 
-from service.engine import compiled  # noqa: E402
+from service.engine.machine import compiled  # noqa: E402
 from service.heap import keep_memory  # noqa: E402
 from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report, servers  # noqa: E402
 from tests.benchmarks.calibrate import machine  # noqa: E402

@@ -79,8 +79,8 @@ def run(picture: Array, seconds: float) -> None:
 def extrapolated(cost: Cost) -> Iterator[str]:
     for cores in MACHINES:
         servers = cores // CORES_PER_SERVER
-        rates = [cost.rate(cores, count) for count in (1, servers, cores)]
-        yield f"{cores} cores: {rates[0]:,.0f}/s with 1 server, {rates[1]:,.0f}/s with {servers}, at most {rates[2]:,.0f}/s"
+        one, default, most = (cost.rate(cores, count) for count in (1, servers, cores))
+        yield f"{cores} cores: {one:,.0f}/s with 1 server, {default:,.0f}/s with {servers}, {most:,.0f}/s with enough"
 
 
 @contextmanager

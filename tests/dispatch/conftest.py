@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from service.dispatch.board import Seat
-from service.dispatch.pool import WorkerPool
+from service.dispatch.worker_pool import WorkerPool
 from tests.dispatch.tasks import obey
 from tests.waiting import FIRST_START, until
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.engine.codecs import decode, inspect
 from service.engine.errors import EngineError
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import SIGNATURE, chunk, image_of, npy, png, saved
 from tests.hostile.files import chunks_of
 
