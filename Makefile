@@ -56,7 +56,7 @@ fix: .venv/dev ## Repair format and lint where that can be done
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers are killed
+soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers and servers are killed
 	$(BIN)/python -m tests.hostile.first_start
 	$(BIN)/python -m tests.hostile.soak
 	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py

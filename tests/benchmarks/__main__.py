@@ -18,7 +18,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a worker: tiles are computed s
 
 from service.engine.machine import compiled  # noqa: E402
 from service.heap import keep_memory  # noqa: E402
-from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report  # noqa: E402
+from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report, servers  # noqa: E402
 from tests.benchmarks.calibrate import machine  # noqa: E402
 from tests.benchmarks.cells import chosen, run  # noqa: E402
 from tests.benchmarks.peers import Peers  # noqa: E402
@@ -37,7 +37,14 @@ def main() -> None:
     parser.add_argument(
         "--one-thread", action="store_true", help="one thread each, in processor time: where other work disturbs"
     )
+    parser.add_argument(
+        "--servers", action="store_true", help="only: what a request costs servers and workers, in processor time"
+    )
     options = parser.parse_args()
+    if options.servers:
+        print(f"{machine()}; processor time; load when it began: {os.getloadavg()[0]:.1f}")
+        servers.run(sized(next(iter(photographs(options.pictures).values())), 1920, 1200), options.seconds)
+        return
     if os.environ.get("CONVSERVE_COMPILE") != "off":
         compiled.load()
     keep_memory()  # as in a worker, and for the peers as well
