@@ -245,8 +245,8 @@ def finite(value: object) -> bool:
     return True
 
 
-def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | tuple[str, str]:
-    """Read a filter request from its pieces; a refusal is given as its kind and sentence."""
+def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | str:
+    """Read a filter request from its pieces; a refusal is given as its kind."""
     queue = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     queue[-1]["more_body"] = False
     queue.reverse()
@@ -263,7 +263,7 @@ def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | tuple[str,
         return run(read_filter(Request(scope, receive), held, MOST_BODY, preset=False))
     except (EngineError, RouteError) as error:
         shown(error.detail)
-        return type(error).__name__, error.detail
+        return type(error).__name__
 
 
 def no_status() -> Any:

@@ -239,7 +239,7 @@ def test_release_has_the_notes_and_every_file(walked: Runner) -> None:
         f"convserve-{version()}.tar.gz",
         f"convserve-{version()}.tgz",
     }
-    assert names == packages | {"notes.md", "site.tar.gz", "openapi.json", "licences.md", "sbom.json"}
+    assert names == packages | {"notes.md", "site.tar.gz", "openapi.json", "contract.json", "licences.md", "sbom.json"}
 
 
 def test_chart_goes_to_the_registry(walked: Runner) -> None:
