@@ -81,7 +81,8 @@ def by_hypothesis(target: str, seconds: int, folder: Path) -> None:
 
 def target_of(name: str) -> Callable[[bytes], None]:
     """Import a target, and set this process up as a worker is."""
-    from service.engine import codecs, compiled  # noqa: PLC0415 -- atheris instruments what is imported when it says so
+    from service.engine import codecs  # noqa: PLC0415 -- atheris instruments what is imported when it says so
+    from service.engine.machine import compiled  # noqa: PLC0415 -- atheris instruments what is imported when it says so
 
     codecs.own_process()
     warnings.simplefilter("error")
