@@ -32,7 +32,7 @@ def by_atheris(target: str, seconds: int, folder: Path) -> None:
     import atheris  # noqa: PLC0415 -- may be absent
 
     loops = Path("service/engine/loops")  # numba would compile them anew, for minutes, with the counters in them
-    compiled = [".".join(path.with_suffix("").parts) for path in sorted(loops.glob("*.py"))]
+    compiled = [".".join(path.with_suffix("").parts) for path in sorted(loops.rglob("*.py"))]
     with atheris.instrument_imports(include=INSTRUMENTED, exclude=compiled):
         test = target_of(target)
         from tests.fuzz import seeds  # noqa: PLC0415 -- imports the service
