@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.algorithms.arrays import CACHE_LINE, aligned
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.arrays import CACHE_LINE, aligned
-from service.engine.borders import indices
-from service.engine.calls import Call
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape, field_of_view
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.loops.mixing import PIXELS, Lines, Results, Scratch, Weights, mix
-from service.engine.precision import Arithmetic
-from service.engine.rates import rates
+from service.engine.loops.vectors import VECTOR_BYTES
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import indices
+from service.engine.steps.geometry import Shape, field_of_view
+from service.engine.steps.precision import Arithmetic
 
 STRIP_BYTES = 1 << 18
 """About the size of a strip: half of a second-level cache, which holds weights and results as well."""
@@ -180,7 +180,9 @@ class Mixing:
     def seconds(self, task: Task) -> float:
         form, out = Form.of(task), task.output
         summed = out.height * ceil(out.width / PIXELS) * form.step.groups
-        vectors = sum(rates().mixing_single if block.vectors == 1 else 2 * rates().mixing_vector for block in form.blocks)
+        vectors = sum(
+            rates().mixing_single if block.vectors == 1 else 2 * rates().mixing_vector for block in form.blocks
+        )
         return (
             rates().call
             + rates().mixing_call

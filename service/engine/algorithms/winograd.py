@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.algorithms.arrays import CACHE_LINE, aligned
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.mixing import (
     FEWEST_ROWS,
     PIECES,
@@ -22,18 +24,16 @@ from service.engine.algorithms.mixing import (
     position_bytes,
     results_of,
 )
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.arrays import CACHE_LINE, aligned
-from service.engine.borders import OUTSIDE
-from service.engine.calls import Call
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape
 from service.engine.loops.mixing import Weights
 from service.engine.loops.winograd import BESIDE, LANES, PAIR, PLACES, PLANES, SIDE, TILES, Tiles, mix_tiles
-from service.engine.precision import EXACT_BELOW
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import OUTSIDE
+from service.engine.steps.geometry import Shape
+from service.engine.steps.precision import EXACT_BELOW
 
 NUMBER = np.dtype(np.float32)
 TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -175,9 +175,7 @@ def _weights(form: Form) -> Weights:
     divided = np.tile(bias[:outputs], BESIDE) if divides else bias[:0]
     none = np.zeros_like(bias)
     nowhere = np.zeros((0, 4), np.int64)
-    return Weights(
-        packed, np.arange(inputs), nowhere, none if divides else bias, NUMBER.type(step.divisor), divided
-    )
+    return Weights(packed, np.arange(inputs), nowhere, none if divides else bias, NUMBER.type(step.divisor), divided)
 
 
 def _stays_exact(task: Task, step: Conv2d) -> bool:

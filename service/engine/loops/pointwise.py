@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
+from service.engine.loops.lanes import UINT8, UINT16
 from service.engine.loops.vectors import (
     arrange,
     convert,
@@ -39,7 +39,7 @@ BEYOND = 2
 """Pixels behind the last one that may be read, where a vector of bytes does not end with a pixel."""
 SAMPLES = CHANNELS * (BLOCK + BEYOND)
 SPARE, ROOM = 8 * SAMPLES, 12 * SAMPLES
-"""Where in the memory of a thread, in bytes, pixels lie that end an image, behind two times three planes; and all of it."""
+"""In bytes: where the memory of a thread has room for the last pixels of an image, behind the planes; and its size."""
 FOUR, QUAD = 12, 16
 """Bytes of four pixels, and those that are loaded for them."""
 

@@ -1,14 +1,13 @@
 """Windows of 3 x 3 by tiles of 2 x 2 results: samples are transformed, summed over the channels, and transformed back.
 
 After A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2016), F(2x2, 3x3): 16 products for
-each tile and channel instead of 36. The sums are those of `mix` with windows of one pixel, one for each place of a tile.
+each tile and channel instead of 36. They are summed as by `mix`: each place of a tile is a window of one pixel.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.loops.calls import MEMORY, OUT, counter_at, numbers_at
@@ -32,10 +31,10 @@ PLANES = 12
 
 
 class Tiles(NamedTuple):
-    """What a thread has for itself: from these bytes of its memory on.
+    """What a thread has for itself, each from some byte of its memory on.
 
-    A strip of `samples`, in rows `pitch` apart; transformed samples, each plane `span` after the one before; sums of the
-    places of tiles; two rows of results that are not whole.
+    A strip of `samples`, in rows `pitch` apart; transformed samples, each plane `span` after the one before; sums of
+    the places of tiles; two rows of results that have to be finished.
     """
 
     strip: int
@@ -83,9 +82,7 @@ def _row(x: Any, y: Any, z: Any, planes: Array, at: int, span: int) -> None:
 
 
 @compiled
-def _transform_back(
-    sums: Array, weights: Weights, lane: int, out: Array, place: int, pitch: int, below: int
-) -> None:
+def _transform_back(sums: Array, weights: Weights, lane: int, out: Array, place: int, pitch: int, below: int) -> None:
     """Make the results of TILES tiles, a pair of vectors each, of the sums of their places.
 
     Lane i of the first pixel goes to out[place + i], with bias[lane + i]; pixels are `pitch` apart, rows `below`.
@@ -114,8 +111,8 @@ def _two_rows(sums: Array, tile: int) -> Any:
 def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, own: Tiles) -> None:
     """Compute windows of 3 x 3 by tiles of 2 x 2 results.
 
-    `weights` are those of each pair of vectors of outputs, place, channel and lane. Rows of tiles are cut into strips as
-    the rows of `mix` are; a padded row has two pixels more than BESIDE at least, and two vectors may be read beyond it.
+    `weights` are those of each pair of vectors of outputs, place, channel and lane. Rows of tiles are cut into strips
+    as the rows of `mix` are; a padded row has at least BESIDE + 2 pixels, and two vectors may be read beyond the last.
     """
     w, channels, span, pitch, lanes = weights.weights, lines.channels, own.span, own.pitch, results.pitch
     memory, width, below = given[MEMORY], results.width, BESIDE * results.pitch
@@ -153,5 +150,5 @@ def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, ow
                         _transform_back(sums, weights, lane, rows, lane, lanes, below)
                 if not whole:
                     for i in range(min(2, results.rows - y)):
-                        row = rows[below * i : below * (i + 1)]
-                        finish(given, row, weights, results, y + i, x, min(BESIDE, width))
+                        part = rows[below * i : below * (i + 1)]
+                        finish(given, part, weights, results, y + i, x, min(BESIDE, width))

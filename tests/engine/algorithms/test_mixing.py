@@ -8,9 +8,9 @@ import pytest
 from service.engine.algorithms import mixing
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import Mixing
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.mixing import PIXELS
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)
