@@ -46,7 +46,7 @@ class SharedServer(Draining):
 
     def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
         super().__init__(configuration(settings, app, SharedConnection), app, settings)
-        self._balance = Balance(app.state.services.seat)
+        self._balance = Balance(self._seat)
         self._listeners = listeners
         self._parent = parent
         self._listening: Listening | None = None
