@@ -51,6 +51,7 @@ MAY_NOT_IMPORT = {
 }
 ONLY_IN = {
     "numba": "service/engine/loops",
+    "llvmlite": "service/engine/loops",
     "PIL": "service/engine/codecs",
     "tifffile": "service/engine/codecs",
     "isal": "service/engine/codecs",

@@ -87,9 +87,9 @@ def _features() -> frozenset[str]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
     try:
-        import llvmlite.binding as llvm  # type: ignore[import-untyped] # noqa: PLC0415 (slow; not needed on Linux)
+        from service.engine.loops.features import features  # noqa: PLC0415 (slow; not needed on Linux)
     except ImportError:
         return frozenset()
-    found = {name for name, there in llvm.get_host_cpu_features().items() if there}
+    found = features()
     wanted = {name for added in _X86_64.values() for name in added.split()}
     return frozenset(name for name in wanted if _OTHER_NAMES.get(name, name) in found)
