@@ -26,7 +26,8 @@ class Metrics:
     seat when it has been killed goes on with them.
     """
 
-    def __init__(self, status: Callable[[], Status], seat: Seat, counters: Path | None = None) -> None:
+    def __init__(self, status: Callable[[], Status], seat: Seat | None = None, counters: Path | None = None) -> None:
+        seat = seat or Seat.alone()
         self.registry = CollectorRegistry()
         self.registry.register(_Workers(status))
         self.registry.register(Servers(seat))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,13 @@ def like(**told: object) -> Status:
     return Status(**{**fields, **told})  # type: ignore[arg-type]
 
 
+def like_this(status: Status) -> Status:
+    return status
+
+
 def telling(seats: list[Seat], *statuses: Status) -> list[Whole]:
     """Let servers tell how they are, from the first on."""
-    wholes = [Whole(seat, lambda status=status: status) for seat, status in zip(seats, statuses, strict=False)]
+    wholes = [Whole(seat, partial(like_this, status)) for seat, status in zip(seats, statuses, strict=False)]
     for whole in wholes:
         whole.beat()
     return wholes
