@@ -25,6 +25,7 @@ LONG = (
     "tests/browser/test_playground.py",
     "tests/hostile/test_load.py",
     "tests/browser/test_docs_shell.py",
+    "tests/test_servers.py",
     "tests/test_start.py",
     "tests/dispatch/test_cluster.py",
     "tests/test_server.py",
