@@ -33,7 +33,7 @@ class Services:
     @cached_property
     def room(self) -> Room:
         """Give the one account of the memory that all bodies and answers take."""
-        return Room(self.settings.max_bodies_bytes, self.dispatcher.status)
+        return Room(self.settings.max_bodies_bytes, self.dispatcher.refusal)
 
 
 def services_of(request: Request) -> Services:

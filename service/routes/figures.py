@@ -21,7 +21,7 @@ from service.routes.errors import InvalidParameter
 from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.query import query_of
 from service.routes.responses import BufferResponse
-from service.routes.uploads import read_document
+from service.routes.uploads import announced_bytes, read_document
 from service.routes.work import work
 
 SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
@@ -48,7 +48,7 @@ async def figure(request: Request, services: Needed) -> Response:
         raise InvalidParameter(f"the query has more than {LONGEST_QUERY:,} bytes")
     view = view_of(request.query_params.multi_items())
     settings = services.settings
-    with services.room.upload() as held:
+    with services.room.upload(announced_bytes(request)) as held:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")

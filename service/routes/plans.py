@@ -13,7 +13,7 @@ from service.engine.jobs import Job
 from service.routes.dependencies import Needed
 from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.responses import BufferResponse
-from service.routes.uploads import read_document
+from service.routes.uploads import announced_bytes, read_document
 from service.routes.work import work
 
 router = APIRouter(tags=["plan"])
@@ -27,7 +27,7 @@ async def plan(request: Request, services: Needed) -> Response:
     """
     choose(accept_of(request.headers), {"application/json": None, "application/problem+json": None})
     settings = services.settings
-    with services.room.upload() as held:
+    with services.room.upload(announced_bytes(request)) as held:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from service.dispatch import Status
-from service.dispatch.errors import QueueFull
+from service.dispatch.errors import QueueFull, Refused
 
 RETRY_AFTER = 1
 
@@ -17,14 +16,17 @@ class Room:
     Only bodies are refused: an answer that is there is sent, and no more work is taken in until it has gone.
     """
 
-    def __init__(self, most: int, status: Callable[[], Status]) -> None:
+    def __init__(self, most: int, refusal: Callable[[int], Refused | None]) -> None:
         self.most = most
         self.held = 0
-        self._status = status
+        self._refusal = refusal
 
-    def upload(self) -> Held:
-        """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read."""
-        if refusal := self._status().refusal:
+    def upload(self, announced: int) -> Held:
+        """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read.
+
+        `announced` is its size, if that is known, or else 0.
+        """
+        if refusal := self._refusal(announced):
             raise refusal
         return Held(self)
 

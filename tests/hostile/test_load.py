@@ -245,13 +245,13 @@ def test_memory_that_a_worker_keeps_is_given_back() -> None:
 
 
 def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
-    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).status)
-    with room.upload() as first:
+    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).refusal)
+    with room.upload(0) as first:
         first.grow(1500)
-        with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:
+        with room.answer(500), room.upload(0) as second, pytest.raises(QueueFull) as refusal:
             second.grow(501)
         assert refusal.value.retry_after >= 1
-        with room.upload() as third:
+        with room.upload(0) as third:
             third.grow(1000)
         assert room.held == 1500
     assert room.held == 0
