@@ -74,8 +74,8 @@ class _Cache(FunctionCache):
 @cache
 def _stamp() -> str:
     contents = sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        contents.update(source.name.encode() + source.read_bytes())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        contents.update(str(source.relative_to(Path(__file__).parent)).encode() + source.read_bytes())
     return contents.hexdigest()
 
 
