@@ -20,7 +20,7 @@ from service.routes.dependencies import Needed
 from service.routes.errors import InvalidParameter
 from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.query import query_of
-from service.routes.responses import BufferResponse
+from service.routes.responses import BufferResponse, raw
 from service.routes.uploads import announced_bytes, read_document
 from service.routes.work import work
 
@@ -54,7 +54,7 @@ async def figure(request: Request, services: Needed) -> Response:
             raise MalformedJson("the body is empty")
         job = Job(kind="figure", body=body, limits=services.limits, received=perf_counter(), view=view)
         result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, SECURITY | VARY, services.room)
+    return BufferResponse(result.body, result.media_type, raw(SECURITY | VARY), services.room)
 
 
 def view_of(parameters: list[tuple[str, str]]) -> View:

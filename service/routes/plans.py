@@ -12,7 +12,7 @@ from service.engine.errors import MalformedJson
 from service.engine.jobs import Job
 from service.routes.dependencies import Needed
 from service.routes.negotiation import VARY, accept_of, choose
-from service.routes.responses import BufferResponse
+from service.routes.responses import BufferResponse, raw
 from service.routes.uploads import announced_bytes, read_document
 from service.routes.work import work
 
@@ -33,4 +33,4 @@ async def plan(request: Request, services: Needed) -> Response:
             raise MalformedJson("the body is empty")
         job = Job(kind="plan", body=body, limits=services.limits, received=perf_counter(), answer="json")
         result = await work(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, VARY, services.room)
+    return BufferResponse(result.body, result.media_type, raw(VARY), services.room)
