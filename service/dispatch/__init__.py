@@ -19,12 +19,21 @@ class Engine(NamedTuple):
     compiled: float
 
 
+class Progress(NamedTuple):
+    """How far the compiling is: of `parts` kits of loops so many are `done`; at the end it has finished, or failed."""
+
+    done: int
+    parts: int
+    finished: bool
+    failed: bool
+
+
 @dataclass(frozen=True)
 class Status:
     """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
 
-    `expected_wait` are the seconds that a job would wait that came now. `engine` is None where the workers are not
-    known that well.
+    `expected_wait` are the seconds that a job would wait that came now. `engine` and `progress` are None where the
+    workers are not known that well.
     """
 
     ready: bool
@@ -36,6 +45,8 @@ class Status:
     restarts: Mapping[str, int]
     expected_wait: float = 0.0
     engine: Engine | None = None
+    progress: Progress | None = None
+    draining: bool = False
 
 
 class Dispatcher(Protocol):

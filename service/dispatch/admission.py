@@ -27,15 +27,25 @@ class Admission(Generic[W]):
 
     While both lanes wait, one job in four is taken from the heavy one, so that neither starves. Who would have to wait
     behind more than `max_wait` seconds of work, or behind `capacity` others, is refused. `away` counts the workers that
-    are taken out for a moment: as many jobs more may wait meanwhile.
+    are taken out for a moment: as many jobs more may wait meanwhile. `elsewhere` counts the jobs of others on the same
+    cores.
     """
 
-    def __init__(self, workers: int, capacity: int, cores: int, max_wait: float = math.inf) -> None:
+    def __init__(
+        self,
+        workers: int,
+        capacity: int,
+        cores: int,
+        elsewhere: Callable[[], int] = lambda: 0,
+        *,
+        max_wait: float = math.inf,
+    ) -> None:
         self.capacity = capacity
         self.running = 0
         self.away = 0
         self.workers = workers
         self._cores = cores
+        self._elsewhere = elsewhere
         self._max_wait = max_wait
         self._idle: list[W] = []
         self._light: Lane[W] = Lane()
@@ -88,8 +98,8 @@ class Admission(Generic[W]):
         return await self._queue(job, self._light if size < LIGHT_BYTES else self._heavy, seconds)
 
     def threads(self) -> int:
-        """Share out the cores: all of them to a job that is alone, one to each in a crowd."""
-        return max(1, self._cores // max(1, self.running + self.waiting))
+        """Share out the cores: all of them to a job that is alone, one to each in a crowd, here and elsewhere."""
+        return max(1, self._cores // max(1, self.running + self.waiting + self._elsewhere()))
 
     def offer(self, worker: W) -> None:
         """Take in a worker that has nothing to do."""

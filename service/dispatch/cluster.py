@@ -26,6 +26,7 @@ from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm.core import connect
 
 from service.dispatch.admission import Admission
+from service.dispatch.board import Seat
 from service.dispatch.draining import Draining
 from service.dispatch.errors import DeadlineExceeded, DispatchError, JobFailed, WorkerCrashed
 from service.dispatch.estimates import Took, took
@@ -149,7 +150,7 @@ class Cluster(Draining[_Place]):
         max_wait: float = math.inf,
         ahead: int = 1,
     ) -> None:
-        super().__init__(Admission(1, queue, 1, max_wait), grace)
+        super().__init__(Admission(1, queue, 1, max_wait=max_wait), grace, Seat.alone())
         self._address = address
         self._queue = queue
         self._deadline = deadline

@@ -11,7 +11,7 @@ from service.dispatch.admission import LIGHT_BYTES, Admission
 from service.dispatch.errors import DeadlineExceeded, QueueFull, ShuttingDown
 from service.dispatch.estimates import Took
 from service.engine.jobs import Job
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 pytestmark = pytest.mark.anyio
 LIGHT = Job("filter", b"1", Limits(), 0.0)
@@ -19,7 +19,7 @@ HEAVY = Job("filter", bytes(LIGHT_BYTES), Limits(), 0.0)
 
 
 def admission(workers: int = 1, capacity: int = 10, cores: int = 8, max_wait: float = math.inf) -> Admission[int]:
-    queue: Admission[int] = Admission(workers, capacity, cores, max_wait)
+    queue: Admission[int] = Admission(workers, capacity, cores, max_wait=max_wait)
     for worker in range(workers):
         queue.offer(worker)
     return queue

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from service.dispatch.estimates import KEPT, SEEN_BYTES, Estimates, Kind, Took, took
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
+from service.engine.machine.limits import Limits
 
 kinds = st.builds(Kind, st.integers(0, 40), st.integers(0, 3))
 seconds = st.floats(1e-5, 1e4)

@@ -18,7 +18,7 @@ from service.app import create_app
 from service.dispatch import Status
 from service.dispatch.errors import Refused
 from service.engine.jobs import Job, Result
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
 from service.settings import Settings
 
 
