@@ -79,6 +79,9 @@ class _Workers(Collector):
         status = self._status()
         yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
         yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
+        yield GaugeMetricFamily(
+            "convserve_expected_wait_seconds", "What a job would wait that came now.", status.expected_wait
+        )
         yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
         if status.engine:
             yield GaugeMetricFamily(

@@ -258,7 +258,7 @@ def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | str:
     scope = {"type": "http", "method": "POST", "path": "/v1/filter", "headers": headers, "query_string": b"spec=%7B%7D"}
     if content_type.strip().lower().startswith((b"multipart", b"application/json")):
         scope["query_string"] = b""
-    held = Held(Room(MOST_BODY, no_status))
+    held = Held(Room(MOST_BODY, no_refusal))
     try:
         return run(read_filter(Request(scope, receive), held, MOST_BODY, preset=False))
     except (EngineError, RouteError) as error:
@@ -266,7 +266,7 @@ def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | str:
         return type(error).__name__
 
 
-def no_status() -> Any:
+def no_refusal(size: int) -> Any:
     raise AssertionError("a body that is being read asks for nothing")
 
 
