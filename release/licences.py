@@ -49,7 +49,7 @@ ALLOWED: Final = frozenset(
         "Zlib",
     }
 )
-"""Those that suit a work under Apache-2.0: permissive ones, and copyleft that ends at a file or a library of its own."""
+"""Those that suit a work under Apache-2.0: permissive ones, and copyleft that ends at a file or a library."""
 
 CLASSIFIERS: Final = {
     "MIT License": "MIT",
@@ -182,23 +182,23 @@ def page() -> str:
 
 HEAD: Final = """# Licences
 
-convserve is under Apache-2.0. What its image contains beside, made by `make docs` from requirements.lock and from what the
-packages say of themselves; a test holds it against the list of licences that suit Apache-2.0. Each package keeps the text
-of its licence in its own folder of the image.
+convserve is under Apache-2.0. What its image contains beside, made by `make docs` from requirements.lock and from
+what the packages say of themselves; a test holds it against the list of licences that suit Apache-2.0. Each package
+keeps the text of its licence in its own folder of the image.
 
 ## Packages, and the libraries within them
 
 | package | version | licence |
 |---|---|---|"""
 FOOT: Final = """
-The image has the wheels as their projects publish them. LGPL and MPL hold for the libraries and files named, which are not
-changed; GCC's exception allows its runtime in programs of any licence.
+The image has the wheels as their projects publish them. LGPL and MPL hold for the libraries and files named, which are
+not changed; GCC's exception allows its runtime in programs of any licence.
 
 ## The base image
 
-Python (PSF-2.0) and packages of Debian's main section, of which several are under GPL: programs of their own, beside the
-service and not linked with it. `/usr/share/doc/*/copyright` in the image has their terms, and the SBOM that is attached to
-the image names them all:
+Python (PSF-2.0) and packages of Debian's main section, of which several are under GPL: programs of their own, beside
+the service and not linked with it. `/usr/share/doc/*/copyright` in the image has their terms, and the SBOM that is
+attached to the image names them all:
 
 ```sh
 docker buildx imagetools inspect IMAGE --format '{{ json .SBOM }}'
