@@ -37,7 +37,7 @@ test: .venv/dev ## Run the whole test suite
 	$(pytest)
 
 ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
-LOWER_LEVELS = $(BIN)/python -c 'from service.engine.levels import available; print(*available()[:-1])'
+LOWER_LEVELS = $(BIN)/python -c 'from service.engine.machine.levels import available; print(*available()[:-1])'
 pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has
@@ -46,16 +46,17 @@ levels: .venv/dev ## Test the engine on the ground floor, and at the lower proce
 	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
 	done
 
-check: .venv/dev ## Look at format, lint and types; write nothing
+check: .venv/dev ## Look at format, lint, types and the length of files; write nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python -m tests.lengths
 
 fix: .venv/dev ## Repair format and lint where that can be done
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers are killed
+soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers and servers are killed
 	$(BIN)/python -m tests.hostile.first_start
 	$(BIN)/python -m tests.hostile.soak
 	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py

@@ -10,7 +10,7 @@ from typing import Any, Final
 from release import ROOT
 from service.app import create_app
 from service.dispatch import Engine, Status
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
 from service.routes import openapi
 from service.routes.exchange import Exchange
 from service.routes.measure import Metrics

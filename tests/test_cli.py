@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service import cli
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
 from service.settings import Settings
 from tests.live import ROOT, Live
 

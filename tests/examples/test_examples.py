@@ -25,7 +25,7 @@ from playwright.sync_api import expect, sync_playwright
 from release.version import version
 from service.engine import filter_bytes
 from service.engine.codecs import decode, inspect
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.browser.conftest import FLAGS, find_chromium
 from tests.live import ROOT, Live, free_port, serving
 from tests.waiting import wait_until

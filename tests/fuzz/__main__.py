@@ -32,7 +32,7 @@ def by_atheris(target: str, seconds: int, folder: Path) -> None:
     import atheris  # noqa: PLC0415 -- may be absent
 
     loops = Path("service/engine/loops")  # numba would compile them anew, for minutes, with the counters in them
-    compiled = [".".join(path.with_suffix("").parts) for path in sorted(loops.glob("*.py"))]
+    compiled = [".".join(path.with_suffix("").parts) for path in sorted(loops.rglob("*.py"))]
     with atheris.instrument_imports(include=INSTRUMENTED, exclude=compiled):
         test = target_of(target)
         from tests.fuzz import seeds  # noqa: PLC0415 -- imports the service
@@ -81,7 +81,8 @@ def by_hypothesis(target: str, seconds: int, folder: Path) -> None:
 
 def target_of(name: str) -> Callable[[bytes], None]:
     """Import a target, and set this process up as a worker is."""
-    from service.engine import codecs, compiled  # noqa: PLC0415 -- atheris instruments what is imported when it says so
+    from service.engine import codecs  # noqa: PLC0415 -- atheris instruments what is imported when it says so
+    from service.engine.machine import compiled  # noqa: PLC0415 -- atheris instruments what is imported when it says so
 
     codecs.own_process()
     warnings.simplefilter("error")

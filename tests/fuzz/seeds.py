@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from service.engine.operations import OPERATIONS
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
 from tests.engine.codecs.samples import SIGNATURE, image_of, npy, png, saved
 from tests.fuzz.targets import laid_open
 from tests.hostile import bodies, files, specs

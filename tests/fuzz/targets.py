@@ -20,12 +20,12 @@ from PIL import Image
 from starlette.requests import Request
 
 from service.engine.codecs import decode, inspect
-from service.engine.documents import filter_document
 from service.engine.errors import EngineError, Fault
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
-from service.engine.pipeline import perform
-from service.engine.strict_json import loads
+from service.engine.jobs.documents import filter_document
+from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
+from service.engine.spec.strict_json import loads
 from service.routes.errors import RouteError
 from service.routes.room import Held, Room
 from service.routes.sample import SAMPLE_PNG

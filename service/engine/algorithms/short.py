@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.engine.algorithms.base import Task
-from service.engine.binary import binary_places
 from service.engine.steps import Weights
+from service.engine.steps.binary import binary_places
 
 ENDLESS = 2**15
 

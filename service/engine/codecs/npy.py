@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.codecs.arrays import check_finite
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
-from service.engine.codecs.process import quiet
+from service.engine.codecs.finite import check_finite
+from service.engine.codecs.pillow_state import quiet
 from service.engine.errors import InvalidImage, TooManyChannels
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_TEXT = 1024
