@@ -10,6 +10,7 @@ from typing import Any, Final
 from release import ROOT
 from service.app import create_app
 from service.dispatch import Engine, Status
+from service.dispatch.board import Seat
 from service.engine.spec.built_in_presets import PRESETS
 from service.routes import openapi
 from service.routes.exchange import Exchange
@@ -63,7 +64,7 @@ def metrics() -> dict[str, list[str]]:
     status = Status(
         ready=True, reason="", workers=1, running=0, queued=0, capacity=0, restarts={"lost": 1}, engine=Engine("", 1.0)
     )
-    told = Metrics(lambda: status)
+    told = Metrics(lambda: status, Seat.alone())
     exchange = Exchange("", spans={"total": 0.1}, code="invalid_spec")
     told.count("/v1/filter", "POST", 422, exchange)
     return {
