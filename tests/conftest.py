@@ -35,6 +35,9 @@ LONG = (
     "tests/docs/test_docs.py",
     "tests/engine/jobs/test_plan.py",
     "tests/test_memory_budget.py",
+    "tests/examples/test_examples.py",
+    "tests/release/test_workflows.py",
+    "tests/fuzz/test_targets.py",
 )
 """Files that take more than 10 s, the longest first."""
 

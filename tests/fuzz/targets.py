@@ -20,11 +20,11 @@ from PIL import Image
 from starlette.requests import Request
 
 from service.engine.codecs import decode, inspect
-from service.engine.jobs.documents import filter_document
 from service.engine.errors import EngineError, Fault
 from service.engine.jobs import Job, Result
-from service.engine.machine.limits import Limits
+from service.engine.jobs.documents import filter_document
 from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
 from service.engine.spec.strict_json import loads
 from service.routes.errors import RouteError
 from service.routes.room import Held, Room
@@ -144,7 +144,7 @@ def png_of(data: bytes) -> bytes:
 
 
 def laid_open(file: bytes) -> bytes | None:
-    """Give what `png_of` makes this file of, its IDAT in one piece and not compressed; None for what is no whole PNG."""
+    """Give what `png_of` makes this file of: its IDAT in one piece, not compressed. None for what is no whole PNG."""
     try:
         parts = [(kind, file[start + 8 : stop - 4]) for kind, start, stop in chunks_of(file)]
         pixels = zlib.decompress(b"".join(content for kind, content in parts if kind == b"IDAT"))
