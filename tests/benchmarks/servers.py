@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from service.dispatch.board import Board
 from tests.benchmarks.cells import Array
-from tests.benchmarks.http_cells import BOUNDARY, form
 from tests.benchmarks.pictures import encoded, sized
+from tests.benchmarks.services import BOUNDARY, form
 from tests.live import Live, serving
 from tests.processes import children, workers_of
 
