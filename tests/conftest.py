@@ -32,6 +32,7 @@ LONG = (
     "tests/deploy/test_balancer.py",
     "tests/hostile/test_schemathesis.py",
     "tests/engine/codecs/test_damage.py",
+    "tests/engine/codecs/test_png_search.py",
     "tests/docs/test_docs.py",
     "tests/engine/jobs/test_plan.py",
     "tests/test_memory_budget.py",
