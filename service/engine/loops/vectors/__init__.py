@@ -16,7 +16,7 @@ loop is compiled. Any will do: LLVM cuts a vector into registers of the processo
 vector of twice as many lanes is two registers side by side under one name.
 
 - Memory: load, load_as, load_part, store, store_part, stream, prefetch, next_piece.
-- Lanes: splat, splat_as, lane, low, high, join, weave, unweave, arrange.
+- Lanes: splat, splat_as, splat_like, lane, low, high, join, weave, unweave, arrange, look_up.
 - Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >> of integers.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
@@ -35,7 +35,19 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import arrange, high, join, lane, low, splat, splat_as, unweave, weave
+from service.engine.loops.vectors.lanes import (
+    arrange,
+    high,
+    join,
+    lane,
+    look_up,
+    low,
+    splat,
+    splat_as,
+    splat_like,
+    unweave,
+    weave,
+)
 from service.engine.loops.vectors.memory import (
     load,
     load_as,
@@ -68,6 +80,7 @@ __all__ = [
     "load",
     "load_as",
     "load_part",
+    "look_up",
     "low",
     "maximum",
     "minimum",
@@ -77,6 +90,7 @@ __all__ = [
     "select",
     "splat",
     "splat_as",
+    "splat_like",
     "sqrt",
     "store",
     "store_part",
