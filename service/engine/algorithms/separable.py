@@ -1,4 +1,4 @@
-"""Kernels of rank one in two passes: the taps of the column down the rows, then those of the row along what comes of it."""
+"""Kernels of rank one: the taps of the column down the rows, then those of the row along what comes of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import is_uniform
+from service.engine.algorithms.rank_one import filter_of, is_of_rank_one
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.segments import WIDE, Run, Segmented, kit_of_segments, wide_enough
 from service.engine.algorithms.strips import finish
-from service.engine.algorithms.two_passes import TwoPasses, filter_of, is_filter
+from service.engine.algorithms.two_passes import TwoPasses
 from service.engine.compiled import Kit
 from service.engine.geometry import Shape
 from service.engine.precision import Arithmetic
@@ -23,7 +24,7 @@ from service.engine.steps import Conv2d
 
 @dataclass(frozen=True)
 class Separable:
-    """Rows that are wide, and stay so, go in segments; all others, those of enlarged and reduced images, as they are."""
+    """Wide rows that stay so go in segments; all others, those of enlarged and reduced images too, as they are."""
 
     name: str = "separable"
 
@@ -42,7 +43,7 @@ class Separable:
         return (kit_of_segments(number) if _in_segments(task) else f"two passes {number}",)
 
     def accepts(self, task: Task) -> bool:
-        return is_filter(task)
+        return is_of_rank_one(task)
 
     def seconds(self, task: Task) -> float:
         return filter_of(task).seconds(task)
@@ -61,9 +62,7 @@ def _work(task: Task) -> TwoPasses | Segmented:
     known = filter_of(task)
     bias = [0.0] if known.bias is None else known.bias[:1].tolist()
     runs = ([Run(0, tuple(axis.weights[0].tolist()))] for axis in (known.down, known.along))
-    return Segmented.of(
-        task, known.rim(task.shape.channels), finish(task, [known.divisor], bias), known.number, *runs
-    )
+    return Segmented.of(task, known.rim(task.shape.channels), finish(task, [known.divisor], bias), known.number, *runs)
 
 
 def _in_segments(task: Task) -> bool:

@@ -1,175 +1,31 @@
-"""Filters of rank one in the terms of the loop that makes them in two passes: taps, rows, planes, lines."""
+"""Filters of rank one in the terms of the loop that does two passes: taps, rows, planes, lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, lcm
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.phases import Axis as Transposed
-from service.engine.algorithms.ready import ready
-from service.engine.algorithms.runs import Number, separable_tap_seconds
-from service.engine.algorithms.short import short_places, single_suffices
-from service.engine.algorithms.strips import SLACK, Rim, finish, shapes, storing_seconds
+from service.engine.algorithms.rank_one import Axis, Filter, filter_of
+from service.engine.algorithms.strips import SLACK, finish, shapes
 from service.engine.algorithms.work import Part, Parts
-from service.engine.arrays import bytes_in
-from service.engine.binary import binary_places
-from service.engine.borders import indices
 from service.engine.calls import Call
 from service.engine.loops.moving import BLOCK, PAIR, Moves
 from service.engine.loops.two_passes import TOGETHER, End, Layout, Taps, filter_in_two_passes
 from service.engine.precision import Arithmetic
-from service.engine.rates import rates
-from service.engine.steps import Conv2d, ConvTranspose2d, Weights
-from service.engine.taps import factors, factors_of
 
 Integers = NDArray[np.intp]
 
-MOST = 16
-"""Channels, and phases along a row: the tables of what is dealt out or woven grow with both."""
 PIECES = 16
 """Of the result, if they are not too low: those that threads take last are then small."""
 LINE = 64
 """Bytes of a cache line."""
 NOWHERE = 255
 """The place in a window of a byte that comes from another one."""
-
-
-class Axis(NamedTuple):
-    """One axis: the taps of each phase of the outputs, and where each meets the padded samples.
-
-    Output i of a phase is the sum of weights[t] times sample i * `step` + offsets[t]. Each phase has `outputs`.
-    `positions` are the source indices of the padded samples; the whole of the source is there from `first` on, unless
-    rows are cropped.
-    """
-
-    weights: tuple[Weights, ...]
-    offsets: tuple[Integers, ...]
-    step: int
-    positions: NDArray[np.signedinteger]
-    first: int
-    outputs: int
-
-    @property
-    def phases(self) -> int:
-        return len(self.weights)
-
-    @property
-    def taps(self) -> int:
-        return sum(map(len, self.weights))
-
-    def scaled(self, scale: float) -> Axis:
-        return self._replace(weights=tuple(weights * scale for weights in self.weights))
-
-    @property
-    def view(self) -> int:
-        """Count the samples from the first that an output may meet to the last."""
-        return 1 + max((int(offsets.max()) for offsets in self.offsets if len(offsets)), default=0)
-
-
-class Filter(NamedTuple):
-    """A step of rank one: what it does `down` the rows and `along` them, and in what numbers.
-
-    Weights are multiplied by 2**`places` for these, and sums divided again.
-    """
-
-    down: Axis
-    along: Axis
-    outside: float
-    divisor: float
-    bias: Weights | None
-    number: Number
-    places: int
-
-    @property
-    def nbytes(self) -> int:
-        return bytes_in(*((axis.positions, *axis.weights, *axis.offsets) for axis in (self.down, self.along)))
-
-    def seconds(self, task: Task) -> float:
-        down, along, channels = self.down, self.along, task.shape.channels
-        padded, (height, _, _) = len(along.positions) * channels, task.output
-        products = down.outputs * down.taps * padded + height * along.taps * along.outputs * channels
-        dealt = height * padded * rates().weave_sample if along.step > 1 else 0.0
-        return (
-            rates().call
-            + len(down.positions) * padded * rates().widen_sample
-            + height * rates().separable_row
-            + products * separable_tap_seconds(self.number)
-            + dealt
-            + storing_seconds(task.output.samples, along.phases)
-        )
-
-    def rim(self, channels: int) -> Rim:
-        rows, columns = self.down.positions, self.along.positions
-        return Rim.of(rows, columns, self.along.first, channels, self.outside, self.number, interleaved=True)
-
-
-def is_filter(task: Task) -> bool:
-    """Say whether a task comes to a filter of rank one, the same for all channels, of which there are not too many."""
-    step, channels = task.step, task.shape.channels
-    if isinstance(step, Conv2d):
-        return factors_of(step, exact=task.exact) is not None and (step.stride[1] == 1 or channels <= MOST)
-    few = isinstance(step, ConvTranspose2d) and step.shared and max(step.stride[1], channels) <= MOST
-    return few and factors(step.weight[0, 0]) is not None
-
-
-@ready
-def filter_of(task: Task) -> Filter:
-    """Give what a task comes to, in the narrowest numbers in which its sums are as right as it asks."""
-    step = task.step
-    found = factors_of(step, exact=task.exact) if isinstance(step, Conv2d) else factors(step.weight[0, 0])
-    outside = 0.0
-    if isinstance(step, Conv2d):
-        sides = zip(found, task.shape[:2], task.output[:2], step.stride, step.dilation, _ends(step), strict=True)
-        down, along = (_plain(step, *side) for side in sides)
-        outside = step.padding_value if step.padding_mode == "constant" else 0.0
-    else:
-        down, along = (_transposed(step, task, axis, found[axis]) for axis in (0, 1))
-    taps = down.weights, along.weights
-    sides = [np.concatenate(weights) for weights in taps]
-    most = [max(float(np.abs(phase).sum()) for phase in weights) for weights in taps]
-    # What is summed down the rows is no larger than what may come of it: the weights are integers then.
-    places = short_places(task, *sides, most=most[0] * most[1], rim=outside)
-    number: Number = task.arithmetic
-    if places is not None:
-        number = "int16"
-        down, along = (axis.scaled(2.0 ** (binary_places(side) or 0)) for axis, side in zip((down, along), sides, strict=True))
-    elif step.bias is None and single_suffices(task, *taps, step.divisor, outside):
-        number = "float32"
-    return Filter(down, along, outside, step.divisor, step.bias, number, places or 0)
-
-
-def _ends(step: Conv2d) -> tuple[tuple[int, int], tuple[int, int]]:
-    return step.padding.vertical, step.padding.horizontal
-
-
-def _plain(
-    step: Conv2d, taps: Weights, size: int, outputs: int, stride: int, dilation: int, padding: tuple[int, int]
-) -> Axis:
-    positions = indices(size, padding, step.padding_mode)
-    return Axis((taps,), (np.arange(len(taps)) * dilation,), stride, positions, padding[0], outputs)
-
-
-def _transposed(step: ConvTranspose2d, task: Task, axis: int, taps: Weights) -> Axis:
-    crop = (step.padding.top, step.padding.left)[axis]
-    found = Transposed.of(
-        task.shape[axis],
-        task.output[axis],
-        len(taps),
-        step.stride[axis],
-        step.dilation[axis],
-        crop,
-        step.replicate[axis],
-        whole=axis == 1,
-    )
-    weights = tuple(taps[list(phase.taps)] for phase in found.phases)
-    offsets = tuple(np.array(phase.shifts, np.intp) - found.begin for phase in found.phases)
-    return Axis(weights, offsets, 1, found.positions(), found.replicate - found.begin, found.outputs)
 
 
 class TwoPasses(Call):

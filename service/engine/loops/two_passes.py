@@ -1,8 +1,8 @@
-"""Filters of rank one: each row of the result is summed down the rows of the image, and what comes of that along itself.
+"""Filters of rank one: a row of the result is summed down the rows of the image, and what comes of that along itself.
 
-One loop enlarges, reduces and keeps the size. Down, a row of the result has the taps of its phase. Along, a row is dealt
-out to planes where the windows move by more than one sample, so that what they meet is side by side; each phase is
-summed by itself, and phases are woven into the row while they are bytes.
+One loop enlarges, reduces and keeps the size. Down, a row of the result has the taps of its phase. Along, it is dealt
+out to planes where windows move by more than one sample, so that what they meet is side by side. Each phase along is
+summed by itself, and phases are woven into the row when they are samples again.
 
 A thread keeps the padded rows that it still needs, as the numbers that are summed, in a ring.
 """
@@ -64,8 +64,8 @@ class Taps(NamedTuple):
 class End(NamedTuple):
     """What becomes of a sum: sum / divisor * scale + bias, rounded half to even and clipped where it is an integer.
 
-    These are `numbers`: one bias, or one for each number of a line. Sums of 16 bits that become bytes by a division by 2**`shift` alone stay integers; it is
-    negative where they do not, and None for sums of floats.
+    These are `numbers`: there is one bias, or one for each number of a line. Sums of 16 bits that become bytes by a
+    division by 2**`shift` alone stay integers; it is negative where they do not, and None for sums of floats.
     """
 
     numbers: Array
