@@ -36,7 +36,7 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, step: Conv2d, task: Task) -> Form:
-        interleaved = step.shared and step.stride[1] == 1 and is_uniform(step.bias)
+        interleaved = step.shared and step.stride[1] == 1 and _is_uniform(step.bias)
         most = float(np.abs(step.weight).sum(axis=(1, 2, 3)).max())
         places = short_places(task, step.weight, most=most, rim=step.padding_value)
         number: Number = task.arithmetic if places is None else "int16"
@@ -106,7 +106,7 @@ def tap_seconds(number: Number, *, mixed: bool = False) -> float:
     }[number]
 
 
-def is_uniform(bias: Weights | None) -> bool:
+def _is_uniform(bias: Weights | None) -> bool:
     return bias is None or bool(np.ptp(bias) == 0)
 
 
