@@ -350,6 +350,17 @@ def test_any_number_of_lanes_will_do(lanes: int) -> None:
     assert computed(_of_width(lanes), x, dtype=np.uint8, count=lanes + 1).tolist() == expected
 
 
+def _several_widths(x: Array, out: Array) -> None:
+    store(out, 0, load(x, 0, 4) + splat(x[0], 4))
+    store(out, 4, load(x, 4, 8) + splat(x[0], 8))
+    store(out, 12, load(x, 12, 16) + splat(x[0], 16))
+
+
+def test_one_loop_has_vectors_of_several_widths() -> None:
+    x = np.arange(1, 29, dtype=np.float32)
+    assert computed(_several_widths, x, dtype=np.float32, count=28).tolist() == (x + 1).tolist()
+
+
 @pytest.mark.parametrize("count", range(N + 1))
 def test_the_end_of_a_row_is_all_that_is_touched(count: int) -> None:
     x = numbers(np.uint16, N)

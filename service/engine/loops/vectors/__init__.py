@@ -12,8 +12,8 @@ Types: a type is named as in NumPy, np.uint8 to np.int64, np.float32 and np.floa
 operands of an operation have the same type. Comparisons give masks.
 
 Lanes: their number is a literal or a constant of a module (not 2 * LANES within the loop), so that it is known when the
-loop is compiled. Any will do: LLVM cuts a vector into registers of the processor level, which have VECTOR_BYTES. So a
-vector of twice as many lanes is two registers side by side under one name.
+loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
+VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
 - Memory: load, load_as, load_part, store, store_part, stream, prefetch, next_piece.
 - Lanes: splat, splat_as, splat_like, lane, low, high, join, weave, unweave, arrange, look_up.

@@ -81,7 +81,9 @@ def operation(function: Callable[..., Any]) -> Any:
         if made is None:
             return None
         result, build = made
-        taken = [types.intp if isinstance(kind, types.Integer) else kind for kind in kinds]
+        # Literals stay what they are: numba tells by the types of the arguments which code belongs to a call.
+        plain = [isinstance(kind, types.Integer) and not isinstance(kind, types.IntegerLiteral) for kind in kinds]
+        taken = [types.intp if number else kind for number, kind in zip(plain, kinds, strict=True)]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             given = [_given(context, builder, *each) for each in zip(signature.args, values, strict=True)]
