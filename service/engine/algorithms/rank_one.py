@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.phases import Axis as Phases
 from service.engine.algorithms.ready import ready
-from service.engine.algorithms.runs import Number, separable_tap_seconds
+from service.engine.algorithms.runs import Number
 from service.engine.algorithms.short import short_places, single_suffices
-from service.engine.algorithms.strips import Rim, storing_seconds
+from service.engine.algorithms.strips import Rim
 from service.engine.arrays import bytes_in
 from service.engine.binary import binary_places
 from service.engine.borders import indices
@@ -114,17 +114,25 @@ class Filter(NamedTuple):
 
     def seconds(self, task: Task) -> float:
         down, along, channels = self.down, self.along, task.shape.channels
-        padded, height = len(along.positions) * channels, task.output.height
+        padded, (height, _, _) = len(along.positions) * channels, task.output
         products = down.outputs * down.taps * padded + height * along.taps * along.outputs * channels
-        dealt = height * padded * rates().weave_sample if along.step > 1 else 0.0
+        dealt = height * padded * np.dtype(self.number).itemsize if along.step > 1 else 0
+        woven = task.output.samples * np.dtype(task.target).itemsize if along.phases > 1 else 0
         return (
             rates().call
             + len(down.positions) * padded * rates().widen_sample
-            + height * rates().separable_row
-            + products * separable_tap_seconds(self.number)
-            + dealt
-            + storing_seconds(task.output.samples, along.phases)
+            + height * rates().resample_row
+            + products * self._tap_seconds()
+            + (dealt + woven) * rates().resample_move
+            + task.output.samples * rates().resample_store
         )
+
+    def _tap_seconds(self) -> float:
+        return {
+            "int16": rates().resample_tap_short,
+            "float32": rates().resample_tap,
+            "float64": rates().resample_tap_double,
+        }[self.number]
 
     def rim(self, channels: int) -> Rim:
         rows, columns = self.down.positions, self.along.positions

@@ -1,22 +1,27 @@
-"""Filters of rank one in the terms of the loop that does two passes: taps, rows, planes, lines."""
+"""Kernels of rank one that enlarge, reduce or filter in integers: down the rows, then along what comes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.rank_one import Axis, Filter, filter_of
+from service.engine.algorithms.rank_one import Axis, Filter, filter_of, is_of_rank_one
+from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, finish, shapes
 from service.engine.algorithms.work import Part, Parts
 from service.engine.calls import Call
+from service.engine.compiled import Kit
+from service.engine.geometry import Shape
 from service.engine.loops.moving import BLOCK, PAIR, Moves
-from service.engine.loops.two_passes import TOGETHER, End, Layout, Taps, filter_in_two_passes
+from service.engine.loops.resampling import TOGETHER, End, Layout, Taps, resample
 from service.engine.precision import Arithmetic
+from service.engine.steps import Conv2d
 
 Integers = NDArray[np.intp]
 
@@ -28,11 +33,40 @@ NOWHERE = 255
 """The place in a window of a byte that comes from another one."""
 
 
-class TwoPasses(Call):
+class Resampling:
+    name = "resampling"
+    kits = (
+        Kit("resampling int16", 1, lambda: _halve(1.0, "float32")),
+        Kit("resampling float32", 1, lambda: _halve(1 / 3, "float32")),
+        Kit("resampling float64", 3, lambda: _halve(1 / 3, "float64")),
+    )
+
+    def needs(self, task: Task) -> tuple[str, ...]:
+        return (f"resampling {filter_of(task).number}",)
+
+    def accepts(self, task: Task) -> bool:
+        return is_of_rank_one(task)
+
+    def seconds(self, task: Task) -> float:
+        return filter_of(task).seconds(task)
+
+    def workspace(self, task: Task, threads: int) -> int:
+        return _call(task).workspace(threads)
+
+    def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
+        return _call(task).apply(image, threads)
+
+
+def _halve(weight: float, arithmetic: Arithmetic) -> None:
+    step, image = Conv2d(np.full((1, 1, 2, 2), weight), stride=(2, 2)), np.zeros((2, 2, 1), np.uint8)
+    Resampling().apply(Task(step, Shape(*image.shape), "uint8", "uint8", arithmetic), image, 1)
+
+
+class Resampled(Call):
     """A filter in the terms of the loop."""
 
     @classmethod
-    def of(cls, task: Task) -> TwoPasses:
+    def of(cls, task: Task) -> Resampled:
         known = filter_of(task)
         down, along, channels, number = known.down, known.along, task.shape.channels, np.dtype(known.number)
         padded, each = len(along.positions) * channels, along.outputs * channels
@@ -63,14 +97,14 @@ class TwoPasses(Call):
         )
         unit = channels * number.itemsize
         return cls(
-            filter_in_two_passes,
+            resample,
             shapes(task, 1),
             known.rim(channels),
             layout,
             _taps(down, number, lambda offset: offset),
             _taps(along, number, lambda x: _place(x, along.step, residues, plane, channels)),
-            _moves(unit, 1, along.step, 0),
-            _moves(channels * samples, along.phases, 1, line),
+            moves(unit, 1, along.step, 0),
+            moves(channels * samples, along.phases, 1, line),
             _end(task, known, each),
             output=task.output,
             target=task.target,
@@ -81,6 +115,11 @@ class TwoPasses(Call):
     def workspace(self, threads: int) -> int:
         """Bound the bytes beside input and output, those of the tables while they are made included."""
         return super().workspace(threads) + 3 * self.nbytes + SLACK
+
+
+@ready
+def _call(task: Task) -> Resampled:
+    return Resampled.of(task)
 
 
 def _odd_lines(size: int) -> int:
@@ -124,7 +163,7 @@ def _end(task: Task, known: Filter, each: int) -> End:
     return End(np.concatenate([end.divisor, end.scale, biases]), end.shift if whole else None)
 
 
-def _moves(unit: int, planes: int, step: int, apart: int) -> Moves:
+def moves(unit: int, planes: int, step: int, apart: int) -> Moves:
     """Tabulate how units of bytes come together: every `step`-th, one of each plane in turn; these are `apart` bytes.
 
     With one plane and a step of 1 they stay where they are.

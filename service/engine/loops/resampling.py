@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.convolution import CONTRACT, Shapes, Source, source_at
+from service.engine.loops.convolution import Shapes, Source, source_at
 from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
 from service.engine.loops.moving import Moves, move
 from service.engine.loops.vectors import LANES, convert, fma, load, next_piece, splat_like, store
@@ -86,8 +86,8 @@ class Memory(NamedTuple):
     places: Array
 
 
-@compiled(fastmath=CONTRACT)
-def filter_in_two_passes(
+@compiled
+def resample(
     given: Array, shapes: Shapes, rim: Any, layout: Layout, down: Taps, along: Taps, deal: Moves, weave: Moves, end: End
 ) -> None:
     """Make piece after piece of the result, as long as the counter gives one that no other thread has taken."""
@@ -148,7 +148,7 @@ def _pad(line: Array, columns: Array, first: int, outside: Any, target: Array, w
         target[x] = line[columns[x]] if columns[x] >= 0 else outside
 
 
-@compiled(fastmath=CONTRACT)
+@compiled
 def _sum(numbers: Array, at: int, offsets: Array, weights: Array) -> Any:
     """Sum taps for TOGETHER numbers; the tap t meets those from `at` + `offsets[t]` on."""
     total = splat_like(load(numbers, at, TOGETHER), weights[0] * 0)
@@ -158,7 +158,7 @@ def _sum(numbers: Array, at: int, offsets: Array, weights: Array) -> Any:
     return total
 
 
-@compiled(fastmath=CONTRACT)
+@compiled
 def _sum_down(layout: Layout, down: Taps, phase: int, begin: int, own: Memory) -> None:
     first, last = down.bounds[phase], down.bounds[phase + 1]
     weights, offsets = down.weights[first:last], own.places[: last - first]
@@ -168,7 +168,7 @@ def _sum_down(layout: Layout, down: Taps, phase: int, begin: int, own: Memory) -
         store(own.between, j, _sum(own.ring, j, offsets, weights))
 
 
-@compiled(fastmath=CONTRACT)
+@compiled
 def _sum_along(layout: Layout, along: Taps, deal: Moves, own: Memory, end: End, kind: int) -> None:
     planes, size = own.between, own.between.itemsize
     if len(layout.residues):
@@ -195,7 +195,7 @@ def _sum_along(layout: Layout, along: Taps, deal: Moves, own: Memory, end: End, 
                 _make_line(planes, offsets, weights, end.numbers, np.float64, line, 3, layout.each)
 
 
-@compiled(fastmath=CONTRACT)
+@compiled
 def _make_bytes(
     planes: Array, offsets: Array, weights: Array, shift: int | None, kind: int, line: Array, each: int
 ) -> bool:
@@ -213,7 +213,7 @@ def _make_bytes(
     return False
 
 
-@compiled(fastmath=CONTRACT)
+@compiled
 def _make_line(
     planes: Array, offsets: Array, weights: Array, numbers: Array, dtype: Any, line: Array, size: int, each: int
 ) -> None:
