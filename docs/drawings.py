@@ -11,11 +11,11 @@ import numpy as np
 from service.engine.figures import describe
 from service.engine.figures.drawing import write
 from service.engine.figures.style import FONT, PALETTE
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.spec import parse
+from service.engine.machine.limits import Limits
+from service.engine.spec.spec import parse
 from service.engine.steps import Conv2d, ConvTranspose2d
-from service.engine.taps import gaussian_taps
+from service.engine.steps.geometry import Shape
+from service.engine.steps.taps import gaussian_taps
 
 Spec = dict[str, Any]
 ANY3 = {"shape": [3, 3]}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.engine import filter_bytes, filter_image
 from service.engine.operations import OPERATIONS
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
 
 PHOTOGRAPH = Path(__file__).parent / "pictures" / "cat.jpg"
 SHOWN, OF_A_PRESET, SMALL = 300, 150, 160

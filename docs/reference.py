@@ -9,9 +9,9 @@ from PIL import Image
 
 from docs.photographs import PADDING_MODES, PHOTOGRAPH, SHOWN_PRESETS, Example, blurring, examples
 from service.engine import plan_filter
-from service.engine.named_kernels import KERNELS, NamedKernel
 from service.engine.operations import OPERATIONS
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
+from service.engine.spec.named_kernels import KERNELS, NamedKernel
 
 HEAD = """# Operations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.engine import compiled, levels
+from service.engine.machine import compiled, levels
 
 LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba
 if os.environ.get("CONVSERVE_COMPILE") == "off":
@@ -32,8 +32,8 @@ LONG = (
     "tests/hostile/test_schemathesis.py",
     "tests/engine/codecs/test_damage.py",
     "tests/docs/test_docs.py",
-    "tests/engine/test_plan.py",
-    "tests/test_memory.py",
+    "tests/engine/jobs/test_plan.py",
+    "tests/test_memory_budget.py",
 )
 """Files that take more than 10 s, the longest first."""
 

@@ -31,8 +31,8 @@ from service.batch.sources import BadSources, Item, find
 from service.dispatch import Status
 from service.engine import jobs
 from service.engine.jobs import Job
-from service.engine.limits import Limits
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
 from service.settings import Settings
 from tests.live import ROOT
 from tests.processes import children, gone, one_processor

@@ -21,11 +21,11 @@ from service.batch.run import Batch, Order, Stranded, Tally
 from service.batch.sources import Item, Sources, find, shown
 from service.dispatch import Dispatcher
 from service.dispatch.host import become_host
-from service.engine.answers import check_settings
 from service.engine.errors import InvalidSpec
-from service.engine.pipeline import parse_at
-from service.engine.spec import Spec
-from service.engine.strict_json import loads
+from service.engine.jobs.formats import check_settings
+from service.engine.jobs.pipeline import parse_at
+from service.engine.spec.spec import Spec
+from service.engine.spec.strict_json import loads
 from service.local import text_of
 from service.settings import Settings
 

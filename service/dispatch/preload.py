@@ -16,7 +16,7 @@ die_with_parent()
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 with suppress(Exception):
-    import service.engine.pipeline  # noqa: F401 -- what the workers run
+    import service.engine.jobs.pipeline  # noqa: F401 -- what the workers run
 
 gc.collect()
 gc.freeze()  # the collector would otherwise touch, and so copy, every page that the workers share

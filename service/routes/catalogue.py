@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from service.engine.named_kernels import KERNELS
+from service.engine.spec.named_kernels import KERNELS
 from service.routes.dependencies import Needed
 from service.routes.errors import NotFound
 from service.routes.filters import preset_named

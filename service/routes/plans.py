@@ -13,8 +13,8 @@ from service.engine.jobs import Job
 from service.routes.dependencies import Needed
 from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.responses import BufferResponse
+from service.routes.submit import submit
 from service.routes.uploads import read_document
-from service.routes.work import work
 
 router = APIRouter(tags=["plan"])
 
@@ -32,5 +32,5 @@ async def plan(request: Request, services: Needed) -> Response:
         if not body:
             raise MalformedJson("the body is empty")
         job = Job(kind="plan", body=body, limits=services.limits, received=perf_counter(), answer="json")
-        result = await work(services.dispatcher, job, request)
+        result = await submit(services.dispatcher, job, request)
     return BufferResponse(result.body, result.media_type, VARY, services.room)

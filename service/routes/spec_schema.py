@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from service.engine.spec import json_schema
+from service.engine.spec.spec import json_schema
 
 PREFIX = "#/components/schemas/"
 _NOT_SAID = ("title", "default")

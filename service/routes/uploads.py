@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from service.engine.errors import AmbiguousRequest, MissingImage, MissingSpec
 from service.engine.jobs import Buffer
-from service.engine.wording import listed
+from service.engine.spec.wording import listed
 from service.routes.errors import BodyTooLarge, ClientGone, MalformedMultipart, RequestTimeout, UnsupportedMediaType
 from service.routes.line import line_of
 from service.routes.multipart import Parts

@@ -1,4 +1,4 @@
-"""Measure the rates of this processor level and write them to service/engine/rates.json: `make calibrate`.
+"""Measure the rates of this processor level and write them to service/engine/algorithms/rates.json: `make calibrate`.
 
 What moves samples is timed by itself; then every algorithm is timed on tasks of its own, on one thread. A prediction
 is linear in the rates, so that the amounts of work are found by asking again with one rate changed. The rates are then
@@ -27,17 +27,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from service.engine import codecs, compiled, rates
-from service.engine.algorithms import usable
+from service.engine import codecs
+from service.engine.algorithms import rates, usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
+from service.engine.algorithms.rates import TABLE, Rates
 from service.engine.algorithms.strips import Rim, source_bytes
-from service.engine.answers import FORMATS
-from service.engine.geometry import Padding, Shape
-from service.engine.limits import Limits
+from service.engine.jobs.formats import FORMATS
 from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
-from service.engine.precision import Arithmetic
-from service.engine.rates import TABLE, Rates
+from service.engine.machine import compiled
+from service.engine.machine.limits import Limits
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.precision import Arithmetic
 from tests.benchmarks import LEVEL
 from tests.benchmarks.pictures import photographs
 

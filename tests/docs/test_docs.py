@@ -20,7 +20,7 @@ from PIL import Image
 from docs import make
 from service.engine import filter_bytes, plan_filter
 from service.engine.figures.document import figure_document
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.routes.problem_table import KINDS
 from tests.docs.blocks import PAGES, ROOT, Block, Command, blocks, commands
 from tests.live import Live

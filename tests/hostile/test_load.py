@@ -21,14 +21,14 @@ from starlette.types import Receive, Scope, Send
 
 from service import connection
 from service.dispatch.errors import QueueFull
-from service.dispatch.pool import WorkerPool
-from service.engine import pipeline, plan
+from service.dispatch.worker_pool import WorkerPool
 from service.engine.codecs import ImageInfo
-from service.engine.jobs import Job
-from service.engine.limits import Limits
-from service.engine.pipeline import KEPT_PLANS, perform
-from service.engine.plan import Plan
-from service.engine.spec import Spec
+from service.engine.jobs import Job, pipeline
+from service.engine.jobs.pipeline import KEPT_PLANS, perform
+from service.engine.jobs.plan import Plan
+from service.engine.jobs.prepare import prepare as prepared
+from service.engine.machine.limits import Limits
+from service.engine.spec.spec import Spec
 from service.routes.room import Room
 from service.routes.sample import SAMPLE_PNG
 from tests.connections import Clock, Counted, until_closed, with_connection
@@ -264,7 +264,6 @@ def test_plans_that_are_kept_are_few_and_small(monkeypatch: pytest.MonkeyPatch) 
         planned.append(spec.steps[0].op)
         return prepared(info, spec, limits, answer)
 
-    prepared = plan.prepare
     monkeypatch.setattr(pipeline, "prepare", prepare)
     blurs = [_job({"op": "blur", "method": "box", "size": size}) for size in range(1, KEPT_PLANS + 2)]
     for blur in blurs:

@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from service.app import create_app
 from service.dispatch import Status
 from service.engine.jobs import Job, Result
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
 from service.settings import Settings
 
 

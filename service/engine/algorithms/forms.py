@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Column, Number
 from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
 from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.convolution import Finish
-from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 
 

@@ -11,14 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import aligned, bytes_in
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
-from service.engine.arrays import aligned, bytes_in
-from service.engine.borders import indices
-from service.engine.compiled import Kit
-from service.engine.geometry import field_of_view
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.mixing import (
     FEW,
@@ -34,8 +31,11 @@ from service.engine.loops.mixing import (
     compile_for,
     mix,
 )
-from service.engine.rates import rates
+from service.engine.machine import parallel
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import indices
+from service.engine.steps.geometry import field_of_view
 
 STRIP_BYTES = 1 << 18
 """Of a strip, about: half of a second-level cache, which holds weights and results as well."""

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.mixing import HIGHEST
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.calls import Call
-from service.engine.compiled import Kit
-from service.engine.geometry import Padding
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import CHANNELS, PIECE, Colours, recolour, warm
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding
 
 
 class Pointwise:

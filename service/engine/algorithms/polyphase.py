@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.phases import Axis, Phase
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
 from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
@@ -30,12 +31,11 @@ from service.engine.algorithms.strips import (
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
-from service.engine.binary import binary_places
-from service.engine.compiled import Kit
-from service.engine.geometry import Pair
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.taps import factors
+from service.engine.steps.binary import binary_places
+from service.engine.steps.geometry import Pair
+from service.engine.steps.taps import factors
 
 
 @dataclass(frozen=True)

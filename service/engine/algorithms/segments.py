@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.forms import finite
 from service.engine.algorithms.runs import Number
 from service.engine.algorithms.strips import PIECES, SLACK, Rim, shapes
 from service.engine.algorithms.work import Part, Parts
-from service.engine.calls import Call
 from service.engine.loops.convolution import Finish
 from service.engine.loops.dealing import SHARE
 from service.engine.loops.lanes import VECTOR_BYTES

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, kit_of
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.segments import WIDE, Run, Segmented, kit_of_segments, wide_enough
 from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.binary import binary_places
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape
-from service.engine.precision import Arithmetic
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors_of
+from service.engine.steps.binary import binary_places
+from service.engine.steps.geometry import Shape
+from service.engine.steps.precision import Arithmetic
+from service.engine.steps.taps import factors_of
 
 
 @dataclass(frozen=True)

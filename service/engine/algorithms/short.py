@@ -8,9 +8,9 @@ from math import frexp
 import numpy as np
 
 from service.engine.algorithms.base import Task
-from service.engine.binary import binary_places
-from service.engine.precision import EXACT_BELOW, LEVELS
 from service.engine.steps import Weights
+from service.engine.steps.binary import binary_places
+from service.engine.steps.precision import EXACT_BELOW, LEVELS
 
 ENDLESS = 2**15
 HIGHEST = 255

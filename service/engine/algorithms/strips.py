@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Number
-from service.engine.borders import indices
-from service.engine.geometry import Padding, PaddingMode, Shape
 from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish, Shapes
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.sums import SPAN_BYTES, TOGETHER
-from service.engine.rates import rates
+from service.engine.steps.borders import indices
+from service.engine.steps.geometry import Padding, PaddingMode, Shape
 
 Positions = NDArray[np.signedinteger[Any]]
 

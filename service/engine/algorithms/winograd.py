@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.algorithms.arrays import CACHE_LINE, aligned, before_line, bytes_in
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import FEWEST_ROWS, HIGHEST, PIECES, STRIP_BYTES
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.strips import SLACK, source_bytes
 from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.arrays import CACHE_LINE, aligned, before_line, bytes_in
-from service.engine.borders import OUTSIDE, indices
-from service.engine.compiled import Kit
 from service.engine.loops.lanes import KINDS, VECTOR_BYTES
 from service.engine.loops.mixing import Lines, Place, Weights
 from service.engine.loops.winograd import SPAN_BYTES, SPANS, TILES, compile_for, mix_tiles
-from service.engine.precision import EXACT_BELOW
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import OUTSIDE, indices
+from service.engine.steps.precision import EXACT_BELOW
 
 SIDE, PLACES = 4, 16
 """Of a tile of samples; of results it is 2."""

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import CACHE_LINE
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import KEPT_MEMORY, Call
 from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, shapes
-from service.engine.arrays import CACHE_LINE
-from service.engine.calls import KEPT_MEMORY, Call
 from service.engine.loops.convolution import (
     BLOCK,
     BLOCK_BYTES,
@@ -25,6 +24,7 @@ from service.engine.loops.convolution import (
     convolve,
 )
 from service.engine.loops.sums import SPAN_BYTES, TOGETHER
+from service.engine.machine import parallel
 
 Bytes = NDArray[np.uint8]
 Counter = NDArray[np.int64]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from service.engine.codecs import jpeg, npy, picture_writer, pictures, png_reader, png_writer, tiff, tiff_writer
 from service.engine.codecs.base import Buffer, Coding, Compression, Decoded, ImageInfo
 from service.engine.codecs.metadata import NOTHING, Metadata
-from service.engine.codecs.process import own_process
+from service.engine.codecs.pillow_state import own_process
 from service.engine.codecs.sniff import sniff
 from service.engine.errors import MemoryLimit
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 __all__ = [
     "Buffer",

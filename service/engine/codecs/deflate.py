@@ -10,7 +10,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import compiled
+from service.engine.machine import compiled
 
 Bytes = NDArray[np.uint8]
 Pieces = list[bytes | memoryview]

@@ -15,11 +15,11 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import compiled, parallel
-from service.engine.codecs import deflate, filters, png_ancillary
+from service.engine.codecs import deflate, png_ancillary, png_filters
 from service.engine.codecs.base import Compression
 from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
+from service.engine.machine import compiled, parallel
 
 STRIP_BYTES = 512 * 1024
 """Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
@@ -77,7 +77,7 @@ def _deflated(
     rows_each = max(1, STRIP_BYTES // row_bytes)
     strips: dict[int, _Deflated] = {}
     swapped = sample == 2 and sys.byteorder == "little"
-    filter_rows = getattr(compiled.loops("png"), "filter_rows", filters.filter_rows)
+    filter_rows = getattr(compiled.loops("png"), "filter_rows", png_filters.filter_rows)
 
     def deflate_from(first: int) -> None:
         strip = np.empty((min(rows_each, height - first), 1 + row_bytes), np.uint8)

@@ -10,9 +10,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import CoreSchema
 
-from service.engine.binary import binary_places
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import (
+from service.engine.machine.limits import Limits
+from service.engine.operations.fields import FARTHEST, Bias, Divisor, Number, PaddingField, Steps2d
+from service.engine.spec.numbers import Kernel, is_unknown, read_only, unknown_numbers
+from service.engine.spec.validation import context_of, refusal
+from service.engine.steps import Conv2d, Step, Weights
+from service.engine.steps.binary import binary_places
+from service.engine.steps.geometry import (
     Padding,
     PaddingMode,
     Pair,
@@ -20,11 +25,6 @@ from service.engine.geometry import (
     full_padding,
     same_padding,
 )
-from service.engine.limits import Limits
-from service.engine.numbers import Kernel, is_unknown, read_only, unknown_numbers
-from service.engine.operations.fields import FARTHEST, Bias, Divisor, Number, PaddingField, Steps2d
-from service.engine.steps import Conv2d, Step, Weights
-from service.engine.validation import context_of, refusal
 
 LARGEST_COMMON_SUM = 2**31
 """Sums of so large weights, with 16-bit samples, are still exact in float64."""

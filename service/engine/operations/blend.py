@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, create_model
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.numbers import LARGEST, array
 from service.engine.operations.base import OperationBase, biases
 from service.engine.operations.fields import Bias
+from service.engine.spec.numbers import LARGEST, array
+from service.engine.spec.validation import Checked, Context
+from service.engine.spec.whole_numbers import whole
+from service.engine.spec.wording import shown
 from service.engine.steps import INPUT, Weights
 from service.engine.steps import Blend as BlendStep
-from service.engine.validation import Checked, Context
-from service.engine.whole import whole
-from service.engine.wording import shown
+from service.engine.steps.geometry import Shape
 
 
 def source(value: object, context: Context) -> Literal["input"] | int:  # noqa: ARG001 -- one signature for all checks

@@ -8,13 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec, WorkTooLarge
-from service.engine.geometry import Padding, Pair, Shape, same_padding
-from service.engine.limits import Limits
-from service.engine.numbers import read_only
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase, belongs
 from service.engine.operations.fields import FARTHEST, RimMode, Sigma, Size2d, Steps2d
+from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import gaussian_size, gaussian_taps
+from service.engine.steps.geometry import Padding, Pair, Shape, same_padding
+from service.engine.steps.taps import gaussian_size, gaussian_taps
 
 
 class Blur(OperationBase):

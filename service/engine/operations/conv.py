@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.numbers import KernelField, Weight4d
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import Windowed, as_weight, one_of
 from service.engine.operations.fields import FARTHEST
+from service.engine.spec.numbers import KernelField, Weight4d
+from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Conv2d
-from service.engine.whole import Whole
+from service.engine.steps.geometry import Shape
 
 
 class Conv(Windowed):

@@ -8,13 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.numbers import KernelField, is_unknown
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase, belongs
 from service.engine.operations.fields import RimMode
+from service.engine.spec.numbers import KernelField, is_unknown
+from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Restore
-from service.engine.whole import Whole
+from service.engine.steps.geometry import Shape
 
 NOISE_TO_SIGNAL = 0.01
 ITERATIONS = 20

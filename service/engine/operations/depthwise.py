@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from service.engine.geometry import Shape
-from service.engine.numbers import KernelList
 from service.engine.operations.base import Windowed, as_depthwise
+from service.engine.spec.numbers import KernelList
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Shape
 
 
 class Depthwise(Windowed):

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.numbers import KernelList, Matrix, is_unknown, unknown_numbers
 from service.engine.operations.base import Windowed, as_depthwise
+from service.engine.spec.numbers import KernelList, Matrix, is_unknown, unknown_numbers
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Shape
 
 _BLUR = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 

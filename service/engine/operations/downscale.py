@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.numbers import read_only
 from service.engine.operations.base import OperationBase
+from service.engine.spec.numbers import read_only
+from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Conv2d, NormalizedConv2d, Weights
-from service.engine.taps import cubic, interpolation_taps, lanczos3, triangle, whole
-from service.engine.whole import Whole
+from service.engine.steps.geometry import Padding, Pair, Shape
+from service.engine.steps.taps import cubic, interpolation_taps, lanczos3, triangle, whole
 
 SHARPNESS = -0.5
 """The parameter a of cubic convolution that Pillow and, where it is to antialias, torch take."""

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from service.engine.geometry import Padding, Shape
-from service.engine.limits import Limits
-from service.engine.numbers import read_only
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase, belongs
 from service.engine.operations.fields import RimMode
+from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d, GradientMagnitude, Weights
+from service.engine.steps.geometry import Padding, Shape
 
 DIFFERENCE = read_only(np.array([-1.0, 0.0, 1.0]))
 SMOOTHING = {

@@ -8,13 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.numbers import LARGEST, array, is_unknown, read_only, unknown_numbers
 from service.engine.operations.base import OperationBase
+from service.engine.spec.numbers import LARGEST, array, is_unknown, read_only, unknown_numbers
+from service.engine.spec.validation import Checked, Context
+from service.engine.spec.vocabulary import unknown_value
+from service.engine.spec.wording import shown
 from service.engine.steps import Conv2d, Weights
-from service.engine.validation import Checked, Context
-from service.engine.vocabulary import unknown_value
-from service.engine.wording import shown
+from service.engine.steps.geometry import Shape
 
 STANDARDS: dict[str, tuple[list[float], float]] = {
     "bt601": ([299, 587, 114], 1000),

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from service.engine import steps
 from service.engine.errors import InvalidSpec, WorkTooLarge
-from service.engine.geometry import Padding, Shape, conv_size, field_of_view
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase
 from service.engine.operations.fields import Margins, Size2d, Steps2d
+from service.engine.steps.geometry import Padding, Shape, conv_size, field_of_view
 
 
 class Pool(OperationBase):

@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.numbers import KernelField, Taps, is_unknown, read_only, unknown_numbers
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import Windowed
+from service.engine.spec.numbers import KernelField, Taps, is_unknown, read_only, unknown_numbers
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors
+from service.engine.steps.geometry import Shape
+from service.engine.steps.taps import factors
 
 
 class Separable(Windowed):

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, Pair, Shape, transposed_size
-from service.engine.limits import Limits
-from service.engine.numbers import KernelField, Weight4d, read_only
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import Kernelled, as_weight, one_of
 from service.engine.operations.fields import FARTHEST, Extra2d, Margins, Size2d
+from service.engine.spec.numbers import KernelField, Weight4d, read_only
+from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.whole import Whole
+from service.engine.steps.geometry import Padding, Pair, Shape, transposed_size
 
 
 class Transposed(Kernelled):

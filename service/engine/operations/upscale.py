@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from service.engine.geometry import Padding, Shape
-from service.engine.numbers import read_only
 from service.engine.operations.base import OperationBase
+from service.engine.spec.numbers import read_only
+from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.taps import cubic, interpolation_taps, triangle, whole
-from service.engine.whole import Whole
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.taps import cubic, interpolation_taps, triangle, whole
 
 SHARPNESS = -0.75
 """The parameter a of cubic convolution that torch and OpenCV take for interpolation."""

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.engine import compiled
 from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Sample, Task
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
+from service.engine.machine import compiled
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
 from tests import oracle
 from tests.engine.algorithms import drawn
 from tests.tolerance import assert_computes

@@ -10,11 +10,11 @@ import pytest
 from service.engine.algorithms import mixing
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.mixing import Form, Mixing
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.loops.mixing import MANY, NARROW
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
+from service.engine.steps.precision import Arithmetic
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.pointwise import Pointwise
-from service.engine.calls import Call
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import PIECE, Colours, recolour
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests.engine.algorithms.drawn import SAMPLES, task_of
 from tests.tolerance import assert_computes
 

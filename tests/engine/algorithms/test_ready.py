@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
+from service.engine.steps.geometry import Padding, Shape
 
 COLUMN, ROW = np.array([1.0, 2, 1]), np.array([-1.0, 0, 1])
 SEPARABLE = Conv2d(np.outer(COLUMN, ROW)[None, None], 3, factors=(COLUMN, ROW))

@@ -11,9 +11,9 @@ from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.segments import Segmented
 from service.engine.algorithms.separable import Separable
-from service.engine.geometry import Padding, Shape
 from service.engine.operations.upscale import Upscale
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 

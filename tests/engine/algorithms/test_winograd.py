@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from service.engine.algorithms import winograd
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.winograd import Winograd
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.loops.lanes import VECTOR_BYTES
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
+from service.engine.steps.precision import Arithmetic
 from tests import oracle
 from tests.engine.algorithms.drawn import MODES, SAMPLES, paddings, task_of
 from tests.tolerance import assert_computes

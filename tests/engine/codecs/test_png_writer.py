@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.engine.codecs import Compression, decode, encode_png, inspect
-from service.engine.limits import Limits
 from service.engine.loops.png import PAETH, filter_rows
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import image_of, profile, saved, unfiltered
 from tests.floors import needs_loops
 

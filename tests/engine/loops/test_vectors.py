@@ -13,7 +13,7 @@ from numba import njit
 from numba.core.errors import TypingError
 from numpy.typing import NDArray
 
-from service.engine.arrays import aligned
+from service.engine.algorithms.arrays import aligned
 from service.engine.loops.vectors import (
     VECTOR_BYTES,
     absolute,
@@ -26,6 +26,7 @@ from service.engine.loops.vectors import (
     load,
     load_as,
     load_part,
+    load_rows,
     look_up,
     low,
     maximum,
@@ -40,7 +41,9 @@ from service.engine.loops.vectors import (
     sqrt,
     store,
     store_part,
+    store_rows,
     stream,
+    transpose,
     truncate,
     unweave,
     view,
@@ -123,6 +126,21 @@ def test_planes_are_woven_and_dealt_out(dtype: Any) -> None:
     woven = [x[: count * N].reshape(count, N).T.reshape(-1) for count in (2, 3, 4)]
     dealt = [x[: count * N].reshape(N, count).T.reshape(-1) for count in (2, 3, 4)]
     np.testing.assert_array_equal(computed(_woven, x, dtype=dtype, count=18 * N), np.concatenate([*woven, *dealt]))
+
+
+def _exchanged(x: Array, places: Array, out: Array) -> None:
+    rows = load_rows(x, 1, places, 2, N)
+    store_rows(out, 0, places, 2, transpose(rows))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_rows_and_lanes_are_exchanged(dtype: Any) -> None:
+    """Rows stand anywhere; these in twos, the second one first."""
+    places = np.array([-9, -9, *(N * (i ^ 1) for i in range(N))])
+    x = numbers(dtype, N * N + 1)
+    rows = x[1:].reshape(N, N)[places[2:] // N]
+    found = computed(_exchanged, x, places, dtype=dtype, count=N * N)
+    np.testing.assert_array_equal(found.reshape(N, N)[places[2:] // N], rows.T)
 
 
 def _of_any(x: Array, y: Array, z: Array, out: Array) -> None:

@@ -144,3 +144,21 @@ weave = _rearranging(lambda count, lanes: [part * lanes + i for i in range(lanes
 """Interleave the vectors of a tuple: lane 0 of each, then lane 1 of each ... Gives as many vectors."""
 unweave = _rearranging(lambda count, lanes: [i * count + part for part in range(count) for i in range(lanes)])
 """Deal numbers that are interleaved in a tuple of vectors out to as many planes: the inverse of `weave`."""
+
+
+@operation
+def transpose(rows: Any) -> Any:
+    """Exchange rows and lanes of a tuple of as many vectors as they have lanes, a power of two."""
+    if not isinstance(rows, types.UniTuple) or not isinstance(rows.dtype, Vector) or rows.count != rows.dtype.lanes:
+        return None
+    order = [place for pair in zip(range(rows.count), range(rows.count, 2 * rows.count), strict=True) for place in pair]
+    lower, upper = order[: rows.count], order[rows.count :]
+
+    def build(builder: Any, values: Any) -> Any:
+        # To interleave rows half of the square apart, as often as it can be halved, is to transpose it.
+        for _ in range(rows.count.bit_length() - 1):
+            pairs = list(zip(values[: rows.count // 2], values[rows.count // 2 :], strict=True))
+            values = [shuffle(builder, x, y, places) for x, y in pairs for places in (lower, upper)]
+        return values
+
+    return rows, build
