@@ -7,18 +7,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.algorithms.arrays import bytes_in
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.phases import Axis as Phases
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Number
 from service.engine.algorithms.short import short_places, single_suffices
 from service.engine.algorithms.strips import Rim
-from service.engine.arrays import bytes_in
-from service.engine.binary import binary_places
-from service.engine.borders import indices
-from service.engine.rates import rates
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
-from service.engine.taps import factors, factors_of
+from service.engine.steps.binary import binary_places
+from service.engine.steps.borders import indices
+from service.engine.steps.taps import factors, factors_of
 
 MOST = 16
 """Channels where pixels are dealt out or woven, and phases along a row: the tables for it grow with both."""

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.rank_one import Axis, Filter, filter_of, is_of_rank_one
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK, finish, shapes
 from service.engine.algorithms.work import Part, Parts
-from service.engine.calls import Call
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape
 from service.engine.loops.moving import BLOCK, PAIR, Moves
 from service.engine.loops.resampling import TOGETHER, End, Layout, Taps, resample
-from service.engine.precision import Arithmetic
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Shape
+from service.engine.steps.precision import Arithmetic
 
 Integers = NDArray[np.intp]
 

@@ -14,10 +14,10 @@ from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.rank_one import MOST, filter_of
 from service.engine.algorithms.resampling import Resampling
 from service.engine.algorithms.short import single_suffices
-from service.engine.geometry import Padding, Shape
 from service.engine.operations.downscale import Downscale
 from service.engine.operations.upscale import Upscale
 from service.engine.steps import Conv2d, ConvTranspose2d, NormalizedConv2d, Step, Weights
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.algorithms.drawn import task_of
 from tests.floors import needs_loops
 from tests.tolerance import assert_computes
