@@ -53,6 +53,16 @@ class Rates:
     """Of one product in one of the two passes."""
     separable_tap_double: float
     separable_tap_short: float
+    resample_row: float
+    """To begin one row of an enlarged or reduced image, in both passes."""
+    resample_tap: float
+    """Of one product in one of them."""
+    resample_tap_double: float
+    resample_tap_short: float
+    resample_move: float
+    """To deal one byte out to planes, or to weave it into a row."""
+    resample_store: float
+    """To finish, round, clip and store one sample."""
     box_sample: float
     """To add one sample to a running sum, or two sums of windows of a row."""
     polyphase_tap: float
