@@ -83,6 +83,13 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
         chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
+        chosen.check_servers()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a server computes nothing; read when NumPy is imported
+        if chosen.servers > 1:
+            from service import watch
+
+            watch.serve(chosen)
+            return
         from service.dispatch.process import start_fork_server
 
         start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest

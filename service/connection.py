@@ -143,9 +143,13 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.outgoing = Outgoing(transport)
         self.since = self.loop.time()
-        if len(self.connections) > most_connections():
+        if len(self.connections) > self.most():
             self._make_room()
         self._expect(HEAD_SECONDS, self._end_late_head)
+
+    def most(self) -> int:
+        """Give the most connections that this server has open at once."""
+        return most_connections()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note what the connection took: all that was written, unless it broke."""

@@ -15,7 +15,9 @@ if sys.platform != "win32":
 
 MIB = 1 << 20
 BASE_BYTES = 176 * MIB
-"""What the server and the fork server take, the engine of all workers included."""
+"""What a server and its fork server take, the engine of its workers included."""
+CORES_PER_SERVER = 8
+"""One server feeds four workers with pictures of 256x256, and seven with 512x512."""
 WORKER_BYTES = 24 * MIB
 """What a worker has for itself beside its job and its body: 14 MiB, and loops that are loaded later."""
 WORKER_ADDRESSES = 768 * MIB
@@ -35,42 +37,57 @@ UNKNOWN = 1 << 62
 
 
 class Wishes(NamedTuple):
-    """What is set; None is to be found. Bytes of a job, of all bodies, of one body."""
+    """What is set; None is to be found. Bytes of a job, of all bodies, of one body; servers that take connections."""
 
     workers: int | None
     job: int | None
     bodies: int | None
     body: int
+    servers: int | None = 1
 
 
 class Shares(NamedTuple):
-    """The number of workers, the bytes of each one's job, and of all bodies and answers together."""
+    """The number of workers, the bytes of each one's job, and of all bodies and answers together; that of servers."""
 
     workers: int
     job: int
     bodies: int
+    servers: int = 1
 
     def total(self, body: int) -> int:
         """Give the bytes that the whole service may come to."""
-        return BASE_BYTES + self.bodies + self.workers * (WORKER_BYTES + body + self.job)
+        return self.servers * BASE_BYTES + self.bodies + self.workers * (WORKER_BYTES + body + self.job)
 
 
 def share_out(memory: int, addresses: int | None, cores: int, wishes: Wishes) -> Shares:
     """Share out `memory` bytes, where a process may have so many `addresses` (None: any number).
 
-    Gives what is set as it is, else no less than the least that is of use: whether it fits, `missing` tells.
+    Gives what is set as it is, else no less than the least that is of use: whether it fits, `missing` tells. There are
+    as many servers as the cores are worth, but for those that would cost more than one worker.
     """
-    body = wishes.body
+    if wishes.servers is not None:
+        return _share_out(memory, addresses, cores, wishes, wishes.servers)
+    one = _share_out(memory, addresses, cores, wishes, 1)
+    for servers in range(min(cores // CORES_PER_SERVER, one.workers), 1, -1):
+        shares = _share_out(memory, addresses, cores, wishes, servers)
+        roomy = shares.job >= min(one.job, ROOMY_JOB_BYTES) and shares.workers >= one.workers - 1
+        if roomy and shares.total(wishes.body) <= memory:
+            return shares
+    return one
+
+
+def _share_out(memory: int, addresses: int | None, cores: int, wishes: Wishes, servers: int) -> Shares:
+    body, base = wishes.body, servers * BASE_BYTES
     most = max(MOST_BODIES_BYTES, LARGEST_BODIES * body)
-    bodies = wishes.bodies or min(most, max(SHORT_BODIES * body, (memory - BASE_BYTES) // 8))
-    free = memory - BASE_BYTES - bodies
+    bodies = wishes.bodies or min(most, max(SHORT_BODIES * body, (memory - base) // 8))
+    free = memory - base - bodies
     job = wishes.job or Limits.max_memory_bytes
     if addresses is not None:
         job = wishes.job or min(job, addresses - WORKER_ADDRESSES - cores * THREAD_ADDRESSES)
     each = WORKER_BYTES + body + (wishes.job or min(job, ROOMY_JOB_BYTES))
-    workers = wishes.workers or max(1, min(cores, free // each))
+    workers = wishes.workers or max(servers, min(cores, free // each))
     job = wishes.job or max(LEAST_JOB_BYTES, min(job, free // workers - WORKER_BYTES - body))
-    return Shares(workers, job, bodies)
+    return Shares(workers, job, bodies, servers)
 
 
 def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body: int) -> str:
@@ -79,7 +96,7 @@ def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body
     if total > memory:
         return (
             f"the memory that may be used is {memory:,} bytes (control group or machine), and {total - memory:,} are "
-            f"missing: {BASE_BYTES:,} for the service itself, {shares.bodies:,} for bodies and answers "
+            f"missing: {BASE_BYTES:,} for each server ({shares.servers}), {shares.bodies:,} for bodies and answers "
             f"(max_bodies_bytes), and for each worker ({shares.workers}) {WORKER_BYTES:,}, a body of {body:,} "
             f"(max_body_bytes) and a job of {shares.job:,} (max_memory_bytes)"
         )

@@ -108,6 +108,13 @@ class Settings(BaseSettings):
     )
     deadline: float = _seconds(30.0, 0.001, 86400, "time for a request from when its body was read, waiting included")
 
+    servers: int = _whole(
+        1,
+        1,
+        128,
+        "processes that take connections, on one port, each with its share of the workers; one for each eight cores "
+        "unless set, and fewer where memory is short",
+    )
     workers: int = Field(
         default_factory=available_cores,
         ge=1,
@@ -215,18 +222,23 @@ class Settings(BaseSettings):
         """Fit what is not set into the memory there is; a cluster's workers are not of this machine."""
         given = self.model_fields_set
         shares = memory_budget.share_out(*self._machine(), self._wishes())
-        found = {"workers": shares.workers, "max_memory_bytes": shares.job, "max_bodies_bytes": shares.bodies}
+        found = {
+            "workers": shares.workers,
+            "max_memory_bytes": shares.job,
+            "max_bodies_bytes": shares.bodies,
+            "servers": shares.servers,
+        }
         for name in ["max_bodies_bytes"] if self.scheduler else found:
             if name not in given:
                 object.__setattr__(self, name, found[name])  # the model is frozen for others
         return self
 
     def _wishes(self) -> memory_budget.Wishes:
-        workers, job, bodies = (
+        workers, job, bodies, servers = (
             getattr(self, name) if name in self.model_fields_set else None
-            for name in ("workers", "max_memory_bytes", "max_bodies_bytes")
+            for name in ("workers", "max_memory_bytes", "max_bodies_bytes", "servers")
         )
-        return memory_budget.Wishes(workers, job, bodies, self.max_body_bytes)
+        return memory_budget.Wishes(workers, job, bodies, self.max_body_bytes, servers)
 
     @staticmethod
     def _machine() -> tuple[int, int | None, int]:
@@ -234,13 +246,23 @@ class Settings(BaseSettings):
 
     def missing_memory(self) -> str:
         """Say what the workers of this machine need and it does not have, or nothing."""
-        shares = memory_budget.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes)
+        shares = memory_budget.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes, self.servers)
         return memory_budget.missing(*self._machine(), shares, self.max_body_bytes)
 
     def check_memory(self) -> None:
         """Raise BadSettings where there is too little memory for the least that is of use; what is set is obeyed."""
         if "max_memory_bytes" not in self.model_fields_set and (missing := self.missing_memory()):
             raise BadSettings([f"there is too little memory: {missing}"])
+
+    def check_servers(self) -> None:
+        """Raise BadSettings where there cannot be so many servers."""
+        if self.scheduler is not None and self.servers > 1:
+            reason = "with CONVSERVE_SCHEDULER there is one, which knows the whole queue"
+        elif self.servers > self.workers:
+            reason = f"each needs a worker, and CONVSERVE_WORKERS is {self.workers}"
+        else:
+            return
+        raise BadSettings([f"{variable('servers')} is {self.servers}: {reason}"])
 
     def use_cpu(self) -> str | None:
         """Choose the processor level for this process and its children; gives its name, raises BadSettings.

@@ -90,6 +90,29 @@ def test_few_workers_with_room_are_better_than_many_without() -> None:
     assert shares.job >= 512 * MIB
 
 
+@pytest.mark.parametrize(("cores", "servers"), [(1, 1), (7, 1), (8, 1), (16, 2), (24, 3), (64, 8)])
+def test_there_is_a_server_for_each_eight_cores(cores: int, servers: int) -> None:
+    shares = share_out(512 * GIB, None, cores, NOTHING_SET._replace(servers=None))
+    assert (shares.servers, shares.workers) == (servers, cores)
+
+
+def test_servers_are_fewer_where_memory_is_short_or_workers_are_few() -> None:
+    wishes = NOTHING_SET._replace(servers=None)
+    one = share_out(4 * GIB, None, 64, NOTHING_SET)
+    shares = share_out(4 * GIB, None, 64, wishes)
+    assert 1 <= shares.servers < 8
+    assert shares.workers >= one.workers - 1
+    assert shares.total(BODY) <= 4 * GIB
+    assert share_out(512 * GIB, None, 64, wishes._replace(workers=3)).servers == 3
+
+
+@pytest.mark.parametrize("cores", [2, 64])
+def test_servers_that_are_set_have_a_worker_each(cores: int) -> None:
+    shares = share_out(GIB, None, cores, NOTHING_SET._replace(servers=4))
+    assert (shares.servers, shares.workers) == (4, 4)
+    assert "for each server (4)" in missing(GIB, None, cores, shares, BODY)
+
+
 def test_what_is_set_is_obeyed() -> None:
     assert share_out(GIB, None, 2, Wishes(3, 5 * GIB, 7 * MIB, BODY)) == Shares(3, 5 * GIB, 7 * MIB)
     assert share_out(8 * GIB, None, 16, Wishes(None, GIB, None, BODY)).workers == 6
@@ -113,7 +136,9 @@ def test_bound_on_addresses_bounds_a_job() -> None:
 def test_settings_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch, GIB, cores=4)
     found = Settings.load()
-    assert (found.workers, found.max_memory_bytes, found.max_bodies_bytes) == share_out(GIB, None, 4, NOTHING_SET)
+    assert (found.workers, found.max_memory_bytes, found.max_bodies_bytes, found.servers) == share_out(
+        GIB, None, 4, NOTHING_SET
+    )
     rows = {row.name: row for row in found.rows()}
     assert rows["CONVSERVE_MAX_MEMORY_BYTES"] == ("CONVSERVE_MAX_MEMORY_BYTES", str(found.max_memory_bytes), "default")
     given = Settings.load(workers=4, max_memory_bytes=2 * GIB)

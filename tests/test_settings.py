@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,24 @@ def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
     assert (settings.max_memory_bytes, settings.max_bodies_bytes) == (4 * 2**30, 512 * 2**20)
     assert (settings.compile, settings.cpu) == ("background", None)
     assert settings.limits().max_kernel_side == 255
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"servers": 3, "workers": 2}, "each needs a worker, and CONVSERVE_WORKERS is 2"),
+        ({"servers": 3, "scheduler": "tcp://a:1"}, "with CONVSERVE_SCHEDULER there is one"),
+    ],
+)
+def test_servers_that_cannot_work_are_refused(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadSettings, match=f"CONVSERVE_SERVERS is 3: {reason}"):
+        Settings.load(**given).check_servers()
+
+
+def test_one_server_can_always_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.settings.available_cores", lambda: 64)
+    Settings.load(workers=1).check_servers()
+    Settings.load(scheduler="tcp://a:1").check_servers()
 
 
 def test_environment_comes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,21 @@ class Engine(NamedTuple):
     compiled: float
 
 
+class Progress(NamedTuple):
+    """How far the compiling is: of `parts` kits of loops so many are `done`; at the end it has finished, or failed."""
+
+    done: int
+    parts: int
+    finished: bool
+    failed: bool
+
+
 @dataclass(frozen=True)
 class Status:
     """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
 
-    `refusal` is what a job would be told that came now; None where it would be taken. `engine` is None where the
-    workers are not known that well.
+    `refusal` is what a job would be told that came now; None where it would be taken. `engine` and `progress` are None
+    where the workers are not known that well.
     """
 
     ready: bool
@@ -36,6 +45,8 @@ class Status:
     restarts: Mapping[str, int]
     refusal: Refused | None = None
     engine: Engine | None = None
+    progress: Progress | None = None
+    draining: bool = False
 
 
 class Dispatcher(Protocol):

@@ -22,15 +22,17 @@ class Admission(Generic[W]):
     """Hands out workers in the order of asking, in two lanes: a small body does not wait behind many large ones.
 
     While both lanes wait, one job in four is taken from the heavy one, so that neither starves. `away` counts the
-    workers that are taken out for a moment: as many jobs more may wait meanwhile.
+    workers that are taken out for a moment: as many jobs more may wait meanwhile. `elsewhere` counts the jobs of others
+    on the same cores.
     """
 
-    def __init__(self, workers: int, capacity: int, cores: int) -> None:
+    def __init__(self, workers: int, capacity: int, cores: int, elsewhere: Callable[[], int] = lambda: 0) -> None:
         self.capacity = capacity
         self.running = 0
         self.away = 0
         self.workers = workers
         self._cores = cores
+        self._elsewhere = elsewhere
         self._idle: list[W] = []
         self._light: deque[asyncio.Future[W]] = deque()
         self._heavy: deque[asyncio.Future[W]] = deque()
@@ -65,8 +67,8 @@ class Admission(Generic[W]):
         return await self._wait(self._light if size < LIGHT_BYTES else self._heavy, seconds)
 
     def threads(self) -> int:
-        """Share out the cores: all of them to a job that is alone, one to each in a crowd."""
-        return max(1, self._cores // max(1, self.running + self.waiting))
+        """Share out the cores: all of them to a job that is alone, one to each in a crowd, here and elsewhere."""
+        return max(1, self._cores // max(1, self.running + self.waiting + self._elsewhere()))
 
     def offer(self, worker: W) -> None:
         """Take in a worker that has nothing to do."""

@@ -25,6 +25,7 @@ from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm.core import connect
 
 from service.dispatch.admission import Admission
+from service.dispatch.board import Seat
 from service.dispatch.draining import Draining
 from service.dispatch.errors import DispatchError, JobFailed, WorkerCrashed
 from service.dispatch.host import Host, NotHere, Outcome, late
@@ -145,7 +146,7 @@ class Cluster(Draining[_Place]):
         *,
         ahead: int = 1,
     ) -> None:
-        super().__init__(Admission(1, queue, 1), grace)
+        super().__init__(Admission(1, queue, 1), grace, Seat.alone())
         self._address = address
         self._queue = queue
         self._deadline = deadline

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import perf_counter
 
 import structlog
 
-from service.dispatch import Engine
+from service.dispatch import Engine, Progress
 from service.dispatch.admission import Admission, fail
-from service.dispatch.compiling import COMMAND, Compile, Compiling
+from service.dispatch.board import Seat
+from service.dispatch.compiling import Compile, Compiling
 from service.dispatch.draining import Draining
 from service.dispatch.errors import (
     DeadlineExceeded,
@@ -44,8 +45,9 @@ class WorkerPool(Draining[WorkerProcess]):
     """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
 
     `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. `cores`
-    are shared out among the jobs: those of the machine unless given. `compile_when` says whether loops are compiled,
-    by `compiler`, for the processor `level`, and used; the workers of "before" are ready when all are.
+    are shared out among the jobs, those of other servers at the board of `seat` counted: those of the machine unless
+    given. `compile_when` says whether loops are compiled, by what `compiling` makes, for the processor `level`, and
+    used; the workers of "before" are ready when all are.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class WorkerPool(Draining[WorkerProcess]):
         bytes_per_worker: int | None = None,
         cores: int | None = None,
         compile_when: Compile = "off",
-        compiler: Sequence[str] = COMMAND,
+        compiling: Callable[[Callable[[], None]], Compiling] = Compiling,
         level: str | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self._cores = cores or available_cores()
-        super().__init__(Admission(workers, queue * workers, self._cores), grace)
+        seat = seat or Seat.alone()
+        super().__init__(Admission(workers, queue * workers, self._cores, seat.jobs_elsewhere), grace, seat)
         self._workers = workers
         self._deadline = deadline
         self._memory = max_memory_bytes
@@ -73,7 +77,7 @@ class WorkerPool(Draining[WorkerProcess]):
         self._jobs_per_worker = jobs_per_worker
         self._bytes_per_worker = kept_of_jobs(max_memory_bytes) if bytes_per_worker is None else bytes_per_worker
         self._compile_when = compile_when
-        self._compiling = Compiling(self._spread, compiler)
+        self._compiling = compiling(self._spread)
         self._level = level
         self._crew: set[WorkerProcess] = set()
         self._warm = False
@@ -269,6 +273,9 @@ class WorkerPool(Draining[WorkerProcess]):
 
     def _engine(self) -> Engine:
         return Engine(self._level, min((worker.compiled for worker in self._crew), default=0.0))
+
+    def _progress(self) -> Progress | None:
+        return self._compiling.so_far
 
     def _absence(self) -> str:
         if not self._warm or (self._fault and not self._crew):

@@ -19,13 +19,17 @@ _OF_SEVERAL_LINES = frozenset({"exception", "report", "stack"})
 _log = structlog.stdlib.get_logger("service.requests")
 
 
-def configure_logs(level: str, form: Literal["console", "json"]) -> None:
-    """Give every line of the process one form, also those of libraries; call once, before the server starts."""
+def configure_logs(level: str, form: Literal["console", "json"], server: int | None = None) -> None:
+    """Give every line of the process one form, also those of libraries; call before the server starts.
+
+    `server` is the number of one server of several, which its lines then carry.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if server is None else [_Numbered(server)]),
     ]
     structlog.configure(
         processors=[*shared, *_written(form)],
@@ -111,6 +115,17 @@ def _text_renderer() -> Any:
     return structlog.processors.KeyValueRenderer(
         key_order=["timestamp", "level", "event"], drop_missing=True, repr_native_str=False
     )
+
+
+class _Numbered:
+    """Says which of several servers writes the line."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+
+    def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG002
+        event["server"] = self._server
+        return event
 
 
 def _without_colour_codes(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001

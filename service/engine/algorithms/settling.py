@@ -56,12 +56,13 @@ def error(step: Conv2d, radices: tuple[list[int], list[int]]) -> NDArray[np.floa
     weight = step.weight.reshape(len(step.weight), -1) / abs(step.divisor)
     norm = np.sqrt((weight**2).sum(axis=1)) * largest * sqrt(2 * points)
     size = np.abs(weight).sum(axis=1) * largest + np.abs(shift(step))
-    return SLACK * UNIT_ROUNDOFF * ((2 * passes + TURN) * norm + 4 * size)
+    bound: NDArray[np.float64] = SLACK * UNIT_ROUNDOFF * ((2 * passes + TURN) * norm + 4 * size)
+    return bound
 
 
 def shift(step: Conv2d) -> NDArray[np.float64]:
     """Give what is to be added to the results, for each output channel: the bias, and what CENTER took away."""
-    taken = CENTER * step.weight.sum(axis=(1, 2, 3)) / step.divisor
+    taken: NDArray[np.float64] = CENTER * step.weight.sum(axis=(1, 2, 3)) / step.divisor
     return taken if step.bias is None else taken + step.bias
 
 

@@ -24,10 +24,11 @@ from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, source_
 from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, radices_of, runs_of
 from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.loops.convolution import Source
-from service.engine.loops.fourier import LANES, ROW, Axis
+from service.engine.loops.fourier import ROW, Axis
 from service.engine.loops.lanes import KINDS
 from service.engine.loops.settling import Windows, settle
 from service.engine.loops.spectra import Kernels, Place, Runs, Tile, correlate
+from service.engine.loops.vectors import LANES
 from service.engine.machine import parallel
 from service.engine.steps import Conv2d
 from service.engine.steps.borders import OUTSIDE

@@ -26,7 +26,7 @@ _BLANKS = b" \t\f\r\n"
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 """By version: how long the field is that tells the length of the header."""
 _UNICODE = b"\x03\x00"
-_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*[lL]\b")
+_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*L\b")
 """An integer as Python 2 wrote it: 3L."""
 _CODES = ("u1", "u2", "f4", "f8", "B", "H", "f", "d")
 _ORDERS = ("", "<", ">", "=", "|")

@@ -22,7 +22,6 @@ from service.engine.loops.fourier import (
     BACKWARDS,
     BESIDE,
     FORWARDS,
-    LANES,
     ROW,
     Axis,
     backward,
@@ -32,7 +31,7 @@ from service.engine.loops.fourier import (
     transposed,
 )
 from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
-from service.engine.loops.vectors import convert, load, load_as, next_piece, prefetch, splat, store
+from service.engine.loops.vectors import LANES, convert, load, load_as, next_piece, prefetch, splat, store
 
 Array = NDArray[Any]
 

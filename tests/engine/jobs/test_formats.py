@@ -97,6 +97,28 @@ def test_jpeg_has_the_levels_of_libjpeg_turbo() -> None:
         assert filter_bytes(as_png(image), spec(quality=quality), answer="jpeg")[20:] == wanted[20:]
 
 
+@pytest.mark.parametrize("quality", [50, 89, 90, 100])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_jpeg_is_smaller_and_as_good(channels: int, quality: int) -> None:
+    image = smooth(150, 200, channels)
+    fast, small = (codecs.encode("jpeg", image, Coding(compression, quality)) for compression in ("fast", "small"))
+    assert len(small) < 0.97 * len(fast)
+    assert decibels(read(small), image) > decibels(read(fast), image) - 0.1
+    with Image.open(BytesIO(small)) as picture:
+        assert picture.info["progressive"]
+        assert picture.layers == channels  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("quality", [50, 90, 94, 95, 100])
+def test_small_jpeg_of_noise_is_written_and_never_larger(quality: int) -> None:
+    """What has more bytes than Pillow has room for stays as it is."""
+    for strength in (5, 20, 60, 255):
+        image = (noise(300, 400, 3).astype(int) * strength // 255).astype(np.uint8)
+        fast, small = (codecs.encode("jpeg", image, Coding(compression, quality)) for compression in ("fast", "small"))
+        assert len(small) <= len(fast)
+        assert abs(decibels(read(small), image) - decibels(read(fast), image)) < 1
+
+
 @pytest.mark.parametrize("answer", LOSSY)
 def test_quality_left_out_is_that_of_the_contract(answer: Answer) -> None:
     image = as_png(smooth(50, 70, 3))
@@ -255,14 +277,18 @@ def test_ratio_of_a_pixel_is_kept(density: Density | None) -> None:
     assert codecs.decode(data, codecs.inspect(data, Limits())).metadata.density == fits
 
 
+@pytest.mark.parametrize("compression", ["fast", "small"])
 @pytest.mark.parametrize("answer", [*LOSSY, "tiff"])
-def test_same_request_gives_the_same_bytes_in_another_process_and_with_other_threads(answer: str) -> None:
+def test_same_request_gives_the_same_bytes_in_another_process_and_with_other_threads(
+    answer: str, compression: str
+) -> None:
     code = (
         "import hashlib, numpy as np\n"
         "from service.engine import codecs\n"
         "from service.engine.codecs import Coding\n"
         "image = np.random.default_rng(3).integers(0, 256, (160, 200, 3), dtype=np.uint8)\n"
-        f"print(*(hashlib.sha256(codecs.encode({answer!r}, image, Coding(threads=n))).hexdigest() for n in (1, 2, 5)))"
+        f"written = (codecs.encode({answer!r}, image, Coding({compression!r}, threads=n)) for n in (1, 2, 5))\n"
+        "print(*(hashlib.sha256(data).hexdigest() for data in written))"
     )
     lines = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout] * 1
     lines.append(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
@@ -369,22 +395,38 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
-answer, channels, quality = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+answer, channels, levels, quality, compression = json.loads(sys.argv[1])
 kind = np.float32 if answer == "tiff" else np.uint8
-image = np.random.default_rng(0).integers(0, 256, (1000, 1500, channels), dtype=np.uint8).astype(kind)
-codecs.encode(answer, image[:9, :9], Coding())
+image = np.random.default_rng(0).integers(0, levels, (1000, 1500, channels), dtype=np.uint8).astype(kind)
+how = Coding(compression, quality)
+codecs.encode(answer, image[:9, :9], how)
 before = peak()
-codecs.encode(answer, image, Coding(quality=quality))
+codecs.encode(answer, image, how)
 print(peak() - before, codecs.encode_bytes(answer, 1_500_000, image.nbytes))
 """
 
 
-@pytest.mark.parametrize("answer", [*LOSSY, "tiff"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_memory_of_the_encoder_is_bounded(answer: Answer, channels: int) -> None:
+@pytest.mark.parametrize(
+    ("answer", "levels", "quality", "compression"),
+    [
+        ("jpeg", 256, 100, "fast"),
+        ("jpeg", 30, 90, "small"),  # noise that Pillow still has room for
+        ("webp", 256, 100, "fast"),
+        ("webp", 256, 100, "small"),
+        ("webp", 256, "lossless", "small"),
+        ("avif", 256, 100, "fast"),
+        ("avif", 256, 100, "small"),
+        ("tiff", 256, None, "fast"),
+        ("tiff", 256, None, "small"),
+    ],
+)
+def test_memory_of_the_encoder_is_bounded(
+    answer: Answer, levels: int, quality: object, compression: str, channels: int
+) -> None:
     if (answer, channels) == ("jpeg", 4):
         channels = 3
-    most = {"tiff": {"dtype": "float32"}}.get(answer, {"quality": 100})
-    command = [sys.executable, "-c", MEASURE, answer, str(channels), json.dumps(most.get("quality"))]
-    needed, bound = map(int, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
+    case = json.dumps([answer, channels, levels, quality, compression])
+    done = subprocess.run([sys.executable, "-c", MEASURE, case], capture_output=True, check=True, text=True)
+    needed, bound = map(int, done.stdout.split())
     assert 0 < needed < bound

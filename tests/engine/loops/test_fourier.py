@@ -15,7 +15,6 @@ from service.engine.loops.fourier import (
     BACKWARDS,
     BESIDE,
     FORWARDS,
-    LANES,
     ROW,
     Axis,
     backward,
@@ -24,6 +23,7 @@ from service.engine.loops.fourier import (
     multiply,
     transposed,
 )
+from service.engine.loops.vectors import LANES
 
 RANDOM = np.random.default_rng(0)
 

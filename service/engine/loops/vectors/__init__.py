@@ -15,9 +15,11 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: load, load_as, load_part, load_rows, store, store_part, store_rows, stream, prefetch, next_piece.
+- Memory: load, load_as, load_part, load_rows, gather, store, store_part, store_rows, scatter, stream, prefetch,
+  next_piece.
 - Lanes: splat, splat_as, lane, low, high, join, weave, unweave, transpose, arrange.
-- Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >> of integers.
+- Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >>, leading_zeros
+  and trailing_zeros of integers.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
 """
@@ -27,11 +29,13 @@ from service.engine.loops.vectors.arithmetic import (
     absolute,
     convert,
     fma,
+    leading_zeros,
     maximum,
     minimum,
     pair_products,
     select,
     sqrt,
+    trailing_zeros,
     truncate,
     view,
 )
@@ -48,12 +52,14 @@ from service.engine.loops.vectors.lanes import (
     weave,
 )
 from service.engine.loops.vectors.memory import (
+    gather,
     load,
     load_as,
     load_part,
     load_rows,
     next_piece,
     prefetch,
+    scatter,
     store,
     store_part,
     store_rows,
@@ -75,9 +81,11 @@ __all__ = [
     "arrange",
     "convert",
     "fma",
+    "gather",
     "high",
     "join",
     "lane",
+    "leading_zeros",
     "load",
     "load_as",
     "load_part",
@@ -88,6 +96,7 @@ __all__ = [
     "next_piece",
     "pair_products",
     "prefetch",
+    "scatter",
     "select",
     "splat",
     "splat_as",
@@ -96,6 +105,7 @@ __all__ = [
     "store_part",
     "store_rows",
     "stream",
+    "trailing_zeros",
     "transpose",
     "truncate",
     "unweave",
