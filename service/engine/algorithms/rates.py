@@ -11,9 +11,9 @@ been measured. `Rates` has those that several share.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -159,17 +159,18 @@ class Rates:
     pool_store: float
     """To divide, round and store one mean."""
 
-    own: Mapping[str, float] = field(default_factory=dict)
-    """Those that algorithms have to themselves, as far as they were measured."""
+    own: tuple[tuple[str, float], ...] = ()
+    """Those that algorithms have to themselves, by name, as far as they were measured."""
 
     def of(self, name: str) -> float:
         """Return the rate of a name, an algorithm's own included."""
-        return self.own.get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
+        return dict(self.own).get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
 
     def changed(self, **rates: float) -> Rates:
         """Return these rates with others for some names."""
         own = {name: rate for name, rate in rates.items() if name in _defaults}
-        return replace(self, own={**self.own, **own}, **{name: rates[name] for name in rates.keys() - own.keys()})
+        shared = {name: rate for name, rate in rates.items() if name not in own}
+        return replace(self, own=tuple((dict(self.own) | own).items()), **shared)
 
 
 class Rate:
@@ -209,7 +210,7 @@ def of_level(level: str | None) -> Rates:
     """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
     table = json.loads(TABLE.read_text(encoding="ascii"))
     measured = (table.get(level) or table[min(table)])["rates"]
-    own = {name: measured.pop(name) for name in list(measured) if name not in Rates.__dataclass_fields__}
+    own = tuple((name, measured.pop(name)) for name in list(measured) if name not in Rates.__dataclass_fields__)
     return Rates(**measured, own=own)
 
 
