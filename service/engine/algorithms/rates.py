@@ -109,9 +109,9 @@ class Rates:
     mixing_part: float
     """To finish the sums of one block of pixels, where they are not what is stored."""
     mixing_vector: float
-    """Of one multiplication and addition of a whole vector, in float64 as well."""
-    mixing_half: float
-    """The same of half a vector."""
+    """Of one multiplication and addition of a vector register, in float64 as well."""
+    mixing_single: float
+    """The same where a block has one such vector of outputs and not two."""
     mixing_store: float
     """To store one sample of the result as it was computed."""
     mixing_round: float
@@ -121,7 +121,7 @@ class Rates:
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
-    """Of a vector of outputs of some tiles, beside the products."""
+    """The cost of two vectors of outputs of some tiles, beside the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float

@@ -78,7 +78,7 @@ PRICES_OF_64_BYTES = {
     "mixing_block": 4e-8,
     "mixing_part": 6e-8,
     "mixing_vector": 3e-10,
-    "mixing_half": 2e-10,
+    "mixing_single": 3e-10,
     "winograd_transform": 4e-9,
     "winograd_tiles": 2e-8,
 }
