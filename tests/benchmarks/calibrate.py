@@ -18,6 +18,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
