@@ -66,7 +66,14 @@ def test_a_laid_open_png_becomes_the_same_picture() -> None:
         assert again.tobytes() == first.tobytes()
 
 
-@pytest.mark.parametrize("data", [b"multipart/form-data; boundary=xx\n--xx\r\nA: b\nc: d\r\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"multipart/form-data; boundary=xx\n--xx\r\nA: b\nc: d\r\n",
+        b"multipart/form-data; boundary=xx\n-bibinary/-bibinary/oet-stream--xx\r\n",
+        b"multipart/form-data; boundary=xx\nbefore--xx\r\n--xx\r\n",
+    ],
+)
 def test_a_form_is_read_alike_however_it_is_cut(data: bytes) -> None:
     part = b'Content-Disposition: form-data; name="%s"\r\n\r\nx\r\n--xx'
     TARGETS["form"](data + part % b"image" + b"\r\n" + part % b"spec" + b"--\r\n")
