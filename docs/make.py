@@ -7,6 +7,7 @@ building anything; a test says when they are no longer current.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def build(site: Path, *, strict: bool = True) -> None:
 
 
 def main() -> None:
+    logging.basicConfig(level=logging.WARNING)  # the site's builder says there what is wrong with a link
     for folder in MADE:
         folder.mkdir(exist_ok=True)
     made = {path: text.encode() for path, text in texts().items()} | pictures()

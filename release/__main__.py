@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def everything(target: Path) -> None:
     from release.licences import PAGE  # noqa: PLC0415
 
     check(None)
+    logging.basicConfig(level=logging.WARNING)  # the site's builder says there what is wrong with a link
     target.mkdir(parents=True, exist_ok=True)
     build(target / "packages")
     helm = shutil.which("helm") or str(Path(sys.executable).with_name("helm"))

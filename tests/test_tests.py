@@ -113,6 +113,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
         clocks,
         {
             "waiting.py: monotonic": LOOKS,
+            "fuzz/__main__.py: monotonic": "draws until its time is over, which no promise depends on",
             "browser/playground.py: monotonic": LOOKS,
             "test_pace.py: monotonic": PACE,
             "hostile/probe.py: perf_counter": REPORTS,

@@ -86,10 +86,12 @@ STUBS: Final = {
             os.execv(PYTHON, [PYTHON, "-m", "pip", *sys.argv[1:], "--no-index", "--target", target])
         """,
     "installed-convserve": """
-        import os, pathlib, sys
-        packages = str(pathlib.Path(sys.argv[0]).parents[1] / "packages")
+        import os, pathlib, subprocess, sys
+        packages = str(pathlib.Path(sys.argv[0]).absolute().parents[1] / "packages")
         environment = os.environ | {"PYTHONPATH": packages, "CONVSERVE_COMPILE": "off"}
         os.chdir("docs")  # where there is no folder named service
+        where = subprocess.run([PYTHON, "-c", "import service; print(service.__file__)"], env=environment, stdout=-1)
+        assert where.stdout.decode().startswith(packages), where.stdout
         arguments = [name.replace("docs/", "").replace("build/", "../build/") for name in sys.argv[1:]]
         os.execve(PYTHON, [PYTHON, "-m", "service", *arguments], environment)
         """,
