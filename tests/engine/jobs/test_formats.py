@@ -346,7 +346,7 @@ def test_longest_side_is_bounded(answer: Answer, side: int) -> None:
     )
     place, detail = refusal(np.zeros((1, side + 1, 1), np.uint8), document, answer)
     assert place == "/output"
-    assert f"{side + 1}x1 and a {FORMATS[answer].name} has at most {side:,} pixels a side" in detail
+    assert f"{side + 1}x1 and {FORMATS[answer].one} has at most {side:,} pixels a side" in detail
 
 
 def test_montage_fits_where_channels_do_not() -> None:
