@@ -79,7 +79,7 @@ class Output(BaseModel):
     layout: Literal["auto", "montage"] = Field(
         "auto", description="montage: any number of channels as a grid of gray tiles, one pixel apart."
     )
-    compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send.")
+    compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send: takes seconds.")
     quality: QualityField = Field(
         None,
         description=(
