@@ -11,7 +11,7 @@ import pytest
 from service.engine.algorithms import rates
 from service.engine.algorithms.base import Task
 from service.engine.jobs import planner
-from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from service.engine.steps.geometry import Padding, Shape
 from tests.floors import needs_ground, needs_loops
