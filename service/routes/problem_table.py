@@ -270,7 +270,7 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             429,
             "queue_full",
             "The queue is full",
-            "Too many requests are waiting already.",
+            "Too many requests are waiting, or too much work.",
             "Send the request again after the number of seconds in `Retry-After`.",
         ),
         (dispatch.QueueFull,),

@@ -18,6 +18,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
@@ -94,6 +95,10 @@ def layer(inputs: int, outputs: int, side: int) -> Conv2d:
     return Conv2d(weight, padding=Padding(half, half, half, half))
 
 
+def reducing(factor: int, side: int, *, whole: bool = False) -> Conv2d:
+    return replace(separable(side, whole=whole), stride=(factor, factor))
+
+
 def upscaling(stride: int, side: int, *, rank_one: bool = False) -> ConvTranspose2d:
     kernel = np.random.default_rng(side).uniform(0, 1, (side, side))
     if rank_one:
@@ -110,6 +115,8 @@ def tasks() -> Iterator[Task]:
         upscaling(3, 3),
         upscaling(2, 4, rank_one=True),
         upscaling(2, 8, rank_one=True),
+        reducing(2, 4),
+        reducing(4, 24),
         Pool(3, "max", (3, 3), (1, 1)),
         Pool(3, "max", (2, 2), (2, 2)),
         Pool(3, "average", (3, 3), (1, 1)),
@@ -139,6 +146,10 @@ def tasks() -> Iterator[Task]:
     for side in (3, 5, 9, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(separable(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
+    doubling = ConvTranspose2d(np.multiply.outer(*[np.array([1.0, 3.0, 3.0, 1.0])] * 2)[None, None], 3, stride=(2, 2))
+    for step in (doubling, reducing(2, 2, whole=True), reducing(4, 4, whole=True)):
+        for size in (SMALL, MIDDLE, LARGE):
+            yield Task(step, Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
 
 
 def measure(algorithm: Algorithm, task: Task) -> Measured:

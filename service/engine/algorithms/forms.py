@@ -12,7 +12,7 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Column, Number
 from service.engine.algorithms.short import short_places
-from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
+from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds, weaving_seconds
 from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.convolution import Finish
 from service.engine.steps import Conv2d, Weights
@@ -88,6 +88,7 @@ class Form(NamedTuple):
             rates().call
             + self.cut.count * rates().strip
             + widened * rates().widen_sample
+            + weaving_seconds(widened, self.layout.channels * self.layout.phases)
             + storing_seconds(task.output.samples, self.planes)
         )
 

@@ -56,6 +56,16 @@ class Rates:
     """One product in one of the two passes."""
     separable_tap_double: float
     separable_tap_short: float
+    resample_row: float
+    """To begin one row of an enlarged or reduced image, in both passes."""
+    resample_tap: float
+    """One product in one of them."""
+    resample_tap_double: float
+    resample_tap_short: float
+    resample_move: float
+    """To deal one byte out to planes, or to weave it into a row."""
+    resample_store: float
+    """To finish, round, clip and store one sample."""
     box_sample: float
     """To add one sample to a running sum, or two sums of windows of a row."""
     polyphase_tap: float
@@ -99,9 +109,9 @@ class Rates:
     mixing_part: float
     """To finish the sums of one block of pixels, where they are not what is stored."""
     mixing_vector: float
-    """One multiplication and addition of a whole vector, in float64 as well."""
-    mixing_half: float
-    """The same of half a vector."""
+    """One multiplication and addition of a vector register, in float64 as well."""
+    mixing_single: float
+    """The same where a block has one such vector of outputs and not two."""
     mixing_store: float
     """To store one sample of the result as it was computed."""
     mixing_round: float
@@ -111,7 +121,7 @@ class Rates:
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
-    """One vector of outputs of some tiles, without the products."""
+    """Two vectors of outputs of some tiles, without the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float

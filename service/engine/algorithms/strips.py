@@ -188,8 +188,14 @@ def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0, 
 
 def storing_seconds(samples: int, planes: int) -> float:
     """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
-    woven = 0.0 if planes == 1 else rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart
-    return samples * (rates().store_sample + woven)
+    return samples * rates().store_sample + weaving_seconds(samples, planes)
+
+
+def weaving_seconds(samples: int, planes: int) -> float:
+    """Predict the time in which samples of planes are put beside one another, or dealt out to them."""
+    if planes == 1:
+        return 0.0
+    return samples * (rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart)
 
 
 def _is_power_of_two(divisor: float) -> bool:

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.segments import Segmented
 from service.engine.algorithms.separable import Separable
-from service.engine.operations.upscale import Upscale
 from service.engine.steps import Conv2d
-from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.geometry import Padding
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
@@ -51,15 +49,3 @@ def test_separable_kernels(shape: tuple[int, int, int], source: str, target: Sam
             task = task_of(step, image, target, "float32")
             assert_computes(task, image, Separable().apply(task, image, 2))
             assert was_cut(task)
-
-
-@pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("method", ["bicubic"])
-@pytest.mark.parametrize("factor", [2, 3])
-@pytest.mark.parametrize(("target", "arithmetic"), [("uint8", "float32"), ("float64", "float64")])
-def test_upscaling(shape: tuple[int, int, int], method: Any, factor: int, target: Sample, arithmetic: Any) -> None:
-    image = drawn(shape, "uint8")
-    (step,) = Upscale(op="upscale", factor=factor, method=method).compose(Shape(*shape))
-    task = task_of(step, image, target, arithmetic)
-    assert_computes(task, image, Polyphase().apply(task, image, 2))
-    assert was_cut(task)

@@ -23,10 +23,12 @@ from service.engine.loops.vectors import (
     high,
     join,
     lane,
+    lanes_of,
     load,
     load_as,
     load_part,
     load_rows,
+    look_up,
     low,
     maximum,
     minimum,
@@ -36,6 +38,7 @@ from service.engine.loops.vectors import (
     select,
     splat,
     splat_as,
+    splat_like,
     sqrt,
     store,
     store_part,
@@ -247,6 +250,35 @@ def test_lanes_are_filled_with_integers() -> None:
     assert [set(array.tolist()) for array in arrays] == [{0x45}, {0x2345}, {0x12345}]
 
 
+def _filled_alike(x: Array, number: Any, out: Array) -> None:
+    store(out, 0, splat_like(load(x, 0, N), number))
+
+
+@pytest.mark.parametrize("dtype", WHOLES)
+@pytest.mark.parametrize("number", [0, 77, -3, 2**40 + 5])
+def test_lanes_are_filled_like_others_with_the_low_bits_of_integers(dtype: Any, number: int) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("number", [np.float32(0.1), np.float64(0.1), np.float64(1e300)])
+def test_lanes_are_filled_like_others_with_floats(dtype: Any, number: Any) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+def _looked_up(x: Array, places: Array, out: Array) -> None:
+    store(out, 0, look_up(load(x, 0, 16), load(places, 0, 16)))
+
+
+def test_bytes_are_looked_up() -> None:
+    table, places = numbers(np.uint8, 16), np.array([3, 0, 15, 15, 255, 128, 7, 200, *range(8)], np.uint8)
+    found = computed(_looked_up, table, places, dtype=np.uint8, count=16)
+    np.testing.assert_array_equal(found, np.where(places < 128, table[places % 16], 0))
+
+
 def _converted(x: Array, f4: Array, f8: Array, i1: Array, i2: Array, i4: Array, u1: Array, u2: Array) -> None:
     a = load(x, 0, N)
     store(f4, 0, convert(a, np.float32))
@@ -377,6 +409,19 @@ def _several_widths(x: Array, out: Array) -> None:
 def test_one_loop_has_vectors_of_several_widths() -> None:
     x = np.arange(1, 29, dtype=np.float32)
     assert computed(_several_widths, x, dtype=np.float32, count=28).tolist() == (x + 1).tolist()
+
+
+def _of_size(x: Array, out: Array) -> None:
+    lanes = lanes_of(x, N)
+    store(out, 0, load(x, 0, lanes))
+    out[N] = lanes
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_lanes_follow_from_the_type(dtype: Any) -> None:
+    x, lanes = numbers(dtype), N // np.dtype(dtype).itemsize
+    found = computed(_of_size, x, dtype=dtype, count=N + 1)
+    assert found.tolist() == [*x[:lanes].tolist(), *[0] * (N - lanes), lanes]
 
 
 @pytest.mark.parametrize("count", range(N + 1))

@@ -8,7 +8,12 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from service.engine.loops.vectors.kinds import INT32, Vector, literal, named, operation, shuffle
+from service.engine.loops.compiler import LEVEL
+from service.engine.loops.vectors.kinds import INT32, INT64, Vector, call, literal, named, operation, shuffle
+
+TABLE = 16
+"""Bytes that are looked up in."""
+SINGLE = 4
 
 
 @operation
@@ -34,9 +39,47 @@ def splat_as(dtype: Any, number: Any, lanes: Any) -> Any:
     return (kind, build) if kind.whole else None
 
 
+@operation
+def splat_like(vector: Any, number: Any) -> Any:
+    """Fill as many lanes as `vector` has with a number, as one of its type: of an integer the low bits."""
+    if not isinstance(vector, Vector) or not isinstance(number, types.Float if vector.real else types.Integer):
+        return None
+
+    def build(builder: Any, _: Any, value: Any) -> Any:
+        own = vector.code.element
+        if own != value.type:
+            widened = vector.real and vector.size > SINGLE
+            narrowed = builder.fptrunc if vector.real else builder.trunc
+            value = builder.fpext(value, own) if widened else narrowed(value, own)
+        return _filled(builder, vector, value)
+
+    return vector, build
+
+
+@operation
+def look_up(table: Any, places: Any) -> Any:
+    """Give the bytes of `table` at `places`, and 0 where a place is 128 or more; both are vectors of 16 bytes.
+
+    A place from 16 to 127 gives what differs between processors.
+    """
+    if not isinstance(table, Vector) or (table.dtype, table.lanes) != (types.uint8, TABLE) or places != table:
+        return None
+    name = "llvm.aarch64.neon.tbl1.v16i8" if LEVEL == "aarch64" else "llvm.x86.ssse3.pshuf.b.128"
+    return table, lambda builder, *values: call(builder, name, table.code, values)
+
+
 def _filled(builder: Any, kind: Vector, value: Any) -> Any:
     undefined = ir.Constant(kind.code, ir.Undefined)
     return shuffle(builder, builder.insert_element(undefined, value, INT32(0)), undefined, [0] * kind.lanes)
+
+
+@operation
+def lanes_of(array: Any, size: Any) -> Any:
+    """Give as a literal how many numbers of an array fill `size` bytes: the lanes of a loop for several types."""
+    if not isinstance(array, types.Array) or literal(size) < 1:
+        return None
+    count = literal(size) * 8 // int(array.dtype.bitwidth)
+    return types.IntegerLiteral(count), lambda *_: INT64(count)
 
 
 @operation
