@@ -28,8 +28,8 @@ def check(tag: str | None) -> None:
 def everything(target: Path) -> None:
     """Make all that a release has but the images: packages, chart, site, OpenAPI document, notes, licences."""
     from docs.make import build as build_site  # noqa: PLC0415 -- `check` and `notes` run without the project's packages
-    from release.licences import PAGE  # noqa: PLC0415
     from release.contract import contract, document  # noqa: PLC0415
+    from release.licences import PAGE  # noqa: PLC0415
 
     check(None)
     target.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
@@ -43,7 +43,6 @@ from tests.benchmarks import LEVEL
 from tests.benchmarks.pictures import photographs
 
 FORMER = rates.rates()
-NAMES = [field.name for field in fields(Rates)]
 BUDGET = 0.15
 """Seconds for one task, once it is warm."""
 LOYALTY = 0.1
@@ -171,9 +170,9 @@ def amounts(measured: Measured) -> list[float]:
     algorithm, task, _ = measured
     base = algorithm.seconds(task)
     return [
-        (predicted(algorithm, task, replace(FORMER, **{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
-        for name in NAMES
-        for value in [getattr(FORMER, name)]
+        (predicted(algorithm, task, FORMER.changed(**{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
+        for name in rates.names()
+        for value in [FORMER.of(name)]
     ]
 
 
@@ -217,21 +216,21 @@ def widening() -> float:
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:
     """Solve amounts @ rates = seconds in the least squares of the relative errors, with the rates `known`."""
-    former = np.array([known.get(name, getattr(FORMER, name)) for name in NAMES])
+    former = np.array([known.get(name, FORMER.of(name)) for name in rates.names()])
     work = np.array([amounts(measured) for measured in measurements])
     seconds = np.array([measured.seconds for measured in measurements])
-    loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in NAMES])
+    loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in rates.names()])
     matrix = np.vstack([work * former / seconds[:, None], loyalty])
     solution, _ = nnls(matrix, np.concatenate([np.ones(len(seconds)), loyalty.sum(axis=1)]))
-    fitted = dict(zip(NAMES, solution * former, strict=True))
+    fitted = dict(zip(rates.names(), solution * former, strict=True))
     # A rate of nothing could never be fitted again.
-    return Rates(**{name: max(value, getattr(FORMER, name) / 100) for name, value in fitted.items()})
+    return FORMER.changed(**{name: max(value, FORMER.of(name) / 100) for name, value in fitted.items()})
 
 
 def write(fitted: Rates) -> None:
     """Put the rates into the table, for the level that was measured."""
     table = json.loads(TABLE.read_text())
-    values = {name: float(f"{getattr(fitted, name):.2e}") for name in NAMES}
+    values = {name: float(f"{fitted.of(name):.2e}") for name in rates.names()}
     today = str(datetime.datetime.now(datetime.UTC).date())
     table[LEVEL] = {"machine": machine(), "date": today, "rates": values}
     TABLE.write_text(json.dumps(dict(sorted(table.items(), reverse=True)), indent=2) + "\n")

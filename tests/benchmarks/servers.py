@@ -18,15 +18,16 @@ from urllib.parse import urlsplit
 
 from service.dispatch.board import Board
 from tests.benchmarks.cells import Array
-from tests.benchmarks.http_cells import BOUNDARY, form
 from tests.benchmarks.pictures import encoded, sized
+from tests.benchmarks.services import BOUNDARY, form
 from tests.live import Live, serving
 from tests.processes import children, workers_of
 
 SIZES = ((64, 64, "PNG"), (256, 256, "PNG"), (512, 512, "PNG"), (1920, 1200, "JPEG"))
 SPEC = {"op": "conv", "kernel": "sharpen", "padding": "same", "padding_mode": "reflect"}
-ARRANGEMENTS = ((1, 1), (1, 2), (2, 2))
-"""Servers and workers."""
+Arrangement = tuple[int, int]
+"""So many servers, and workers."""
+ARRANGEMENTS: tuple[Arrangement, ...] = ((1, 1), (1, 2), (2, 2))
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 CLIENTS = 8
 ROUNDS = 5
@@ -55,12 +56,11 @@ def run(picture: Array, seconds: float) -> None:
     """Print two tables; `picture` is (1200, 1920, 3), and each figure takes so many seconds."""
     with ExitStack() as stack:
         services = {arrangement: stack.enter_context(service(*arrangement)) for arrangement in ARRANGEMENTS}
-        first = services[ARRANGEMENTS[0]]
         print("\n| request | server | worker | workers that one server feeds | extrapolated |")
         print("|---|--:|--:|--:|---|")
         for width, height, kind in SIZES:
             body = form(encoded(sized(picture, width, height), kind), SPEC)
-            cost = costs({"": first}, body, seconds)[""]
+            (cost,) = costs({ARRANGEMENTS[0]: services[ARRANGEMENTS[0]]}, body, seconds).values()
             print(
                 f"| {width}x{height} {kind} | {1e3 * cost.server:.2f} ms | {1e3 * cost.worker:.2f} ms | {cost.fed:.1f} "
                 f"| {'; '.join(extrapolated(cost))} |",
@@ -92,11 +92,11 @@ def service(servers: int, workers: int) -> Iterator[Live]:
         yield live
 
 
-def costs(services: Mapping[object, Live], body: bytes, seconds: float) -> Mapping[object, Cost]:
+def costs(services: Mapping[Arrangement, Live], body: bytes, seconds: float) -> Mapping[Arrangement, Cost]:
     """Measure services in turns; gives the median of several rounds for each."""
     for each in services.values():
         ask(each.url, body, seconds / ROUNDS)  # until plans are kept and heaps have grown
-    measured: dict[object, list[Cost]] = {name: [] for name in services}
+    measured: dict[Arrangement, list[Cost]] = {name: [] for name in services}
     for turn in range(ROUNDS):
         for name in list(services)[:: -1 if turn % 2 else 1]:
             measured[name].append(cost(services[name], body, seconds / ROUNDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -212,7 +213,7 @@ def test_images_of_both_architectures_have_sbom_and_provenance(walked: Runner) -
     builds = [arguments for arguments in walked.calls("docker") if arguments[:2] == ["buildx", "build"]]
     assert [arguments[arguments.index("--platform") + 1] for arguments in builds] == ["linux/amd64", "linux/arm64"]
     for arguments in builds:
-        pairs = list(zip(arguments, arguments[1:], strict=False))
+        pairs = list(itertools.pairwise(arguments))
         assert {("--sbom", "true"), ("--provenance", "mode=max"), ("--build-arg", f"VERSION={version()}")} <= set(pairs)
         output = dict(pair.split("=") for pair in arguments[arguments.index("--output") + 1].split(","))
         assert output["name"] == "images.example/owner/convserve"
@@ -222,7 +223,7 @@ def test_images_of_both_architectures_have_sbom_and_provenance(walked: Runner) -
 def test_one_image_has_both_digests_and_the_tags(walked: Runner) -> None:
     (create,) = [arguments for arguments in walked.calls("docker") if "create" in arguments]
     name = "images.example/owner/convserve"
-    tags = {tag for option, tag in zip(create, create[1:], strict=False) if option == "--tag"}
+    tags = {tag for option, tag in itertools.pairwise(create) if option == "--tag"}
     major, minor, patch = version().split(".")
     assert tags == {f"{name}:{tag}" for tag in (f"{major}.{minor}.{patch}", f"{major}.{minor}", major, "latest")}
     assert create[-2:] == [f"{name}@{DIGESTS['amd64']}", f"{name}@{DIGESTS['arm64']}"]

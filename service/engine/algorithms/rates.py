@@ -3,6 +3,9 @@
 Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
 writes them to rates.json, a column for each processor level. Each is that of one machine; between machines of a level
 the ratios change less than the values.
+
+An algorithm that has a rate to itself states it in its own file, as a `Rate`, with what it is taken for until it has
+been measured. `Rates` has those that several share.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -106,9 +109,9 @@ class Rates:
     mixing_part: float
     """To finish the sums of one block of pixels, where they are not what is stored."""
     mixing_vector: float
-    """Of one multiplication and addition of a whole vector, in float64 as well."""
-    mixing_half: float
-    """The same of half a vector."""
+    """Of one multiplication and addition of a vector register, in float64 as well."""
+    mixing_single: float
+    """The same where a block has one such vector of outputs and not two."""
     mixing_store: float
     """To store one sample of the result as it was computed."""
     mixing_round: float
@@ -118,7 +121,7 @@ class Rates:
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
-    """Of a vector of outputs of some tiles, beside the products."""
+    """The cost of two vectors of outputs of some tiles, beside the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float
@@ -166,6 +169,41 @@ class Rates:
     pool_store: float
     """To divide, round and store one mean."""
 
+    own: tuple[tuple[str, float], ...] = ()
+    """Those that algorithms have to themselves, by name, as far as they were measured."""
+
+    def of(self, name: str) -> float:
+        """Return the rate of a name, an algorithm's own included."""
+        return dict(self.own).get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
+
+    def changed(self, **rates: float) -> Rates:
+        """Return these rates with others for some names."""
+        own = {name: rate for name, rate in rates.items() if name in _defaults}
+        shared = {name: rate for name, rate in rates.items() if name not in own}
+        return replace(self, own=tuple((dict(self.own) | own).items()), **shared)
+
+
+class Rate:
+    """A rate of one algorithm: seconds for each unit of its work, `default` until they have been measured."""
+
+    def __init__(self, name: str, default: float) -> None:
+        if name in names():
+            raise ValueError(f"there is a rate {name} already")
+        self._name = name
+        _defaults[name] = default
+
+    @property
+    def seconds(self) -> float:
+        return rates().of(self._name)
+
+
+_defaults: dict[str, float] = {}
+
+
+def names() -> list[str]:
+    """List the rates that there are, those of the algorithms that have been imported included."""
+    return [*(shared.name for shared in fields(Rates) if shared.name != "own"), *_defaults]
+
 
 TABLE = Path(__file__).with_name("rates.json")
 """By processor level: the machine, the date and the rates."""
@@ -181,8 +219,9 @@ def rates() -> Rates:
 def of_level(level: str | None) -> Rates:
     """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
     table = json.loads(TABLE.read_text(encoding="ascii"))
-    entry = table.get(level) or table[min(table)]
-    return Rates(**entry["rates"])
+    measured = (table.get(level) or table[min(table)])["rates"]
+    own = tuple((name, measured.pop(name)) for name in list(measured) if name not in Rates.__dataclass_fields__)
+    return Rates(**measured, own=own)
 
 
 @contextmanager

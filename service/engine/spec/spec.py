@@ -163,6 +163,7 @@ def json_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
 
 
 _BY_NAME: dict[str, type[OperationBase]] = {operation.name(): operation for operation in OPERATIONS}
+_OTHER_NAMES = {other: operation.name() for operation in OPERATIONS for other in operation.also_called}
 
 
 def _chain(document: dict[str, Any], context: Context) -> Spec:
@@ -209,7 +210,7 @@ def _operation(document: object, context: Context, subject: str = "the spec") ->
         raise InvalidSpec(f"op must be {listed(_BY_NAME)}, was {shown(name)}").at("/op")
     operation = _BY_NAME.get(name)
     if operation is None:
-        raise InvalidSpec(unknown_operation(name, _BY_NAME)).at("/op")
+        raise InvalidSpec(unknown_operation(name, _BY_NAME, _OTHER_NAMES)).at("/op")
     fields = operation.model_fields
     faults = _strangers(document, fields, name)
     known = {key: value for key, value in document.items() if key in fields}

@@ -12,7 +12,7 @@ from service.engine.algorithms.calls import Call
 from service.engine.loops import calls as loops
 from service.engine.loops.compiler import compiled
 from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import PIECE, Colours, recolour
+from service.engine.loops.pointwise import PIECE, ROOM, Colours, recolour
 from service.engine.steps.geometry import Shape
 from tests.processes import in_a_fork, keeping_away, needs_fork
 from tests.waiting import PATIENCE
@@ -28,7 +28,7 @@ def colours(pixels: int) -> Colours:
 
 
 def gray(pixels: int) -> Call:
-    return Call(recolour, colours(pixels), output=Shape(1, pixels, 1), target="float32", pieces=9, room=100)
+    return Call(recolour, colours(pixels), output=Shape(1, pixels, 1), target="float32", pieces=9, room=ROOM)
 
 
 def check(pixels: int, threads: int, times: int = 1) -> None:

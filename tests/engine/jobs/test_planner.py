@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from service.engine.algorithms import rates
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.rates import Rates
 from service.engine.jobs import planner
 from service.engine.loops.lanes import VECTOR_BYTES
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -79,13 +78,13 @@ PRICES_OF_64_BYTES = {
     "mixing_block": 4e-8,
     "mixing_part": 6e-8,
     "mixing_vector": 3e-10,
-    "mixing_half": 2e-10,
+    "mixing_single": 3e-10,
     "winograd_transform": 4e-9,
     "winograd_tiles": 2e-8,
 }
 """What is counted in vectors costs as much as they are wide: sums then take the same time at every level."""
 BY_THE_VECTOR = {name: price * VECTOR_BYTES / 64 for name, price in PRICES_OF_64_BYTES.items()}
-GIVEN = Rates(**{field.name: OTHERS for field in fields(Rates)} | PRICES | BY_THE_VECTOR)
+GIVEN = rates.of_level(None).changed(**dict.fromkeys(rates.names(), OTHERS) | PRICES | BY_THE_VECTOR)
 
 PHOTO = Shape(1200, 1920, 3)
 LAYER = Shape(512, 512, 16)

@@ -23,6 +23,7 @@ from service.engine.loops.vectors import (
     high,
     join,
     lane,
+    lanes_of,
     load,
     load_as,
     load_part,
@@ -408,6 +409,19 @@ def _several_widths(x: Array, out: Array) -> None:
 def test_one_loop_has_vectors_of_several_widths() -> None:
     x = np.arange(1, 29, dtype=np.float32)
     assert computed(_several_widths, x, dtype=np.float32, count=28).tolist() == (x + 1).tolist()
+
+
+def _of_size(x: Array, out: Array) -> None:
+    lanes = lanes_of(x, N)
+    store(out, 0, load(x, 0, lanes))
+    out[N] = lanes
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_lanes_follow_from_the_type(dtype: Any) -> None:
+    x, lanes = numbers(dtype), N // np.dtype(dtype).itemsize
+    found = computed(_of_size, x, dtype=dtype, count=N + 1)
+    assert found.tolist() == [*x[:lanes].tolist(), *[0] * (N - lanes), lanes]
 
 
 @pytest.mark.parametrize("count", range(N + 1))

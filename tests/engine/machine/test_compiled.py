@@ -124,8 +124,7 @@ def test_all_loops_are_loaded_here() -> None:
         "spectra",
         "mixing float32",
         "mixing float64",
-        "winograd float32",
-        "winograd float64",
+        "winograd",
         "pointwise",
     ],
 )

@@ -17,7 +17,7 @@ VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side u
 
 - Memory: load, load_as, load_part, load_rows, gather, store, store_part, store_rows, scatter, stream, prefetch,
   next_piece.
-- Lanes: splat, splat_as, splat_like, lane, low, high, join, weave, unweave, transpose, arrange, look_up.
+- Lanes: lanes_of, splat, splat_as, splat_like, lane, low, high, join, weave, unweave, transpose, arrange, look_up.
 - Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >>, leading_zeros
   and trailing_zeros of integers.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
@@ -44,6 +44,7 @@ from service.engine.loops.vectors.lanes import (
     high,
     join,
     lane,
+    lanes_of,
     look_up,
     low,
     splat,
@@ -87,6 +88,7 @@ __all__ = [
     "high",
     "join",
     "lane",
+    "lanes_of",
     "leading_zeros",
     "load",
     "load_as",

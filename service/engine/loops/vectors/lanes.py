@@ -9,7 +9,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import LEVEL
-from service.engine.loops.vectors.kinds import INT32, Vector, call, literal, named, operation, shuffle
+from service.engine.loops.vectors.kinds import INT32, INT64, Vector, call, literal, named, operation, shuffle
 
 TABLE = 16
 """Bytes that are looked up in."""
@@ -71,6 +71,15 @@ def look_up(table: Any, places: Any) -> Any:
 def _filled(builder: Any, kind: Vector, value: Any) -> Any:
     undefined = ir.Constant(kind.code, ir.Undefined)
     return shuffle(builder, builder.insert_element(undefined, value, INT32(0)), undefined, [0] * kind.lanes)
+
+
+@operation
+def lanes_of(array: Any, size: Any) -> Any:
+    """Give as a literal how many numbers of an array fill `size` bytes: the lanes of a loop for several types."""
+    if not isinstance(array, types.Array) or literal(size) < 1:
+        return None
+    count = literal(size) * 8 // int(array.dtype.bitwidth)
+    return types.IntegerLiteral(count), lambda *_: INT64(count)
 
 
 @operation
