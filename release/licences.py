@@ -94,6 +94,7 @@ LINKED: Final = {
     "isal": (("ISA-L", "BSD-3-Clause"),),
     "llvmlite": (("LLVM", "Apache-2.0 WITH LLVM-exception"),),
     "pillow": (("zlib-ng", "Zlib"), ("Raqm", "MIT"), ("a shim for FriBiDi, which is not there", "MIT-CMU")),
+    "pyoxipng-ng": (("libdeflate", "MIT"),),
     "pyyaml": (("libyaml", "MIT"),),
     "simplejpeg": (("libjpeg-turbo", "IJG AND BSD-3-Clause AND Zlib"),),
     "uvloop": (("libuv", "MIT"),),

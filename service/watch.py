@@ -71,9 +71,10 @@ class Post:
         self.due = now + self.pause
 
     def hangs(self) -> bool:
-        """Tell whether the server has done nothing for long; asked once every LOOK_SECONDS."""
-        self.still = self.still + 1 if self.seat.row.beats == self.beats else 0
-        self.beats = self.seat.row.beats
+        """Tell whether a server that had begun has done nothing for long; asked once every LOOK_SECONDS."""
+        row = self.seat.row
+        self.still = self.still + 1 if row.process and row.beats == self.beats else 0
+        self.beats = row.beats
         return self.still >= HUNG_LOOKS
 
 

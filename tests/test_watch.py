@@ -11,6 +11,7 @@ from service.watch import FIRST_PAUSE, HUNG_LOOKS, LONGEST_PAUSE, SETTLED_SECOND
 
 def test_server_whose_loop_does_not_turn_hangs() -> None:
     post = Post(Seat.alone())
+    post.seat.row.process = 1000
     post.seat.row.beats = 5
     assert not any(post.hangs() for _ in range(HUNG_LOOKS))
     assert post.hangs()
@@ -18,9 +19,15 @@ def test_server_whose_loop_does_not_turn_hangs() -> None:
 
 def test_server_whose_loop_turns_now_and_then_does_not_hang() -> None:
     post = Post(Seat.alone())
+    post.seat.row.process = 1000
     for _ in range(3):
         post.seat.row.beats += 1
         assert not any(post.hangs() for _ in range(HUNG_LOOKS))
+
+
+def test_server_that_takes_its_time_to_start_does_not_hang() -> None:
+    post = Post(Seat.alone())
+    assert not any(post.hangs() for _ in range(3 * HUNG_LOOKS))
 
 
 def test_pause_grows_until_a_server_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,10 +109,10 @@ def _written(form: Literal["console", "json"]) -> list[Any]:
     if sys.stderr.isatty():
         coloured = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         return [structlog.processors.format_exc_info, _printable, coloured]
-    return [structlog.processors.format_exc_info, _names_and_values]
+    return [structlog.processors.format_exc_info, names_and_values]
 
 
-def _names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:  # noqa: ARG001
+def names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:  # noqa: ARG001
     """Write a line as structlog's KeyValueRenderer would, of texts that are printable, in a third of the time."""
     first = {key: event[key] for key in _FIRST if key in event}
     return " ".join(

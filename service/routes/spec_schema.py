@@ -51,7 +51,7 @@ def _lifted(schema: Schema, named: dict[str, Schema]) -> Schema:
 def _field(schema: Schema, named: dict[str, Schema]) -> Schema:
     told = schema.get("description", "")
     if schema.get("default") is not None:
-        told = f"{told} {json.dumps(schema['default'])} where left out.".strip()
+        told = f"{told} Default {json.dumps(schema['default'])}.".strip()
     field: Schema = _named(schema | {"title": ""}, named)
     return field | ({"description": told} if told else {})
 

@@ -25,11 +25,11 @@ class Rates:
     """Seconds for each unit of work; in float32 unless said otherwise."""
 
     call: float
-    """Of one `apply`: its set-up, whatever the size."""
+    """The set-up of one `apply`, whatever the size."""
 
     # The compiled loops.
     strip: float
-    """Of one strip: the Python between two runs of a loop."""
+    """The Python between two runs of a loop: once a strip."""
     widen_sample: float
     """To bring one sample into a padded row of the numbers that are summed."""
     store_sample: float
@@ -43,23 +43,23 @@ class Rates:
     column_setup: float
     """The Python of one column of taps, before the loops run."""
     direct_tap: float
-    """Of one product added to a sum."""
+    """One product added to a sum."""
     direct_tap_double: float
     direct_tap_mixed: float
-    """Of one product added to a sum over several channels, each a plane of its own."""
+    """One product added to a sum over several channels, each a plane of its own."""
     direct_tap_mixed_double: float
     direct_tap_short: float
     """In sums of 16-bit integers."""
     separable_row: float
     """To begin one row of the output, in both passes."""
     separable_tap: float
-    """Of one product in one of the two passes."""
+    """One product in one of the two passes."""
     separable_tap_double: float
     separable_tap_short: float
     resample_row: float
     """To begin one row of an enlarged or reduced image, in both passes."""
     resample_tap: float
-    """Of one product in one of them."""
+    """One product in one of them."""
     resample_tap_double: float
     resample_tap_short: float
     resample_move: float
@@ -69,20 +69,20 @@ class Rates:
     box_sample: float
     """To add one sample to a running sum, or two sums of windows of a row."""
     polyphase_tap: float
-    """Of one product of a transposed convolution."""
+    """One product of a transposed convolution."""
     polyphase_tap_double: float
 
     # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
     fft_call: float
-    """Of the set-up beyond that of others."""
+    """The set-up beyond what others need."""
     fft_point: float
-    """Of one complex point and each doubling of the points of a tile, along one axis and one way."""
+    """One complex point, for each doubling of the points of a tile, along one axis and in one direction."""
     fft_move: float
     """To bring two samples into a tile, or out of it and into the result."""
     fft_product: float
-    """Of one complex product of two spectra, for each point of the tile."""
+    """One complex product of two spectra."""
     settle_sample: float
     """To store one sample of a second result, and compare the two."""
     settle_tap: float
@@ -92,24 +92,24 @@ class Rates:
     fft_kernel: float
     """The Python of one kernel, once and in each tile."""
     fft_point_double: float
-    """Of one point of a tile and each of its log2(points), there and back."""
+    """One point of a tile, for each of its log2(points), there and back."""
     fft_product_double: float
     fft_store: float
     """To round and store one sample of the result."""
 
     # Sums over channels.
     mixing_call: float
-    """Of the set-up beyond that of others."""
+    """The set-up beyond what others need."""
     mixing_lay: float
     """To bring one sample into a strip."""
     mixing_weight: float
     """To bring one weight to where it is read."""
     mixing_block: float
-    """Of one block of pixels and outputs, beside its products."""
+    """One block of pixels and outputs, without its products."""
     mixing_part: float
     """To finish the sums of one block of pixels, where they are not what is stored."""
     mixing_vector: float
-    """Of one multiplication and addition of a vector register, in float64 as well."""
+    """One multiplication and addition of a vector register, in float64 as well."""
     mixing_single: float
     """The same where a block has one such vector of outputs and not two."""
     mixing_store: float
@@ -121,7 +121,7 @@ class Rates:
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
-    """The cost of two vectors of outputs of some tiles, beside the products."""
+    """Two vectors of outputs of some tiles, without the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float

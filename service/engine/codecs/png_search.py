@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import oxipng
-
 
 class _Effort(NamedTuple):
     """One of oxipng's levels: for images of up to so many bytes, and how many bytes it needs for each of these."""
@@ -41,6 +39,8 @@ def smaller(png: bytes, image_bytes: int) -> bytes:
     effort = _effort(image_bytes)
     if effort is None:
         return png
+    import oxipng  # noqa: PLC0415 -- a library of 2 MB that only such files are worth
+
     return oxipng.optimize_from_memory(
         png,
         level=effort.level,

@@ -21,7 +21,7 @@ from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB
 from service.engine.machine import compiled, parallel
 
 STRIP_BYTES = 512 * 1024
-"""Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
+"""Bytes of unfiltered rows: matches lost at the seams do not count, and there are enough strips to share out evenly."""
 
 _COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 _LAST_BLOCK = b"\x03\x00"

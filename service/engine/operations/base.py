@@ -182,7 +182,7 @@ class Windowed(Kernelled):
     )
     padding_value: Number | None = Field(
         None,
-        description='With padding_mode "constant" only: its value, in units of 0 to 255; 0 where left out.',
+        description='With padding_mode "constant" only: its value, in units of 0 to 255; default 0.',
         json_schema_extra=only_with("padding_mode", "constant"),
     )
     divisor: Divisor | None = Field(

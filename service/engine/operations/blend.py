@@ -57,7 +57,7 @@ else:
         **{
             "with": (
                 Source,
-                Field(description='"input", or the number of an earlier step, from 0, whose result it is.'),
+                Field(description='"input", or the number of an earlier step, counted from 0: what is added.'),
             )
         },
     )

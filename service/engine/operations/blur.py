@@ -26,7 +26,7 @@ class Blur(OperationBase):
         {"op": "blur", "method": "gaussian", "sigma": 1, "dilation": 4},
     )
     notes: ClassVar = (
-        "Both kinds are separable, and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to "
+        "Both kinds are separable and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to "
         "each side: 17x17 samples, 34 numbers."
     )
     illustration: ClassVar = Illustration(
@@ -35,15 +35,15 @@ class Blur(OperationBase):
     also_called: ClassVar = ("smooth",)
 
     op: Literal["blur"]
-    method: Literal["gaussian", "box"] = Field("gaussian", description="By a Gaussian, or by the mean of a rectangle.")
+    method: Literal["gaussian", "box"] = Field("gaussian", description="A Gaussian, or the mean of a rectangle.")
     sigma: Sigma | None = Field(
         None,
-        description="Of the Gaussian: standard deviation in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
         json_schema_extra=only_with("method", "gaussian"),
     )
     size: Size2d | None = Field(
         None,
-        description="Of the box: samples across, an integer from 1, or [vertical, horizontal].",
+        description="Size of the box in samples: an integer from 1, or [vertical, horizontal].",
         json_schema_extra=only_with("method", "box"),
     )
     dilation: Steps2d = Field(

@@ -65,17 +65,17 @@ class Deconvolve(OperationBase):
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="Of wiener: power of the noise over that of the signal, above 0; 0.01 where left out.",
+        description="For wiener: power of the noise over power of the signal, above 0; default 0.01.",
         json_schema_extra=only_with("method", "wiener"),
     )
     iterations: Whole | None = Field(
         None,
         ge=1,
         le=1000,
-        description="Of richardson_lucy: 1 to 1000; 20 where left out.",
+        description="For richardson_lucy: 1 to 1000; default 20.",
         json_schema_extra=only_with("method", "richardson_lucy"),
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are taken for.")
+    padding_mode: RimMode = Field("reflect", description="What the samples beyond the border are assumed to be.")
 
     @classmethod
     def undoes(cls, example: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Gradient(OperationBase):
     )
     norm: Literal["l2", "l1"] | None = Field(
         None,
-        description="Of the magnitude: sqrt(x^2 + y^2) (l2, where left out) or |x| + |y| (l1).",
+        description="For the magnitude: sqrt(x^2 + y^2) (l2, the default) or |x| + |y| (l1).",
         json_schema_extra=only_with("direction", "magnitude"),
     )
     padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")

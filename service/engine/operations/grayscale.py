@@ -76,8 +76,8 @@ class Grayscale(OperationBase):
     weights: GrayWeights = Field(
         "bt601",
         description=(
-            "Of red, green and blue: bt601 is 0.299, 0.587, 0.114; bt709 is 0.2126, 0.7152, 0.0722; or three numbers. "
-            "An image of one channel is gray already, and no weights are applied to it."
+            "Weights of red, green and blue: bt601 is 0.299, 0.587, 0.114; bt709 is 0.2126, 0.7152, 0.0722; or three "
+            "numbers. An image of one channel is gray already, and no weights are applied to it."
         ),
     )
 

@@ -33,12 +33,13 @@ class Pool(OperationBase):
 
     op: Literal["pool"]
     method: Literal["max", "average"] = Field(
-        "max", description="The largest sample, never from the padding; or the mean, zeros of the padding counted in."
+        "max",
+        description="The largest sample, never one of the padding; or the mean, which counts the padding's zeros.",
     )
-    size: Size2d = Field(description="Of the window, in samples: an integer from 1, or [vertical, horizontal].")
+    size: Size2d = Field(description="Size of the window in samples: an integer from 1, or [vertical, horizontal].")
     stride: Steps2d | None = Field(
         None,
-        description="Samples from one window to the next: an integer from 1, or [vertical, horizontal]; else size.",
+        description="Samples from one window to the next: an integer from 1, or [vertical, horizontal]; default size.",
     )
     padding: Margins = Field(
         Padding(),
@@ -50,7 +51,7 @@ class Pool(OperationBase):
     )
     dilation: Steps2d = Field(
         (1, 1),
-        description='Of method "max": samples from one tap to the next, an integer from 1, or [vertical, horizontal].',
+        description='For method "max": samples from one tap to the next, an integer from 1, or [vertical, horizontal].',
         json_schema_extra={"default": 1} | only_with("method", "max"),
     )
 

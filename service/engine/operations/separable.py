@@ -52,7 +52,7 @@ class Separable(Windowed):
     row: Taps | None = Field(None, description="The numbers from left to right, (kW,); together with column.")
     kernel: KernelField | None = Field(
         None,
-        description="Instead of column and row: a named kernel that is such a product, as gaussian or sobel_x.",
+        description="Instead of column and row: a named kernel that is such a product, such as gaussian or sobel_x.",
     )
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations

@@ -39,7 +39,7 @@ class Sharpen(OperationBase):
     op: Literal["sharpen"]
     sigma: Sigma = Field(
         1.0,
-        description="Of the Gaussian: standard deviation in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
     )
     amount: float = Field(
         1.0, ge=0, le=1e6, allow_inf_nan=False, description="How many times the details are added; 0 changes nothing."

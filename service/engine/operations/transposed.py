@@ -88,7 +88,7 @@ class Transposed(Kernelled):
         None,
         description=(
             "Rows and columns added at the bottom and right of the output, each less than the larger of stride and "
-            "dilation: an integer from 0, or [vertical, horizontal]; 0 where left out."
+            "dilation: an integer from 0, or [vertical, horizontal]; default 0."
         ),
     )
     output_size: Size2d | None = Field(

@@ -11,7 +11,7 @@ import pytest
 from service.engine.algorithms import rates
 from service.engine.algorithms.base import Task
 from service.engine.jobs import planner
-from service.engine.loops.lanes import VECTOR_BYTES
+from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from service.engine.steps.geometry import Padding, Shape
 from tests.floors import needs_ground, needs_loops
@@ -36,9 +36,9 @@ PRICES = {
     "separable_tap_double": 1e-10,
     "separable_tap_short": 2e-11,
     "resample_row": 1e-7,
-    "resample_tap": 2e-11,
-    "resample_tap_double": 5e-11,
-    "resample_tap_short": 5e-12,
+    "resample_tap": 5e-11,
+    "resample_tap_double": 1e-10,
+    "resample_tap_short": 2e-11,
     "resample_move": 4e-11,
     "resample_store": 4e-11,
     "box_sample": 9e-11,
@@ -115,7 +115,9 @@ EXPECTED = [
     (task(separable(15)), "separable"),
     (task(Conv2d(np.ones((1, 1, 63, 63)), 3, divisor=63.0**2), exact=True), "box"),
     (task(GradientMagnitude(SLOPES, SLOPES)), "gradient"),
-    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "polyphase"),
+    (task(ConvTranspose2d(np.arange(16.0).reshape(1, 1, 4, 4) ** 2, 3, stride=(2, 2))), "polyphase"),
+    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "resampling"),
+    (task(replace(separable(4), stride=(2, 2))), "resampling"),
     (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "winograd"),
     (Task(Conv2d(np.ones((32, 16, 3, 3)), stride=(2, 2)), LAYER, "float32", "float32", "float32"), "mixing"),
     (task(Conv2d(np.ones((1, 3, 1, 1)))), "pointwise"),
