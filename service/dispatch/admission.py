@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from service.dispatch.errors import DeadlineExceeded, DispatchError, QueueFull
 from service.dispatch.estimates import Estimates, Kind, Took
-from service.dispatch.lanes import Lane, Waiter
+from service.dispatch.waiting_lanes import Lane, Waiter
 from service.engine.jobs import Job
 
 W = TypeVar("W")
