@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from service.engine.loops.convolution import Taps
+from service.engine.loops.sums import Taps
 from service.engine.precision import Arithmetic
 from service.engine.rates import rates
 

@@ -18,7 +18,6 @@ from numba.core import types
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
-from service.engine.loops.dealing import transposed
 from service.engine.loops.lanes import VECTOR_BYTES, Lanes
 
 Array = NDArray[Any]
@@ -316,3 +315,27 @@ scatter_transposed = _transposing(scattered=True)
 """(source, at, target, place, places, first): lane j of the rows from `at` on goes to `place` + places[`first` + j]."""
 gather_transposed = _transposing(scattered=False)
 """The other way: what becomes lane j of the rows from `place` on stands at `at` + places[`first` + j]."""
+
+
+def transposed(builder: Any, rows: list[list[Any]]) -> list[Any]:
+    """Transpose a matrix of 2**n rows, each in a few vectors: interleave rows half of it apart until one is left."""
+    while len(rows) > 1:
+        half = len(rows) // 2
+        rows = [
+            [part for x, y in zip(*pair, strict=True) for part in _interleaved(builder, x, y)]
+            for pair in zip(rows[:half], rows[half:], strict=True)
+        ]
+    return rows[0]
+
+
+def _interleaved(builder: Any, x: Any, y: Any) -> list[Any]:
+    count = x.type.count
+    order = [number for pair in zip(range(count), range(count, 2 * count), strict=True) for number in pair]
+    size = {8: 1, 16: 2}.get(getattr(x.type.element, "width", 0)) or (4 if x.type.element == ir.FloatType() else 8)
+    if 2 * count * size <= VECTOR_BYTES:
+        return [_shuffled(builder, x, y, order)]
+    return [_shuffled(builder, x, y, order[:count]), _shuffled(builder, x, y, order[count:])]
+
+
+def _shuffled(builder: Any, x: Any, y: Any, order: list[int]) -> Any:
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(order)), order))

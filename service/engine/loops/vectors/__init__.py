@@ -15,44 +15,56 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: load, load_as, load_part, store, store_part, stream, prefetch, next_piece.
-- Lanes: splat, splat_as, lane, low, high, join, weave, unweave, arrange.
-- Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >> of integers.
+- Memory: item, load, load_as, load_part, load_part_as, store, store_part, stream, prefetch, next_piece.
+- Lanes: registers, splat, splat_as, zeros, lane, low, high, join, weave, unweave, arrange, rearrange.
+- Arithmetic: + - * / and unary -, fma, over_power, pair_products, minimum, maximum, absolute, sqrt.
+- Bits of integers: & | ^ << >>.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
 """
 
-from service.engine.loops.compiler import LEVEL
 from service.engine.loops.vectors.arithmetic import (
     absolute,
     convert,
     fma,
     maximum,
     minimum,
+    over_power,
     pair_products,
     select,
     sqrt,
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import arrange, high, join, lane, low, splat, splat_as, unweave, weave
+from service.engine.loops.vectors.lanes import (
+    LANES,
+    REGISTERS,
+    VECTOR_BYTES,
+    arrange,
+    high,
+    join,
+    lane,
+    low,
+    rearrange,
+    registers,
+    splat,
+    splat_as,
+    unweave,
+    weave,
+    zeros,
+)
 from service.engine.loops.vectors.memory import (
+    item,
     load,
     load_as,
     load_part,
+    load_part_as,
     next_piece,
     prefetch,
     store,
     store_part,
     stream,
 )
-
-VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
-"""Bytes of a vector register of the processor level."""
-REGISTERS = 16 if LEVEL in {"x86-64-v2", "x86-64-v3"} else 32
-"""How many of them there are."""
-LANES = VECTOR_BYTES // 4
-"""Floats in one of them."""
 
 __all__ = [
     "LANES",
@@ -63,17 +75,22 @@ __all__ = [
     "convert",
     "fma",
     "high",
+    "item",
     "join",
     "lane",
     "load",
     "load_as",
     "load_part",
+    "load_part_as",
     "low",
     "maximum",
     "minimum",
     "next_piece",
+    "over_power",
     "pair_products",
     "prefetch",
+    "rearrange",
+    "registers",
     "select",
     "splat",
     "splat_as",
@@ -85,4 +102,5 @@ __all__ = [
     "unweave",
     "view",
     "weave",
+    "zeros",
 ]
