@@ -26,7 +26,7 @@ RUN cd / && /opt/convserve/bin/convserve warm --every-level
 
 FROM ${BASE}
 ARG BASE
-ARG VERSION=0.1.0
+ARG VERSION=1.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="convserve" \
       org.opencontainers.image.description="Convolution as a service: a picture and a JSON spec in, a PNG and timings out" \

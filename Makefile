@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test levels check fix soak bench calibrate docs lock resolve lowest clean
+.PHONY: help serve test levels check fix soak fuzz bench calibrate docs dist audit lock resolve lowest clean
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Versions and hashes come from the locks. `make clean test LOCK=` takes the newest that pyproject.toml allows instead.
@@ -37,7 +37,7 @@ test: .venv/dev ## Run the whole test suite
 	$(pytest)
 
 ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
-LOWER_LEVELS = $(BIN)/python -c 'from service.engine.levels import available; print(*available()[:-1])'
+LOWER_LEVELS = $(BIN)/python -c 'from service.engine.machine.levels import available; print(*available()[:-1])'
 pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has
@@ -46,19 +46,30 @@ levels: .venv/dev ## Test the engine on the ground floor, and at the lower proce
 	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
 	done
 
-check: .venv/dev ## Look at format, lint and types; write nothing
+check: .venv/dev ## Look at format, lint, types and the length of files; write nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python -m tests.lengths
 
 fix: .venv/dev ## Repair format and lint where that can be done
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers are killed
+soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers and servers are killed
 	$(BIN)/python -m tests.hostile.first_start
 	$(BIN)/python -m tests.hostile.soak
 	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py
+
+MINUTES ?= 1
+FUZZED ?= png npy spec form
+
+fuzz: .venv/dev ## Fuzz what reads PNG, NPY, specs and forms, MINUTES=1 each; FUZZED=png takes one
+	[ -d build/atheris ] || $(BIN)/pip install --quiet --target build/atheris --requirement tests/fuzz/requirements.txt \
+	    || echo 'atheris cannot be had: hypothesis draws instead'
+	@for target in $(FUZZED); do \
+	    PYTHONPATH=build/atheris $(BIN)/python -m tests.fuzz $$target --minutes $(MINUTES) || exit 1; \
+	done
 
 bench: .venv/dev ## Time whole requests and single algorithms
 	$(BIN)/python -m tests.benchmarks
@@ -68,6 +79,18 @@ calibrate: .venv/dev ## Measure the planner's rates on this machine and write th
 
 docs: .venv/dev ## Make pictures and pages of docs/ from the running code, and the site from them, in site/
 	$(BIN)/python -m docs.make
+
+dist: .venv/dev ## Make what a release has but the images, in dist/: wheel, sdist, chart, site, notes
+	rm -rf dist
+	@command -v helm >/dev/null || [ -x $(BIN)/helm ] || $(BIN)/python deploy/helm/get-helm $(BIN)/helm
+	$(BIN)/python -m release all dist
+
+build/audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+
+audit: build/audit ## Ask whether a version that is installed with the service is known to be vulnerable
+	build/audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-extras.lock
 
 UV := build/uv/bin/uv
 PYTHONS := 3.11 3.12 3.13 3.14

@@ -1,8 +1,8 @@
 """Makes what is made in docs/ from the running code, and builds the site: `make docs`.
 
-Made are docs/operations.md, the table in docs/deployment.md, docs/pictures/, docs/figures/ and
-service/static/examples/. They are kept under version control, so that pages can be read without building anything; a
-test says when they are no longer current.
+Made are docs/operations.md, docs/licences.md, the tables in README.md and docs/deployment.md, docs/pictures/,
+docs/figures/ and service/static/examples/. They are kept under version control, so that pages can be read without
+building anything; a test says when they are no longer current.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docs import drawings, photographs, reference, settings_table
+from release import licences
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -22,7 +23,12 @@ MADE = (DOCS / "pictures", DOCS / "figures", EXAMPLES)
 def texts() -> dict[Path, str]:
     """Write the pages and drawings that are made."""
     drawn = {DOCS / "figures" / name: svg for name, svg in drawings.figures().items()}
-    return {DOCS / "operations.md": reference.page(), settings_table.PAGE: settings_table.page(), **drawn}
+    return {
+        DOCS / "operations.md": reference.page(),
+        reference.README: reference.readme(),
+        settings_table.PAGE: settings_table.page(),
+        **drawn,
+    }
 
 
 def pictures() -> dict[Path, bytes]:
@@ -52,6 +58,7 @@ def main() -> None:
     for folder in MADE:
         folder.mkdir(exist_ok=True)
     made = {path: text.encode() for path, text in texts().items()} | pictures()
+    licences.PAGE.write_text(licences.page(), encoding="utf-8")
     for path, data in made.items():
         path.write_bytes(data)
     for path in strangers(set(made)):

@@ -9,6 +9,7 @@ from service.settings import Settings, variable
 PAGE = Path(__file__).parent / "deployment.md"
 BEGIN, END = "<!-- settings: made by `make docs` -->", "<!-- settings: end -->"
 VARIES = {
+    "servers": "one for each eight cores",
     "workers": "the cores available",
     "max_memory_bytes": "`4294967296`, or what there is",
     "max_bodies_bytes": "`536870912`, or what there is",

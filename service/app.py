@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -11,6 +13,8 @@ from starlette.middleware import Middleware
 from service import presets
 from service.backends import dispatcher_of
 from service.dispatch import Dispatcher
+from service.dispatch.board import Seat
+from service.dispatch.whole import Whole
 from service.routes import (
     catalogue,
     docs,
@@ -26,7 +30,7 @@ from service.routes import (
 )
 from service.routes.cors import CrossOrigin
 from service.routes.dependencies import Services
-from service.routes.head import HeadAsGet
+from service.routes.head_requests import HeadAsGet
 from service.routes.logs import RequestLog, configure_logs
 from service.routes.measure import Measure, Metrics
 from service.routes.prefix import Prefix
@@ -39,17 +43,26 @@ from service.settings import BadSettings, Settings
 _ROUTERS = (filters, plans, figures, catalogue, health, metrics, home, docs, problem_pages)
 
 
-def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    dispatcher: Dispatcher | None = None,
+    *,
+    seat: Seat | None = None,
+    counters: Path | None = None,
+) -> FastAPI:
     """Make the application; raises BadSettings.
 
-    Without settings it is its own master, as under `uvicorn --factory`: it reads them and sets up the log.
+    Without settings it is its own master, as under `uvicorn --factory`: it reads them and sets up the log. `seat` is
+    that of one server of several, which count in a folder, `counters`.
     """
     if settings is None:
         settings = Settings.load()
         configure_logs(settings.log_level, settings.log_format)
     known = presets.load(settings.presets, settings.limits())
-    dispatcher = dispatcher or dispatcher_of(settings)
-    counters = Metrics(dispatcher.status)
+    seat = seat or Seat.alone()
+    dispatcher = dispatcher or dispatcher_of(settings, seat)
+    whole = Whole(seat, dispatcher.status)
+    metrics = Metrics(whole.status, seat, counters)
     app = FastAPI(
         title="convserve",
         openapi_url=None,
@@ -63,7 +76,7 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
             Middleware(Recorded, headers=HEADERS),
             *_tracing(settings.tracing),
             Middleware(RequestLog),
-            Middleware(Measure, metrics=counters),
+            Middleware(Measure, metrics=metrics),
             Middleware(CrossOrigin, origins=settings.allow_origins),
             Middleware(problems.Unforeseen),
             Middleware(ApiKeys, keys=settings.api_keys),
@@ -72,7 +85,7 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
             Middleware(Shortcut, ways=filters.ways(known)),
         ],
     )
-    app.state.services = Services(settings, dispatcher, known, counters)
+    app.state.services = Services(settings, dispatcher, known, metrics, whole, seat)
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -95,9 +108,12 @@ def _tracing(collector: str | None) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Begin to warm the workers; until they are, /readyz says so and what comes waits for them."""
-    dispatcher: Dispatcher = app.state.services.dispatcher
-    await dispatcher.start()
+    services: Services = app.state.services
+    await services.dispatcher.start()
+    telling = asyncio.create_task(services.whole.tell()) if services.seat.others else None
     try:
         yield
     finally:
-        await dispatcher.stop()
+        await services.dispatcher.stop()
+        if telling:
+            telling.cancel()

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.dispatch import Dispatcher
-from service.dispatch.pool import WorkerPool
+from service.dispatch.board import Seat
+from service.dispatch.compiling import Compiling, Following
+from service.dispatch.whole import progress_of
+from service.dispatch.worker_pool import WorkerPool
 from service.settings import BadSettings, Settings
 
 SCHEDULER = "CONVSERVE_SCHEDULER"
 
 
-def dispatcher_of(settings: Settings, *, ahead: int = 1) -> Dispatcher:
+def dispatcher_of(settings: Settings, seat: Seat | None = None, *, ahead: int = 1) -> Dispatcher:
     """Make the dispatcher that the settings name; raises BadSettings where it cannot be used, or cannot work.
 
-    `ahead` is how many jobs are sent at once for each thread of a cluster.
+    At the board of `seat` it has its share of the workers, and the first server's compiles for all. `ahead` is how many
+    jobs are sent at once for each thread of a cluster.
     """
+    seat = seat or Seat.alone()
     if settings.scheduler is not None:
         return _cluster(settings.scheduler, settings, ahead)
     settings.check_memory()
     return WorkerPool(
-        workers=settings.workers,
+        workers=seat.share(settings.workers),
         queue=settings.queue,
         deadline=settings.deadline,
+        max_wait=settings.max_wait,
         grace=settings.grace,
         max_memory_bytes=settings.max_memory_bytes,
         compile_when=settings.compile,
+        compiling=partial(Following, look=partial(progress_of, seat.board.rows[0])) if seat.number else Compiling,
         level=settings.use_cpu(),
+        seat=seat,
     )
 
 
@@ -45,6 +55,7 @@ def _cluster(address: str, settings: Settings, ahead: int) -> Dispatcher:
         address,
         queue=settings.queue,
         deadline=settings.deadline,
+        max_wait=settings.max_wait,
         grace=settings.grace,
         max_memory_bytes=settings.max_memory_bytes,
         ahead=ahead,

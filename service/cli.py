@@ -83,6 +83,13 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
         chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
+        chosen.check_servers()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a server computes nothing; read when NumPy is imported
+        if chosen.servers > 1:
+            from service import watch
+
+            watch.serve(chosen)
+            return
         from service.dispatch.process import start_fork_server
 
         start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
@@ -172,17 +179,17 @@ def warm(
     every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
 ) -> None:
     """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
-    from service import compiling
+    from service import warm as warming
 
     with good_settings():
         try:
             if every_level:
-                compiling.every_level()
+                warming.every_level()
             else:
-                compiling.run(level or Settings.load().cpu, progress=progress)
+                warming.run(level or Settings.load().cpu, progress=progress)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--level") from None
-        except compiling.NotHere as error:
+        except warming.NotHere as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(NOT_HERE) from None
 

@@ -92,7 +92,7 @@ class Filtered:
             array: NDArray[Any] = np.lib.format.read_array(BytesIO(self.body), allow_pickle=False)
             return array
         from service.engine import codecs  # noqa: PLC0415 - a second to import, for those who need it
-        from service.engine.limits import Limits  # noqa: PLC0415
+        from service.engine.machine.limits import Limits  # noqa: PLC0415
 
         return codecs.decode(self.body, codecs.inspect(self.body, Limits()), 1)[0]
 

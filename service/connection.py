@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import uuid4
 
-from httptools import HttpRequestParser
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.outgoing import Data, Outgoing
@@ -57,6 +57,21 @@ _NO_HTTP = (
 
 class _Refused(Exception):
     """The request is not taken; the parser turns this into an error of its own."""
+
+
+class _Parser(HttpRequestParser):
+    """Reads a request that wishes for another protocol as one that does not."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets its own
+
+    def feed_data(self, data: Any) -> None:
+        try:
+            super().feed_data(data)
+        except HttpParserUpgrade as stopped:
+            self._connection.read_without_upgrade(stopped.args[0])
 
 
 class _Answer(asyncio.Transport):
@@ -107,6 +122,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
         self.since = 0.0
@@ -127,9 +143,13 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.outgoing = Outgoing(transport)
         self.since = self.loop.time()
-        if len(self.connections) > most_connections():
+        if len(self.connections) > self.most():
             self._make_room()
         self._expect(HEAD_SECONDS, self._end_late_head)
+
+    def most(self) -> int:
+        """Give the most connections that this server has open at once."""
+        return most_connections()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note what the connection took: all that was written, unless it broke."""
@@ -203,20 +223,18 @@ class Connection(HttpToolsProtocol):
     def _would_upgrade(self) -> bool:
         return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
 
-    def _unsupported_upgrade_warning(self) -> None:
+    def read_without_upgrade(self, end: int) -> None:
         """Read the request again without its wish for another protocol (RFC 9110, section 7.8).
 
-        The parser stops behind its head and would drop its body. uvicorn calls this while it handles that exception.
+        The parser has stopped behind its head, at byte `end` of the piece, and would drop its body.
         """
-        stopped = sys.exc_info()[1]
-        place: int = stopped.args[0] if stopped else len(self._piece)
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         lines += [b"%s: %s" % field for field in self.headers if field[0] not in _UPGRADING]
         if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
             lines.append(b"connection: close")
-        self.parser = HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*lines, b"", self._piece[place:]]))
+        self.parser = _Parser(self)
+        self.data_received(b"\r\n".join([*lines, b"", self._piece[end:]]))
 
     def pause_writing(self) -> None:
         super().pause_writing()

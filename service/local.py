@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Any
 
 from service import presets
-from service.engine import codecs, compiled
-from service.engine.cores import available_cores
+from service.engine import codecs
 from service.engine.jobs import Answer, Buffer, Job
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
+from service.engine.machine import compiled
+from service.engine.machine.cores import available_cores
 from service.routes.errors import NotFound
 from service.routes.names import unknown
 from service.settings import Settings

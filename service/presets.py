@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.engine import presets as built_in
 from service.engine.errors import EngineError
-from service.engine.limits import Limits
-from service.engine.spec import parse
-from service.engine.strict_json import loads
+from service.engine.machine.limits import Limits
+from service.engine.spec import built_in_presets as built_in
+from service.engine.spec.spec import parse
+from service.engine.spec.strict_json import loads
 from service.settings import BadSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")

@@ -1,4 +1,4 @@
-"""The one server process: when it is ready it says where, and when it is told to end it finishes what it has begun."""
+"""A server process: when it is ready it says where, and when it is told to end it finishes what it has begun."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 from time import perf_counter
 from types import FrameType
 
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.connection import Connection
 from service.dispatch import Dispatcher
+from service.dispatch.board import Seat
 from service.dispatch.host import become_host
 from service.heap import keep_memory
 from service.routes.logs import configure_logs
@@ -43,18 +45,27 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.log_level, settings.log_format)
     become_host()
     keep_memory()
-    _allow_many_files()
+    allow_many_files()
     app = create_app(settings)
+    warn_of_missing_memory(settings)
+    Server(configuration(settings, app), app, settings).run()
+
+
+def warn_of_missing_memory(settings: Settings) -> None:
     if settings.scheduler is None and (missing := settings.missing_memory()):
         log.warning("memory_overcommitted", detail=missing)
+
+
+def configuration(settings: Settings, app: FastAPI, protocol: type[Connection] = Connection) -> uvicorn.Config:
+    """Say how uvicorn is to serve the app, and make the process ready for it."""
     gc.collect()
     gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered meanwhile
     gc.set_threshold(OBJECTS_PER_COLLECTION)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=Connection,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -64,53 +75,42 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-    Server(config, app, settings).run()
 
 
-class Server(uvicorn.Server):
-    """Drains before it closes: what comes meanwhile is answered 503. A second signal ends it at once."""
+class Draining(uvicorn.Server):
+    """Drains before it closes: what comes meanwhile is answered 503."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, settings: Settings) -> None:
         super().__init__(config)
+        self.draining = False
         self._settings = settings
         self._dispatcher: Dispatcher = app.state.services.dispatcher
+        self._seat: Seat = app.state.services.seat
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
-        self._begin(self._announce())
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._draining or not self.started or self._loop is None:
-            self.should_exit = self.force_exit = True
-            if sys.platform != "win32":  # whatever hangs
-                signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-                signal.setitimer(signal.ITIMER_REAL, FORCED_SECONDS)
-            return
-        self._draining = True
-        self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
+    def drain(self) -> None:
+        """Begin to drain; may be called again, and by a signal."""
+        if self._loop and not self.draining:
+            self.draining = True
+            self._loop.call_soon_threadsafe(lambda: self.begin(self._drain()))
 
-    def addresses(self) -> dict[str, str]:
-        """Name the pages that a visitor looks for, under the address that is really listened on."""
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        root = f"http://{reachable(host)}:{port}{self._settings.root_path}"
-        return {"root": f"{root}/", "docs": f"{root}/docs", "health": f"{root}/readyz"}
+    def end(self) -> None:
+        """End at once, whatever hangs."""
+        self.should_exit = self.force_exit = True
+        if sys.platform != "win32":
+            signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+            signal.setitimer(signal.ITIMER_REAL, FORCED_SECONDS)
 
-    async def _announce(self) -> None:
-        while not self._dispatcher.status().ready and not self._draining:
-            await asyncio.sleep(GLANCE_SECONDS)
-        if self._draining:
-            return
-        if self._settings.log_format == "json":
-            log.info("ready", **self.addresses())
-        else:
-            typer.echo("convserve is ready")
-            for name, address in self.addresses().items():
-                typer.echo(f"  {name:<7}{address}")
-            sys.stdout.flush()
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the serving."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _drain(self) -> None:
         log.info("draining", grace=self._settings.grace)
@@ -120,10 +120,43 @@ class Server(uvicorn.Server):
         self.config.timeout_graceful_shutdown = max(LAST_ANSWERS_SECONDS, round(end - perf_counter()))
         self.should_exit = True
 
-    def _begin(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+class Server(Draining):
+    """The one server of a service. A second signal ends it at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.begin(self._announce())
+
+    async def on_tick(self, counter: int) -> bool:
+        self._seat.row.connections = len(self.server_state.connections)
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.draining or not self.started:
+            self.end()
+        else:
+            self.drain()
+
+    async def _announce(self) -> None:
+        while not self._dispatcher.status().ready and not self.draining:
+            await asyncio.sleep(GLANCE_SECONDS)
+        if not self.draining:
+            announce(self._settings, self.servers[0].sockets[0])
+
+
+def announce(settings: Settings, listener: socket.SocketType) -> None:
+    """Name the pages that a visitor looks for, under the address that is really listened on."""
+    host, port = listener.getsockname()[:2]
+    root = f"http://{reachable(host)}:{port}{settings.root_path}"
+    addresses = {"root": f"{root}/", "docs": f"{root}/docs", "health": f"{root}/readyz"}
+    if settings.log_format == "json":
+        log.info("ready", **addresses)
+    else:
+        typer.echo("convserve is ready")
+        for name, address in addresses.items():
+            typer.echo(f"  {name:<7}{address}")
+        sys.stdout.flush()
 
 
 def reachable(host: str) -> str:
@@ -132,7 +165,7 @@ def reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """Raise the soft bound on open files, often 1,024, which a few clients could use up; every connection is one."""
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -12,10 +12,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from service import memory
-from service.engine import levels
-from service.engine.cores import available_cores
-from service.engine.limits import Limits
+from service import memory_budget
+from service.engine.machine import levels
+from service.engine.machine.cores import available_cores
+from service.engine.machine.limits import Limits
 
 PREFIX = "CONVSERVE_"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._\-\[\]:]+|(?!https?:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._\-\[\]:]*")
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes; less where memory is short"
     )
     max_bodies_bytes: int = _whole(
-        memory.MOST_BODIES_BYTES,
+        memory_budget.MOST_BODIES_BYTES,
         2**20,
         2**50,
         "most bytes of all bodies and answers held at once; by default at least four of the largest bodies, and less "
@@ -108,6 +108,13 @@ class Settings(BaseSettings):
     )
     deadline: float = _seconds(30.0, 0.001, 86400, "time for a request from when its body was read, waiting included")
 
+    servers: int = _whole(
+        1,
+        1,
+        128,
+        "processes that take connections, on one port, each with its share of the workers; one for each eight cores "
+        "unless set, and fewer where memory is short",
+    )
     workers: int = Field(
         default_factory=available_cores,
         ge=1,
@@ -115,7 +122,10 @@ class Settings(BaseSettings):
         description="worker processes; one for each core available unless set, and fewer where memory is short",
         json_schema_extra={"expects": "a whole number from 1 to 1,024"},
     )
-    queue: int = _whole(16, 0, 100_000, "requests that may wait, for each worker")
+    queue: int = _whole(1024, 0, 100_000, "requests that may wait, for each worker")
+    max_wait: float = _seconds(
+        5.0, 0.0, 86400, "time that a request may have to wait, by what such requests took lately; others are refused"
+    )
     grace: float = _seconds(20.0, 0.0, 86400, "time for running requests to finish when the service stops")
     compile: Literal["background", "before", "off"] = _text(
         "background",
@@ -214,33 +224,48 @@ class Settings(BaseSettings):
     def _share_memory(self) -> Self:
         """Fit what is not set into the memory there is; a cluster's workers are not of this machine."""
         given = self.model_fields_set
-        shares = memory.share_out(*self._machine(), self._wishes())
-        found = {"workers": shares.workers, "max_memory_bytes": shares.job, "max_bodies_bytes": shares.bodies}
+        shares = memory_budget.share_out(*self._machine(), self._wishes())
+        found = {
+            "workers": shares.workers,
+            "max_memory_bytes": shares.job,
+            "max_bodies_bytes": shares.bodies,
+            "servers": shares.servers,
+        }
         for name in ["max_bodies_bytes"] if self.scheduler else found:
             if name not in given:
                 object.__setattr__(self, name, found[name])  # the model is frozen for others
         return self
 
-    def _wishes(self) -> memory.Wishes:
-        workers, job, bodies = (
+    def _wishes(self) -> memory_budget.Wishes:
+        workers, job, bodies, servers = (
             getattr(self, name) if name in self.model_fields_set else None
-            for name in ("workers", "max_memory_bytes", "max_bodies_bytes")
+            for name in ("workers", "max_memory_bytes", "max_bodies_bytes", "servers")
         )
-        return memory.Wishes(workers, job, bodies, self.max_body_bytes)
+        return memory_budget.Wishes(workers, job, bodies, self.max_body_bytes, servers)
 
     @staticmethod
     def _machine() -> tuple[int, int | None, int]:
-        return memory.available_memory(), memory.available_addresses(), available_cores()
+        return memory_budget.available_memory(), memory_budget.available_addresses(), available_cores()
 
     def missing_memory(self) -> str:
         """Say what the workers of this machine need and it does not have, or nothing."""
-        shares = memory.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes)
-        return memory.missing(*self._machine(), shares, self.max_body_bytes)
+        shares = memory_budget.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes, self.servers)
+        return memory_budget.missing(*self._machine(), shares, self.max_body_bytes)
 
     def check_memory(self) -> None:
         """Raise BadSettings where there is too little memory for the least that is of use; what is set is obeyed."""
         if "max_memory_bytes" not in self.model_fields_set and (missing := self.missing_memory()):
             raise BadSettings([f"there is too little memory: {missing}"])
+
+    def check_servers(self) -> None:
+        """Raise BadSettings where there cannot be so many servers."""
+        if self.scheduler is not None and self.servers > 1:
+            reason = "with CONVSERVE_SCHEDULER there is one, which knows the whole queue"
+        elif self.servers > self.workers:
+            reason = f"each needs a worker, and CONVSERVE_WORKERS is {self.workers}"
+        else:
+            return
+        raise BadSettings([f"{variable('servers')} is {self.servers}: {reason}"])
 
     def use_cpu(self) -> str | None:
         """Choose the processor level for this process and its children; gives its name, raises BadSettings.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine import compiled
+from service.engine.machine import compiled
 
 needs_loops = pytest.mark.skipif(not compiled.generation(), reason="the compiled floor is off")
 needs_ground = pytest.mark.skipif(bool(compiled.generation()), reason="the compiled floor is on")

@@ -43,6 +43,17 @@ def workers_of(server: int) -> list[int]:
     return [pid for pid in children(server) if _is_of_fork_server(pid)]
 
 
+def servers_of(parent: int) -> list[int]:
+    """List the servers that a parent watches: the processes that it has forked."""
+    command = Path(f"/proc/{parent}/cmdline").read_bytes()
+    forked = []
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split():
+        with suppress(OSError):
+            if Path(f"/proc/{child}/cmdline").read_bytes() == command and not gone(int(child)):
+                forked.append(int(child))
+    return forked
+
+
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
     """Stop processes for as long as the context lasts: what they are given waits, however fast the machine is."""

@@ -31,8 +31,8 @@ from service.batch.sources import BadSources, Item, find
 from service.dispatch import Status
 from service.engine import jobs
 from service.engine.jobs import Job
-from service.engine.limits import Limits
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
 from service.settings import Settings
 from tests.live import ROOT
 from tests.processes import children, gone, one_processor
@@ -525,6 +525,8 @@ class Counting:
         await asyncio.sleep(0)
         self.running -= 1
         return jobs.Result(b"result", "image/png")
+
+    def refusal(self, size: int) -> None: ...
 
     def status(self) -> Status:
         return Status(True, "", 3, self.running, 0, 0, {})

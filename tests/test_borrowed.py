@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
 from packaging.requirements import Requirement
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from service.connection import Connection
 
@@ -22,7 +26,6 @@ HOOKS = (
     "on_headers_complete",
     "on_body",
     "on_message_complete",
-    "_unsupported_upgrade_warning",
     "pause_writing",
     "resume_writing",
     "send_400_response",
@@ -41,3 +44,16 @@ def test_what_is_no_public_interface_is_bounded_above(name: str) -> None:
     lines = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
     (requirement,) = (line for line in map(Requirement, lines) if line.name == name)
     assert any(specifier.operator == "<" for specifier in requirement.specifier)
+
+
+def test_uvicorn_feeds_the_parser_that_the_connection_has_put_in_place() -> None:
+    parser = Mock()
+
+    async def receive() -> None:
+        config = Config(lambda: None, ws="none", log_config=None)
+        connection = Connection(config=config, server_state=ServerState(), app_state={})
+        connection.parser, connection.transport = parser, Mock(**{"is_closing.return_value": True})
+        connection.data_received(b"GET / HTTP/1.1")
+
+    asyncio.run(receive())
+    parser.feed_data.assert_called_once_with(b"GET / HTTP/1.1")

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service import cli
-from service.engine.presets import PRESETS
+from service.engine.spec.built_in_presets import PRESETS
 from service.settings import Settings
 from tests.live import ROOT, Live
 
@@ -57,7 +57,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_version_is_printed() -> None:
-    assert convserve("version").stdout == "convserve 0.1.0\n"
+    assert convserve("version").stdout == "convserve 1.0.0\n"
 
 
 def test_module_and_script_are_the_same() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.engine import levels
+from service.engine.machine import levels
 from service.routes.sample import SAMPLE_PNG
 from tests.live import free_port, wait_until_ready
 

@@ -7,8 +7,8 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.RandomState(1234)

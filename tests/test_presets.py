@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.presets import load
 from service.settings import BadSettings
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from service.engine import levels
-from service.engine.cores import available_cores
+from service.engine.machine import levels
+from service.engine.machine.cores import available_cores
 from service.settings import BadSettings, Settings
 
 
@@ -21,17 +22,35 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.memory.available_memory", lambda: 1 << 40)
-    monkeypatch.setattr("service.memory.available_addresses", lambda: None)
+    monkeypatch.setattr("service.memory_budget.available_memory", lambda: 1 << 40)
+    monkeypatch.setattr("service.memory_budget.available_addresses", lambda: None)
     settings = Settings.load()
     assert settings.max_body_bytes == 32 * 2**20
     assert settings.max_macs == 2e11
-    assert (settings.deadline, settings.queue, settings.grace) == (30, 16, 20)
+    assert (settings.deadline, settings.queue, settings.max_wait, settings.grace) == (30, 1024, 5, 20)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.workers == available_cores()
     assert (settings.max_memory_bytes, settings.max_bodies_bytes) == (4 * 2**30, 512 * 2**20)
     assert (settings.compile, settings.cpu) == ("background", None)
     assert settings.limits().max_kernel_side == 255
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"servers": 3, "workers": 2}, "each needs a worker, and CONVSERVE_WORKERS is 2"),
+        ({"servers": 3, "scheduler": "tcp://a:1"}, "with CONVSERVE_SCHEDULER there is one"),
+    ],
+)
+def test_servers_that_cannot_work_are_refused(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadSettings, match=f"CONVSERVE_SERVERS is 3: {reason}"):
+        Settings.load(**given).check_servers()
+
+
+def test_one_server_can_always_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.settings.available_cores", lambda: 64)
+    Settings.load(workers=1).check_servers()
+    Settings.load(scheduler="tcp://a:1").check_servers()
 
 
 def test_environment_comes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +132,7 @@ def test_processor_level_that_the_machine_lacks_is_refused(monkeypatch: pytest.M
     def lacking(level: str | None) -> str:
         raise ValueError(f"this machine has no {level}")
 
-    monkeypatch.setattr("service.engine.levels.use", lacking)
+    monkeypatch.setattr("service.engine.machine.levels.use", lacking)
     known = levels.KNOWN[-1]
     with pytest.raises(BadSettings, match=f"CONVSERVE_CPU is '{known}': this machine has no {known}"):
         Settings.load(cpu=known).use_cpu()

@@ -124,11 +124,11 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
     (
         machines,
         {
-            "dispatch/test_pool.py: available_cores": "a worker is given as many threads, however many these are",
-            "engine/test_cores.py: available_cores": "on machines that are made up",
+            "dispatch/test_worker_pool.py: available_cores": "a worker is given that many threads, whatever the number",
+            "engine/machine/test_cores.py: available_cores": "on machines that are made up",
             "test_settings.py: available_cores": "the default is as many workers, however many these are",
             "engine/codecs/test_pictures.py: VmHWM": "what codecs in C take, against their bound, without huge pages",
-            "engine/test_answers.py: VmHWM": "what encoders in C take, against their bound, without huge pages",
+            "engine/jobs/test_formats.py: VmHWM": "what encoders in C take, against their bound, without huge pages",
             "hostile/sending.py: VmRSS": REPORTS,
             "test_pace.py: SO_RCVBUF": PACE,
             "processes.py: sched_getaffinity": "the same one processor on every machine",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.precision import Arithmetic
+from service.engine.steps.precision import Arithmetic
 from tests import oracle
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}

@@ -14,9 +14,9 @@ from service.batch.sources import Item
 from service.engine import codecs
 from service.engine.codecs import ImageInfo
 from service.engine.errors import EngineError, MissingImage, UnsupportedFormat
-from service.engine.plan import prepare
-from service.engine.report import describe
-from service.engine.spec import Spec
+from service.engine.jobs.plan_report import describe
+from service.engine.jobs.prepare import prepare
+from service.engine.spec.spec import Spec
 from service.routes.errors import RouteError
 
 

@@ -15,7 +15,7 @@ from service.dispatch import Dispatcher
 from service.dispatch.errors import DispatchError
 from service.engine.errors import EngineError, UnsupportedFormat
 from service.engine.jobs import Answer, Job, Result
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.routes.errors import RouteError
 
 LANES_PER_WORKER = 2

@@ -19,11 +19,20 @@ class Engine(NamedTuple):
     compiled: float
 
 
+class Progress(NamedTuple):
+    """How far the compiling is: of `parts` kits of loops so many are `done`; at the end it has finished, or failed."""
+
+    done: int
+    parts: int
+    finished: bool
+    failed: bool
+
+
 @dataclass(frozen=True)
 class Status:
     """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
 
-    `refusal` is what a job would be told that came now; None where it would be taken. `engine` is None where the
+    `expected_wait` are the seconds that a job would wait that came now. `engine` and `progress` are None where the
     workers are not known that well.
     """
 
@@ -34,8 +43,10 @@ class Status:
     queued: int
     capacity: int
     restarts: Mapping[str, int]
-    refusal: Refused | None = None
+    expected_wait: float = 0.0
     engine: Engine | None = None
+    progress: Progress | None = None
+    draining: bool = False
 
 
 class Dispatcher(Protocol):
@@ -49,6 +60,10 @@ class Dispatcher(Protocol):
 
     async def run(self, job: Job) -> Result:
         """Do a job; raises EngineError or DispatchError. Cancelling the caller stops the work."""
+        ...
+
+    def refusal(self, size: int) -> Refused | None:
+        """Say what a job with a body of so many bytes would be told that came now; None where it would be taken."""
         ...
 
     def status(self) -> Status: ...

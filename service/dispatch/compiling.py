@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 import structlog
 
-from service.dispatch import lifeline
+from service.dispatch import Progress, lifeline
 
 Compile = Literal["background", "before", "off"]
 """When: beside the work, before it, or never; "off" does not use what was compiled before, either."""
@@ -20,6 +20,7 @@ NO_COMPILER = 3
 """Exit status where nothing can be compiled: no numba, or no folder to keep it in."""
 PAUSES = (1.0, 5.0, 30.0)
 """Seconds between tries that bring nothing, after which there is no other."""
+LOOK_SECONDS = 0.25
 LAST_WORDS = 4096
 LAST_SECONDS = 0.2
 
@@ -40,6 +41,10 @@ class Compiling:
         self._command = command
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def so_far(self) -> Progress:
+        return Progress(self.done, self.parts, self.finished, self.failed)
 
     def begin(self) -> None:
         """Compile what is not on disk; may be called again, once that has begun or is not needed."""
@@ -99,6 +104,30 @@ class Compiling:
         words = line.split()
         if len(words) == 2 and all(word.isdigit() for word in words):
             self.done, self.parts = max(self.done, int(words[0])), int(words[1])
+            self._progress()
+
+
+class Following(Compiling):
+    """What another server compiles: `look` gives how far it is, or None while that is not known."""
+
+    def __init__(self, progress: Callable[[], None], look: Callable[[], Progress | None]) -> None:
+        super().__init__(progress)
+        self._look = look
+
+    async def _compile(self) -> None:
+        while not (self.finished or self.failed):
+            if seen := self._look():
+                self._follow(seen)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _follow(self, seen: Progress) -> None:
+        before = self.done
+        self.parts = max(self.parts, seen.parts)
+        self.done = max(self.done, seen.done)
+        if seen.finished:  # perhaps by a server that took the place of the one that compiled: the last were not told
+            self.done = max(self.done, self.parts, 1)
+        self.finished, self.failed = seen.finished, seen.failed
+        if self.done > before:
             self._progress()
 
 

@@ -8,8 +8,9 @@ from collections import Counter
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from service.dispatch import Engine, Status
+from service.dispatch import Engine, Progress, Status
 from service.dispatch.admission import Admission
+from service.dispatch.board import Seat
 from service.dispatch.errors import Refused, ShuttingDown
 from service.engine.jobs import Job, Result
 
@@ -17,10 +18,14 @@ Place = TypeVar("Place")
 
 
 class Draining(ABC, Generic[Place]):
-    """A Dispatcher whose accepted jobs have `grace` seconds left when `stop` is called; then they are cut off."""
+    """A Dispatcher whose accepted jobs have `grace` seconds left when `stop` is called; then they are cut off.
 
-    def __init__(self, admission: Admission[Place], grace: float) -> None:
+    The other servers see at its `seat` how many these are.
+    """
+
+    def __init__(self, admission: Admission[Place], grace: float, seat: Seat) -> None:
         self._admission = admission
+        self._seat = seat
         self._grace = grace
         self._restarts: Counter[str] = Counter()
         self._fault = ""
@@ -46,6 +51,10 @@ class Draining(ABC, Generic[Place]):
         """Say what the workers compute with, where that is known."""
         return None
 
+    def _progress(self) -> Progress | None:
+        """Say how far the compiling is, where that is known."""
+        return None
+
     @abstractmethod
     async def _do(self, job: Job) -> Result:
         """Do a job that was accepted."""
@@ -61,16 +70,25 @@ class Draining(ABC, Generic[Place]):
     async def run(self, job: Job) -> Result:
         if self._stopping:
             raise self._shutting_down()
-        self._accepted += 1
+        self._count(1)
         try:
             return await self._do(job)
         finally:
-            self._accepted -= 1
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._accepted += change
+        self._seat.row.jobs = self._accepted
 
     async def stop(self) -> None:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
+
+    def refusal(self, size: int) -> Refused | None:
+        if self._stopping:
+            return self._shutting_down()
+        return self._admission.refusal(size) if self._manned else None
 
     def status(self) -> Status:
         reason = self._hindrance()
@@ -81,9 +99,11 @@ class Draining(ABC, Generic[Place]):
             running=self._admission.running,
             queued=self._admission.waiting,
             capacity=self._admission.capacity,
+            expected_wait=self._admission.expected_wait,
             restarts=dict(self._restarts),
-            refusal=self._refusal(),
             engine=self._engine(),
+            progress=self._progress(),
+            draining=self._stopping is not None,
         )
 
     async def _stop(self) -> None:
@@ -99,11 +119,6 @@ class Draining(ABC, Generic[Place]):
 
     def _shutting_down(self) -> ShuttingDown:
         return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
-
-    def _refusal(self) -> Refused | None:
-        if self._stopping:
-            return self._shutting_down()
-        return self._admission.refusal() if self._admission.full and self._manned else None
 
     def _hindrance(self) -> str:
         """Say why no job should be sent now, or nothing."""

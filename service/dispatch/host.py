@@ -11,11 +11,11 @@ from time import perf_counter
 
 from service.dispatch.errors import DeadlineExceeded, JobFailed, Refused, WorkerCrashed, WorkerKilled
 from service.dispatch.messages import Failed
-from service.dispatch.pool import WorkerPool
 from service.dispatch.worker import Perform
-from service.engine import levels
+from service.dispatch.worker_pool import WorkerPool
 from service.engine.errors import EngineError
 from service.engine.jobs import Job, Result
+from service.engine.machine import levels
 
 START_SECONDS = 300.0
 GLANCE_SECONDS = 0.02

@@ -18,8 +18,8 @@ from service.dispatch.payloads import SMALL, Address, Parcel, Shared
 from service.engine.errors import EngineError
 from service.engine.figures.view import View
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
+from service.engine.machine.limits import Limits
 
 LENGTH = struct.Struct("!Q")
 ROOM = 2 * SMALL

@@ -24,7 +24,7 @@ def _load(number: int = NEWS, frame: FrameType | None = None) -> None:  # noqa: 
         return
     _loading = True
     with suppress(Exception):  # each worker meets it again, and tells
-        from service.engine import compiled  # noqa: PLC0415
+        from service.engine.machine import compiled  # noqa: PLC0415
 
         while _again:
             _again = False

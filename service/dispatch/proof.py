@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 PICTURE = ((10, 200, 30, 40), (50, 60, 255, 80), (90, 0, 110, 120))
 KERNEL = ((1, 2, 3), (4, 5, 6), (7, 8, 9))

@@ -35,7 +35,7 @@ from service.dispatch.proof import WRONG, WrongAnswer, prove
 from service.engine.errors import EngineError, MemoryLimit
 from service.engine.jobs import Job, Result
 from service.heap import keep_memory
-from service.memory import LEAST_JOB_BYTES, THREAD_ADDRESSES
+from service.memory_budget import LEAST_JOB_BYTES, THREAD_ADDRESSES
 
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = "500"
@@ -54,7 +54,7 @@ def perform_with_engine(job: Job, threads: int) -> Result:
 
 @cache
 def _engine() -> Perform:
-    perform: Perform = pkgutil.resolve_name("service.engine.pipeline:perform")
+    perform: Perform = pkgutil.resolve_name("service.engine.jobs.pipeline:perform")
     return perform
 
 
@@ -106,7 +106,7 @@ def _reason(error: BaseException) -> str:
 
 def _load() -> Loaded:
     """Load what is compiled; where that fails, the worker goes on with what it has."""
-    compiled = import_module("service.engine.compiled")
+    compiled = import_module("service.engine.machine.compiled")
     try:
         compiled.load()
     except Exception:
@@ -115,7 +115,7 @@ def _load() -> Loaded:
 
 
 def _forget() -> Loaded:
-    import_module("service.engine.compiled").forget()
+    import_module("service.engine.machine.compiled").forget()
     return Loaded(0.0)
 
 

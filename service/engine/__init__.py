@@ -19,14 +19,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.engine.python import filter_bytes as filter_bytes
-    from service.engine.python import filter_image as filter_image
-    from service.engine.python import plan_filter as plan_filter
+    from service.engine.jobs.api import filter_bytes as filter_bytes
+    from service.engine.jobs.api import filter_image as filter_image
+    from service.engine.jobs.api import plan_filter as plan_filter
 
 __all__ = ["filter_bytes", "filter_image", "plan_filter"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("service.engine.python"), name)
+        return getattr(import_module("service.engine.jobs.api"), name)
     raise AttributeError(name)

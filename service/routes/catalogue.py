@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from service.engine.named_kernels import KERNELS
+from service.engine.spec.named_kernels import KERNELS
 from service.routes.dependencies import Needed
 from service.routes.errors import NotFound
 from service.routes.filters import preset_named
@@ -28,6 +28,7 @@ _LIMITS = {
     "max_bodies_bytes": ("bytes", "queue_full"),
     "deadline": ("seconds", "deadline_exceeded"),
     "queue": ("requests per worker", "queue_full"),
+    "max_wait": ("seconds", "queue_full"),
     "workers": ("processes", "queue_full"),
     "grace": ("seconds", "shutting_down"),
 }

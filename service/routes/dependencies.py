@@ -11,7 +11,9 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from service.dispatch import Dispatcher
-from service.engine.limits import Limits
+from service.dispatch.board import Seat
+from service.dispatch.whole import Whole
+from service.engine.machine.limits import Limits
 from service.presets import Preset
 from service.routes.measure import Metrics
 from service.routes.room import Room
@@ -24,6 +26,8 @@ class Services:
     dispatcher: Dispatcher
     presets: Mapping[str, Preset]
     metrics: Metrics
+    whole: Whole
+    seat: Seat
 
     @cached_property
     def limits(self) -> Limits:
@@ -33,7 +37,7 @@ class Services:
     @cached_property
     def room(self) -> Room:
         """Give the one account of the memory that all bodies and answers take."""
-        return Room(self.settings.max_bodies_bytes, self.dispatcher.status)
+        return Room(self.settings.max_bodies_bytes, self.dispatcher.refusal, self.seat)
 
 
 def services_of(request: Request) -> Services:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
 
 _KEY = "convserve.exchange"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})

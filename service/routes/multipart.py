@@ -59,6 +59,9 @@ class Parts:
         return None if pieces is None else b"".join(pieces)
 
     def _begin(self, part: MultipartSegment) -> None:
+        # the parser takes them or not, as the network has cut the body
+        if any(end in value for _, value in part.headerlist for end in "\r\n"):
+            raise MalformedMultipart("a part has a header with a bare line break in it")
         if sum(name == "Content-Disposition" for name, _ in part.headerlist) > 1:
             raise MalformedMultipart("a part has two headers Content-Disposition")
         if not part.name:

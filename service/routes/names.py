@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from service.engine.wording import listed, nearest
+from service.engine.spec.wording import listed, nearest
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHOWN = 20

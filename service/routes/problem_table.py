@@ -270,7 +270,7 @@ _ROWS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             429,
             "queue_full",
             "The queue is full",
-            "More requests are waiting than this service lets wait.",
+            "More requests are waiting, or more work, than this service lets wait.",
             "Send the request again after the seconds that `Retry-After` names.",
         ),
         (dispatch.QueueFull,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.engine.answers import FORMATS
+from service.engine.jobs.formats import FORMATS
 from service.routes import spec_schema
 from service.routes.spec_schema import ref
 

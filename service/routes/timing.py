@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
 
 
 def server_timing(timings: Iterable[Timing], total: float) -> str:

@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
 from service.routes.exchange import exchange_of, method_of, route_of
 
 _UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})

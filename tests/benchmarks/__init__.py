@@ -2,6 +2,6 @@
 
 import os
 
-from service.engine import levels
+from service.engine.machine import levels
 
 LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba

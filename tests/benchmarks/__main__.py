@@ -16,9 +16,9 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they pin an old kernel
     os.environ.pop(name, None)
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in a worker: tiles are computed side by side
 
-from service.engine import compiled  # noqa: E402
+from service.engine.machine import compiled  # noqa: E402
 from service.heap import keep_memory  # noqa: E402
-from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report  # noqa: E402
+from tests.benchmarks import LEVEL, codec_cells, engine_cells, http_cells, report, servers, services  # noqa: E402
 from tests.benchmarks.calibrate import machine  # noqa: E402
 from tests.benchmarks.cells import chosen, run  # noqa: E402
 from tests.benchmarks.peers import Peers  # noqa: E402
@@ -37,7 +37,14 @@ def main() -> None:
     parser.add_argument(
         "--one-thread", action="store_true", help="one thread each, in processor time: where other work disturbs"
     )
+    parser.add_argument(
+        "--servers", action="store_true", help="only: what a request costs servers and workers, in processor time"
+    )
     options = parser.parse_args()
+    if options.servers:
+        print(f"{machine()}; processor time; load when it began: {os.getloadavg()[0]:.1f}")
+        servers.run(sized(next(iter(photographs(options.pictures).values())), 1920, 1200), options.seconds)
+        return
     if os.environ.get("CONVSERVE_COMPILE") != "off":
         compiled.load()
     keep_memory()  # as in a worker, and for the peers as well
@@ -51,6 +58,8 @@ def main() -> None:
     print(about)
     if found.absent:
         print(f"Absent: {', '.join(found.absent)} (pip install -e '.[bench]')")
+    if "http" in options.parts and not services.has_sharp():
+        print("Absent: sharp (npm install sharp; NODE_PATH names its folder node_modules)")
     before, rows = report.last_run(), list[Row]()
     for part in options.parts:
         print(f"\n{part}\n")

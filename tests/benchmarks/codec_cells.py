@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from service.engine import codecs
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.benchmarks.cells import Array, Cell, Work
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.pictures import encoded

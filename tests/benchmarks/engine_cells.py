@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage, signal
 
-from service.engine import planner
 from service.engine.algorithms.base import Sample, Task
-from service.engine.geometry import Padding, Shape
+from service.engine.jobs import planner
 from service.engine.operations.downscale import Downscale
 from service.engine.operations.upscale import Upscale
-from service.engine.precision import Arithmetic, Signal, arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Step
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.precision import Arithmetic, Signal, arithmetic
 from tests.benchmarks.cells import Array, Cell, Work
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.pictures import sized

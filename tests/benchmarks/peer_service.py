@@ -1,6 +1,7 @@
 """The service that a competent engineer writes in an afternoon: FastAPI, OpenCV, two worker processes.
 
-`POST /filter` takes a form of `image` and `spec`, {"op": ..., ...}, and answers with a PNG.
+`POST /filter` takes a form of `image` and `spec`, {"op": ..., ...}, and answers with a PNG, or with what "output" says:
+{"format": "jpeg" or "webp", "quality": 1 to 100, "full_colour": true or false}.
 """
 
 from __future__ import annotations
@@ -29,10 +30,23 @@ def filter_image(image: Annotated[bytes, File()], spec: Annotated[str, Form()]) 
     picture = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise HTTPException(400, "not a picture")
-    done, data = cv2.imencode(".png", apply(picture, wanted))
+    output = wanted.get("output", {"format": "png"})
+    kind = output["format"]
+    done, data = cv2.imencode(f".{kind}", apply(picture, wanted), options(output))
     if not done:
         raise HTTPException(500, "the result cannot be written")
-    return Response(data.tobytes(), media_type="image/png")
+    return Response(data.tobytes(), media_type=f"image/{kind}")
+
+
+def options(output: dict[str, Any]) -> list[int]:
+    match output["format"]:
+        case "jpeg":
+            colour = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+            return [cv2.IMWRITE_JPEG_QUALITY, output["quality"], *(colour if output["full_colour"] else [])]
+        case "webp":
+            return [cv2.IMWRITE_WEBP_QUALITY, output["quality"]]
+        case _:
+            return []
 
 
 def apply(picture: Any, spec: dict[str, Any]) -> Any:

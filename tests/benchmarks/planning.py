@@ -16,10 +16,11 @@ from time import thread_time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from service.engine import compiled, planner  # noqa: E402
 from service.engine.algorithms import named  # noqa: E402
 from service.engine.algorithms.base import Task  # noqa: E402
-from service.engine.geometry import Shape  # noqa: E402
+from service.engine.jobs import planner  # noqa: E402
+from service.engine.machine import compiled  # noqa: E402
+from service.engine.steps.geometry import Shape  # noqa: E402
 from tests.benchmarks.calibrate import describe, layer, separable, shared  # noqa: E402
 
 CLOSE = 1.1

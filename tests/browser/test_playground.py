@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 import service
-from service.engine.answers import FORMATS
-from service.engine.spec import json_schema
+from service.engine.jobs.formats import FORMATS
+from service.engine.spec.spec import json_schema
 from service.routes.operations import BY_NAME
 from service.routes.sample import HEIGHT, SAMPLE_PNG, WIDTH
 from tests.browser import playground

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from service.engine.named_kernels import KERNELS
+from service.engine.spec.named_kernels import KERNELS
 from service.routes.sample import HEIGHT, SAMPLE_BASE64, SAMPLE_PNG, WIDTH
 from tests.clients.conftest import HERE, absent, find, run
 from tests.live import Live

@@ -12,8 +12,8 @@ from time import perf_counter
 from service.dispatch.worker import perform_with_engine
 from service.engine.errors import Fault, InvalidSpec
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
-from service.engine.timings import Timing
+from service.engine.jobs.timings import Timing
+from service.engine.machine.limits import Limits
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

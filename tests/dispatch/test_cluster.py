@@ -26,8 +26,8 @@ from service.dispatch.errors import DeadlineExceeded, JobFailed, QueueFull, Shut
 from service.dispatch.worker import Perform, perform_with_engine
 from service.engine.errors import Fault, InvalidSpec
 from service.engine.jobs import Job, Result
-from service.engine.limits import Limits
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
 from service.settings import BadSettings, Settings
 from tests.dispatch.tasks import obey, order
 from tests.live import ROOT, serving

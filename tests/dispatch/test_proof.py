@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from service.dispatch.proof import ANSWER, DIVISOR, KERNEL, PICTURE, WrongAnswer, png, png_of, prove, samples
-from service.engine.geometry import Padding
 from service.engine.jobs import Job, Result
-from service.engine.pipeline import perform
+from service.engine.jobs.pipeline import perform
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding
 from tests import oracle
 
 Rows = tuple[tuple[int, ...], ...]

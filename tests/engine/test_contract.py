@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.engine import filter_bytes, filter_image
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from service.engine.operations import OPERATIONS
-from service.engine.presets import PRESETS
-from service.engine.spec import Spec, parse
+from service.engine.spec.built_in_presets import PRESETS
+from service.engine.spec.spec import Spec, parse
 from service.engine.steps import Blend
+from service.engine.steps.geometry import Shape
 from tests import oracle
 from tests.engine.pictures import as_png, from_png
 from tests.levels import assert_levels

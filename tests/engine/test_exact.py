@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.engine import planner
 from service.engine.algorithms import usable
-from service.engine.binary import binary_places
 from service.engine.codecs import inspect
-from service.engine.integers import in_integers
-from service.engine.limits import Limits
-from service.engine.plan import Plan, prepare
-from service.engine.spec import parse
+from service.engine.jobs import planner
+from service.engine.jobs.plan import Plan
+from service.engine.jobs.prepare import prepare
+from service.engine.machine.limits import Limits
+from service.engine.spec.spec import parse
 from service.engine.steps import Conv2d, ConvTranspose2d, NormalizedConv2d, Pool, Step
-from service.engine.taps import factors
+from service.engine.steps.binary import binary_places
+from service.engine.steps.integers import in_integers
+from service.engine.steps.taps import factors
 from tests import oracle
 from tests.engine.pictures import as_png, noise
 

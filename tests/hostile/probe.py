@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from threading import Event, Thread
 from time import perf_counter, sleep
 from urllib.parse import urlsplit
@@ -32,11 +32,14 @@ class Health:
 
 
 @contextmanager
-def measuring(url: str) -> Iterator[Health]:
-    """Measure for as long as the context lasts; raises where /livez failed once."""
+def measuring(url: str, *, cut: bool = False) -> Iterator[Health]:
+    """Measure for as long as the context lasts; raises where /livez failed once.
+
+    With `cut` the connection may be cut, and is opened anew: what comes of that is measured as one answer.
+    """
     health = Health()
     process = subprocess.Popen(
-        [sys.executable, __file__, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, url, "cut" if cut else ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         yield health
@@ -44,6 +47,13 @@ def measuring(url: str) -> Iterator[Health]:
         output, _ = process.communicate(timeout=2 * PATIENCE)
     assert process.returncode == 0
     health.seconds += map(float, output.split())
+
+
+def ask(connection: HTTPConnection) -> HTTPResponse:
+    connection.request("GET", "/livez")
+    response = connection.getresponse()
+    response.read()
+    return response
 
 
 def main() -> None:
@@ -59,9 +69,13 @@ def main() -> None:
     connection = HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
     while not ended.is_set():
         start = perf_counter()
-        connection.request("GET", "/livez")
-        response = connection.getresponse()
-        response.read()
+        try:
+            response = ask(connection)
+        except (HTTPException, ConnectionError):
+            if not sys.argv[2]:
+                raise
+            connection.close()
+            response = ask(connection)
         print(perf_counter() - start)
         if response.status != 200:
             raise SystemExit(f"/livez answered {response.status}")

@@ -1,20 +1,25 @@
-"""Thousands of mixed requests from many clients while workers are killed: `python -m tests.hostile.soak`.
+"""Thousands of mixed requests from many clients while workers and servers are killed: `python -m tests.hostile.soak`.
 
-Right requests must give the bytes that they gave at the beginning, hostile ones their refusal. Ends with a table, and
-with exit status 1 if an answer was wrong or lost.
+Right requests must give the bytes that they gave at the beginning, hostile ones their refusal. What a killed server had
+under way is counted, and sent again. Ends with a table, and with exit status 1 if an answer was wrong, or lost by
+anything else.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
+import os
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,11 +34,15 @@ from tests.hostile.probe import Health, measuring
 from tests.hostile.sending import IDENTITY, RAW, client, read, resident_bytes
 from tests.hostile.test_load import kill_one
 from tests.live import Live, serving
-from tests.processes import children
+from tests.processes import children, servers_of
 
 LARGEST = 1_000_000
 """Bytes of the hostile files and specs that are sent: the point is their number."""
 SECONDS_BETWEEN_KILLS = 2.0
+KILLS_FOR_A_SERVER = 5
+"""So many workers are killed for each server."""
+SECONDS_TO_NOTICE = 5.0
+"""For a client to see that its connection was cut, which it may do after it has sent a request on it."""
 SECONDS_BETWEEN_LOOKS = 5.0
 PAUSES = 50
 """How often a client comes again that is told to, as the contract asks it to."""
@@ -58,10 +67,16 @@ class Tally:
     refused: int = 0
     postponed: int = 0
     killed: int = 0
+    servers_killed: list[float] = field(default_factory=list)
+    cut: int = 0
     wrong: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     memory: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def was_cut(self) -> bool:
+        """Tell whether a server has just been killed."""
+        return bool(self.servers_killed) and time.monotonic() <= self.servers_killed[-1] + SECONDS_TO_NOTICE
 
 
 def right_requests() -> list[Request]:
@@ -108,6 +123,9 @@ async def ask(http: httpx.AsyncClient, request: Request, tally: Tally) -> bytes 
                 await http.post("/v1/filter", params={"spec": request.spec}, content=request.body, headers=RAW)
             )
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.TransportError) and tally.was_cut():
+                tally.cut += 1
+                continue
             tally.lost.append(f"{request.name}: {type(error).__name__}")
             return None
         if answer.status == 429:
@@ -150,20 +168,34 @@ async def soak(server: Live, count: int, clients: int, seed: int) -> Tally:
         working = asyncio.gather(*(work() for _ in range(clients)))
         begun = time.monotonic()
         looked = float("-inf")
-        while not working.done():
+        for turn in itertools.count(1):
+            if working.done():
+                break
             now = time.monotonic() - begun
             if now - looked >= SECONDS_BETWEEN_LOOKS:
                 looked = now
                 tally.memory.append((now, *memory(server.process.pid)))
-            tally.killed += kill_one(server.process.pid, chance)
+            if turn % (KILLS_FOR_A_SERVER + 1):
+                tally.killed += kill_one(server.process.pid, chance)
+            else:
+                kill_server(server.process.pid, chance, tally)
             await asyncio.wait([working], timeout=SECONDS_BETWEEN_KILLS)
         await working
         tally.memory.append((time.monotonic() - begun, *memory(server.process.pid)))
     return tally
 
 
+def kill_server(parent: int, chance: random.Random, tally: Tally) -> None:
+    """Kill one of several servers, if there are; a service that is one process ends by that."""
+    servers = servers_of(parent)
+    if servers:
+        tally.servers_killed.append(time.monotonic())
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(servers), signal.SIGKILL)
+
+
 def memory(pid: int) -> tuple[int, int]:
-    """Give the resident bytes of the server, and those of all processes below it."""
+    """Give the resident bytes of the first process, and those of all processes below it."""
     below = 0
     for child in children(pid):
         try:
@@ -182,9 +214,10 @@ def report(tally: Tally, health: Health, seconds: float) -> str:
         f"wrong             {len(tally.wrong):>8,}",
         f"lost              {len(tally.lost):>8,}",
         f"workers killed    {tally.killed:>8,}",
+        f"servers killed    {len(tally.servers_killed):>8,}  ({tally.cut:,} requests were cut, and sent again)",
         f"/livez, slowest   {health.slowest * 1000:>8.1f} ms; 99 in 100 within {health.within(0.99) * 1000:.1f} ms",
         f"seconds           {seconds:>8.1f}",
-        "memory (MiB)       seconds   server   below",
+        "memory (MiB)       seconds   parent   below",
     ]
     lines += [f"{'':<15}{at:>11.0f}{own >> 20:>9,}{below >> 20:>8,}" for at, own, below in tally.memory]
     return "\n".join([*lines, *tally.wrong[:20], *tally.lost[:20]])
@@ -194,18 +227,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000, help="requests")
     parser.add_argument("--clients", type=int, default=16, help="at once")
-    parser.add_argument("--workers", type=int, default=2, help="of the server")
+    parser.add_argument("--servers", type=int, default=2, help="1: none is killed")
+    parser.add_argument("--workers", type=int, default=2, help="of all servers")
     parser.add_argument("--seed", type=int, default=1, help="of the requests and of who is killed")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder), workers=options.workers) as server,
+        serving(Path(folder), servers=options.servers, workers=options.workers) as server,
     ):
         begun = time.monotonic()
-        with measuring(server.url) as health:
+        with measuring(server.url, cut=options.servers > 1) as health:
             tally = asyncio.run(soak(server, options.count, options.clients, options.seed))
         print(report(tally, health, time.monotonic() - begun))
-    return 1 if tally.wrong or tally.lost else 0
+    too_many = tally.cut > options.clients * len(tally.servers_killed)  # a client has one request under way
+    return 1 if tally.wrong or tally.lost or too_many else 0
 
 
 if __name__ == "__main__":

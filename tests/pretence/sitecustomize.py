@@ -93,9 +93,9 @@ def fatal(_: ModuleType) -> None:
     os._exit(3)
 
 
-ENGINE = "service.engine.pipeline"
+ENGINE = "service.engine.jobs.pipeline"
 CHANGES: dict[str, dict[str, Change]] = {
-    "loops": {"service.engine.compiled": loops, "service.cli": compiler},
+    "loops": {"service.engine.machine.compiled": loops, "service.cli": compiler},
     "absent": {ENGINE: absent},
     "wrong": {ENGINE: wrong},
     "fatal": {ENGINE: fatal},

@@ -39,6 +39,8 @@ IMAGE, TEXT, END = part("image", SAMPLE_PNG), part("spec", SPEC.encode()), b"--"
         (part("image", b"", "Content-Disposition: form-data; name=spec") + END, "malformed_multipart", "two headers"),
         (part("image", b"iVBORw0=", "Content-Transfer-Encoding: base64") + END, "malformed_multipart", "Transfer"),
         (part("image", b"", *(f"X-{i}: 1" for i in range(99))) + END, "malformed_multipart", "format"),
+        (part("image", b"", "X-A: b\nX-C: d") + TEXT + END, "malformed_multipart", "line break"),
+        (part("image", b"", "X-A: b\rX-C: d") + TEXT + END, "malformed_multipart", "line break"),
         (TEXT + END, "missing_image", "image"),
         (part("image", b"") + TEXT + END, "missing_image", "empty"),
         (b"", "missing_image", "image"),

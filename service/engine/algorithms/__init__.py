@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from service.engine import compiled
 from service.engine.algorithms.base import Algorithm, CompiledAlgorithm
 from service.engine.algorithms.ground import GROUND
+from service.engine.machine import compiled
 
 __all__ = ["GROUND", "named", "usable", "with_loops"]
 

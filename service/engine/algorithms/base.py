@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape
-from service.engine.precision import Arithmetic
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Step
+from service.engine.steps.geometry import Shape
+from service.engine.steps.precision import Arithmetic
 
 Sample = Literal["uint8", "uint16", "float32", "float64"]
 
@@ -43,7 +43,10 @@ class Task:
 
 
 class Algorithm(Protocol):
-    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place."""
+    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place.
+
+    One that accepts none of the steps of tests/engine/algorithms/grid.py names some in an attribute `tried_on`.
+    """
 
     @property
     def name(self) -> str: ...

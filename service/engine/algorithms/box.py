@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, kit_of
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import places, workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.compiled import Kit
-from service.engine.precision import EXACT_BELOW
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.precision import EXACT_BELOW
 
 EXACT = {"float32": EXACT_BELOW, "float64": 2.0**53}
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, kit_of, tap_seconds
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
 from service.engine.algorithms.strips import places, workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.compiled import Kit
-from service.engine.geometry import Shape
-from service.engine.precision import Arithmetic
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Shape
+from service.engine.steps.precision import Arithmetic
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Column, Number
 from service.engine.algorithms.short import short_places
-from service.engine.algorithms.strips import Cut, Layout, Outputs, Rim, finish, storing_seconds
+from service.engine.algorithms.strips import Cut, Layout, Outputs, Rim, finish, storing_seconds, weaving_seconds
 from service.engine.algorithms.work import Sums, Work
 from service.engine.loops.rows import Finish
-from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
 
 MOST_APART = 8
@@ -105,6 +105,7 @@ class Form(NamedTuple):
             rates().call
             + strips * rates().strip
             + widened * rates().widen_sample
+            + weaving_seconds(widened, self.layout.planes)
             + storing_seconds(task.output.samples, self.outputs.planes)
         )
 

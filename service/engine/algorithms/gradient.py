@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, kit_of, tap_seconds
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import no_taps, table
 from service.engine.algorithms.strips import Outputs, finish, places, workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.compiled import Kit
 from service.engine.loops.rows import L1, L2
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d, GradientMagnitude
 
 NORMS = {"l1": L1, "l2": L2}

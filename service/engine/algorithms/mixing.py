@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from math import ceil
 from typing import Any, NamedTuple
@@ -11,50 +10,37 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import CACHE_LINE, aligned
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
-from service.engine.algorithms.strips import SLACK, rows_of_bytes, source_bytes
-from service.engine.arrays import aligned, bytes_in
-from service.engine.borders import indices
-from service.engine.compiled import Kit
-from service.engine.geometry import field_of_view
-from service.engine.loops.lanes import KINDS, VECTOR_BYTES
-from service.engine.loops.mixing import (
-    FEW,
-    HALF,
-    MANY,
-    NARROW,
-    RUN,
-    RUNS,
-    WHOLE,
-    Lines,
-    Place,
-    Weights,
-    compile_for,
-    mix,
-)
-from service.engine.rates import rates
+from service.engine.algorithms.strips import SLACK
+from service.engine.loops.mixing import PIXELS, Lines, Results, Scratch, Weights, mix
+from service.engine.loops.samples import KINDS
+from service.engine.loops.vectors import VECTOR_BYTES
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import indices
+from service.engine.steps.geometry import Shape, field_of_view
+from service.engine.steps.precision import Arithmetic
 
 STRIP_BYTES = 1 << 18
-"""Of a strip, about: half of a second-level cache, which holds weights and results as well."""
+"""About the size of a strip: half of a second-level cache, which holds weights and results as well."""
 PIECES = 16
 """So many strips, if none is lower than FEWEST_ROWS: a few threads then end at about the same time."""
 FEWEST_ROWS = 4
 """Of the output in a strip, however long its rows are; rows above and below it are laid again for the next one."""
-LANES = VECTOR_BYTES // 4
-"""By which the sums of the last pixel may be too long."""
+SUMS_BYTES = 1 << 15
+"""Of the sums that are finished at once: half of a first-level cache."""
 BLOCK_BYTES = 512
 """Of the table of blocks while it is made; more than it takes."""
-HIGHEST = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
-"""To which results are clipped if they are rounded."""
 
 
 class Block(NamedTuple):
-    """Outputs of a group that are summed at once: `used` of them from `output` on, in `lanes`."""
+    """Outputs of a group that are summed at once: `used` of them from `output` on, in `lanes` of `vectors`."""
 
-    kind: int
+    vectors: int
     lanes: int
     output: int
     used: int
@@ -91,7 +77,7 @@ class Form:
         strips = rows if alone else ceil(rows / height)
         return cls(
             step,
-            _blocks(len(step.weight) // step.groups, VECTOR_BYTES // number, NARROW if _narrow(step) else WHOLE),
+            _blocks(len(step.weight) // step.groups, VECTOR_BYTES // number),
             strips,
             1 if alone else ceil(rows / strips),
             step.dilation[0] if alone else 1,
@@ -100,9 +86,15 @@ class Form:
         )
 
     def straight(self, task: Task) -> bool:
-        """Say whether the sums are what is stored, and all lanes are used."""
-        full = all(block.used == block.lanes for block in self.blocks)
+        """Say whether the sums are what is stored, and nothing else is summed."""
+        full = all(block.used == block.lanes for block in self.blocks) and task.output.width >= PIXELS
         return full and self.step.divisor == 1 and task.target == task.arithmetic
+
+    def together(self, task: Task) -> int:
+        """Count the pixels that are finished at once."""
+        number = np.dtype(task.arithmetic).itemsize
+        several = max(1, SUMS_BYTES // number // max(self.lanes, self.apart) // PIXELS) * PIXELS
+        return min(several, ceil(task.output.width / PIXELS) * PIXELS)
 
     @property
     def lines(self) -> int:
@@ -123,11 +115,6 @@ class Form:
         return self.step.stride[1] * self.step.in_channels
 
     @property
-    def strip(self) -> int:
-        """Count the samples of a strip and those that windows beyond the end of a narrow row reach over."""
-        return self.lines * self.pitch + FEW * self.apart
-
-    @property
     def products(self) -> int:
         """Count the products of one pixel, those of lanes that are not used among them."""
         return self.step.groups * self.window * sum(block.lanes for block in self.blocks)
@@ -136,6 +123,14 @@ class Form:
     def window(self) -> int:
         """Count the samples of a window."""
         return self.step.weight.size // len(self.step.weight)
+
+    def scratch(self, task: Task) -> tuple[Scratch, int]:
+        """Lay out the memory of a thread, and count its bytes."""
+        number = np.dtype(task.arithmetic).itemsize
+        samples = self.lines * self.pitch + PIXELS * self.apart
+        numbers = 0 if self.straight(task) else self.together(task) * self.lanes + 2 * VECTOR_BYTES // number
+        sums = ceil(samples * number / CACHE_LINE) * CACHE_LINE
+        return Scratch(0, samples, self.pitch, sums, numbers), sums + numbers * number
 
     def offsets(self) -> NDArray[np.int64]:
         down, across = self.step.kernel_size
@@ -155,27 +150,25 @@ class Form:
             some = weight[output : output + block.used]
             place = packed[first : first + self.window * block.lanes].reshape(self.window, block.lanes)
             place[:, : block.used] = some.transpose(2, 3, 1, 0).reshape(self.window, block.used)
-            table.append((block.kind, group * per_group, first, output))
+            table.append((block.vectors, group * per_group, first, output))
             first += place.size
-        bias, none = np.zeros((2, self.lanes + LANES), number)
-        if step.bias is not None:
-            bias[: len(step.bias)] = step.bias
-        divides = step.divisor != 1
-        return Weights(
-            packed,
-            self.offsets(),
-            np.array(table, np.int64),
-            none if divides else bias,
-            number.type(step.divisor),
-            np.tile(bias[: self.lanes], MANY) if divides else none,
-        )
+        bias, divisor = padded_bias(step, self.lanes, number), number.type(step.divisor)
+        none = np.zeros_like(bias)
+        divided = np.tile(bias[:outputs], self.together(task)) if step.divisor != 1 else none[:0]
+        return Weights(packed, self.offsets(), np.array(table), none if step.divisor != 1 else bias, divisor, divided)
+
+
+def compile_for(number: Arithmetic) -> None:
+    """Compile the loop for sums of type `number`."""
+    task = Task(Conv2d(np.ones((1, 1, 1, 1))), Shape(1, 1, 1), number, number, number)
+    Mixing().apply(task, np.zeros((1, 1, 1), number), 1)
 
 
 class Mixing:
     name = "mixing"
     kits = (
-        Kit("mixing float32", 2, partial(compile_for, np.float32)),
-        Kit("mixing float64", 3, partial(compile_for, np.float64)),
+        Kit("mixing float32", 2, lambda: compile_for("float32")),
+        Kit("mixing float64", 3, lambda: compile_for("float64")),
     )
 
     def needs(self, task: Task) -> tuple[str, ...]:
@@ -186,87 +179,94 @@ class Mixing:
 
     def seconds(self, task: Task) -> float:
         form, out = Form.of(task), task.output
-        whole, rest = divmod(out.width, MANY)
-        parts = ceil(rest / FEW)
-        vectors = sum(rates().mixing_half if block.kind == HALF else rates().mixing_vector for block in form.blocks)
-        summed = out.height * (whole * MANY + parts * FEW)
-        calls = out.height * (whole + parts)
+        summed = out.height * ceil(out.width / PIXELS) * form.step.groups
+        vectors = sum(
+            rates().mixing_single if block.vectors == 1 else 2 * rates().mixing_vector for block in form.blocks
+        )
         return (
             rates().call
             + rates().mixing_call
             + form.step.weight.size * rates().mixing_weight
             + form.strips * form.lines * form.pitch * rates().mixing_lay
-            + calls * form.step.groups * len(form.blocks) * rates().mixing_block
-            + (0 if form.straight(task) else calls * rates().mixing_part)
-            + summed * form.step.groups * form.window * vectors
+            + summed * len(form.blocks) * rates().mixing_block
+            + (0 if form.straight(task) else out.height * ceil(out.width / form.together(task)) * rates().mixing_part)
+            + summed * PIXELS * form.window * vectors
             + out.samples * (rates().mixing_store if task.target == task.arithmetic else rates().mixing_round)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form, number = Form.of(task), np.dtype(task.arithmetic).itemsize
-        own = number * (form.strip + MANY * form.lanes + LANES)
-        weights = number * (form.products + 2 * form.step.weight.size + (MANY + 3) * form.lanes) + 32 * form.window
+        own = form.scratch(task)[1] + CACHE_LINE
+        weights = number * (form.products + 2 * form.step.weight.size) + 32 * form.window
+        biases = number * (form.together(task) + 4) * (form.lanes + 2 * VECTOR_BYTES // number)
         table = BLOCK_BYTES * form.step.groups * len(form.blocks)
-        positions = 8 * 4 * (sum(task.shape[:2]) + sum(form.step.padding))
-        return min(threads, form.strips) * own + weights + table + positions + SLACK
+        return min(threads, form.strips) * own + weights + biases + table + position_bytes(task) + SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        form, lines, weights = _plan(task)
-        number, high = weights.weights.dtype, weights.weights.dtype.type(HIGHEST[task.target])
-        result, out = aligned(task.output, task.target, np.empty), task.output
-        straight = form.straight(task)
-        place = Place(rows_of_bytes(result), KINDS[task.target], out.width, out.channels, form.lanes, straight, high)
-        source, kind, counter = source_bytes(image), KINDS[task.source], np.zeros(1, np.int64)
-
-        def work(_: int) -> None:
-            memory = aligned((form.strip,), number)
-            strip = memory[: form.lines * form.pitch].reshape(form.lines, form.pitch)
-            sums = aligned((MANY * form.lanes + LANES,), number)
-            mix(source, kind, lines, form.apart, weights, place, form.strips, counter, strip, sums)
-
-        parallel.each(work, range(min(threads, form.strips)), threads)
-        return result
-
-
-class Plan(NamedTuple):
-    form: Form
-    lines: Lines
-    weights: Weights
-
-    @property
-    def nbytes(self) -> int:
-        return bytes_in(self.lines, self.weights)
+        return _call(task).apply(image, threads)
 
 
 @ready
-def _plan(task: Task) -> Plan:
+def _call(task: Task) -> Call:
     form = Form.of(task)
-    step = form.step
-    lines = Lines(
-        indices(task.shape.height, step.padding.vertical, step.padding_mode),
-        indices(task.shape.width, step.padding.horizontal, step.padding_mode),
-        step.padding.left,
-        task.shape.channels,
-        np.dtype(task.arithmetic).type(step.padding_value if step.padding_mode == "constant" else 0),
-        step.stride[0],
-        form.spacing,
-        form.taps,
+    scratch, room = form.scratch(task)
+    return Call(
+        mix,
+        lines_of(task, form.step.stride[0], form.spacing, form.taps, form.apart),
+        form.weights(task),
+        results_of(task, form.strips, form.lanes, form.together(task), straight=form.straight(task)),
+        scratch,
+        output=task.output,
+        target=task.target,
+        pieces=form.strips,
+        room=room,
     )
-    return Plan(form, lines, form.weights(task))
 
 
-def _narrow(step: Conv2d) -> bool:
-    """Say whether windows are those of NARROW blocks, and there are registers for them."""
-    down, across = step.kernel_size
-    beside_another = step.groups == 1 and (step.dilation[1] == 1 or across == 1)
-    return beside_another and (down, across * step.in_channels) == (RUNS, RUN) and VECTOR_BYTES == 64
+def lines_of(task: Task, stride: int, spacing: int, taps: int, apart: int) -> Lines:
+    step, shape = task.step, task.shape
+    if not isinstance(step, Conv2d):
+        raise TypeError(f"no way to compute a {type(step).__name__}")
+    return Lines(
+        shape.width * shape.channels * np.dtype(task.source).itemsize,
+        KINDS[task.source],
+        indices(shape.height, step.padding.vertical, step.padding_mode),
+        indices(shape.width, step.padding.horizontal, step.padding_mode),
+        step.padding.left,
+        shape.channels,
+        np.dtype(task.arithmetic).type(step.padding_value if step.padding_mode == "constant" else 0),
+        stride,
+        spacing,
+        taps,
+        apart,
+    )
 
 
-def _blocks(outputs: int, vector: int, whole: int) -> list[Block]:
-    """Cut the outputs of a group into blocks of one vector, of kind `whole`, and the last of half a one if it fits."""
+def position_bytes(task: Task) -> int:
+    """Bound the bytes of the indices of padded rows and columns, while these are made."""
+    step = task.step
+    padding = sum(step.padding) if isinstance(step, Conv2d) else 0
+    return 8 * 5 * (task.shape.height + task.shape.width + padding)
+
+
+def results_of(task: Task, strips: int, pitch: int, together: int, *, straight: bool) -> Results:
+    (rows, width, outputs), kind = task.output, KINDS[task.target]
+    return Results(rows, strips, width, outputs, kind, pitch, together, straight)
+
+
+def padded_bias(step: Conv2d, lanes: int, number: np.dtype[Any]) -> NDArray[Any]:
+    """Give the bias of each lane of a pixel and, as vectors may reach beyond the last one, two vectors of zeros."""
+    bias = np.zeros(lanes + 2 * VECTOR_BYTES // number.itemsize, number)
+    if step.bias is not None:
+        bias[: len(step.bias)] = step.bias
+    return bias
+
+
+def _blocks(outputs: int, vector: int) -> list[Block]:
+    """Cut the outputs of a group into blocks of two vectors; the last one may have one."""
     blocks = []
-    for output in range(0, outputs, vector):
-        used = min(outputs - output, vector)
-        kind, lanes = (whole, vector) if 2 * used > vector else (HALF, vector // 2)
-        blocks.append(Block(kind, lanes, output, used))
+    for output in range(0, outputs, 2 * vector):
+        used = min(outputs - output, 2 * vector)
+        vectors = ceil(used / vector)
+        blocks.append(Block(vectors, vectors * vector, output, used))
     return blocks

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.borders import OUTSIDE
-from service.engine.geometry import phases
+from service.engine.steps.borders import OUTSIDE
+from service.engine.steps.geometry import phases
 
 
 class Phase(NamedTuple):

@@ -8,16 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.mixing import HIGHEST
+from service.engine.algorithms.calls import Call
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.calls import Call
-from service.engine.compiled import Kit
-from service.engine.geometry import Padding
-from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import CHANNELS, PIECE, Colours, recolour, warm
-from service.engine.rates import rates
+from service.engine.loops.pointwise import CHANNELS, PIECE, ROOM, Colours, recolour
+from service.engine.loops.samples import KINDS
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Shape
+
+
+def warm() -> None:
+    task = Task(Conv2d(np.ones((1, CHANNELS, 1, 1))), Shape(1, 1, CHANNELS), "uint8", "uint8", "float32")
+    Pointwise().apply(task, np.zeros((1, 1, CHANNELS), np.uint8), 1)
 
 
 class Pointwise:
@@ -48,8 +52,8 @@ class Pointwise:
             + woven * rates().pointwise_weave
         )
 
-    def workspace(self, task: Task, threads: int) -> int:  # noqa: ARG002 -- there are none but small arrays
-        return SLACK
+    def workspace(self, task: Task, threads: int) -> int:
+        return _call(task).workspace(threads) + SLACK
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _call(task).apply(image, threads)
@@ -63,6 +67,6 @@ def _call(task: Task) -> Call:
     weights = np.ascontiguousarray(step.weight.reshape(-1, CHANNELS), np.float32)
     bias = np.zeros(len(weights), np.float32) if step.bias is None else step.bias.astype(np.float32)
     number, pixels = np.float32, task.output.pixels
-    divisor, high = number(step.divisor), number(HIGHEST[task.target])
-    colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, high, KINDS[task.target])
-    return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE))
+    divisor, scale = number(step.divisor), number(1 / 256 if task.source == "uint8" else 1)
+    colours = Colours(pixels, KINDS[task.source], weights, divisor, bias, scale, KINDS[task.target])
+    return Call(recolour, colours, output=task.output, target=task.target, pieces=-(-pixels // PIECE), room=ROOM)

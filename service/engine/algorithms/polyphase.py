@@ -5,7 +5,7 @@ See phases.py for which taps make which outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import gcd
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import MOST_APART, finite, kit_of
 from service.engine.algorithms.phases import Axis, Phase
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
-from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
+from service.engine.algorithms.runs import Column, Number, no_taps, table
 from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import (
     Cut,
@@ -31,12 +32,9 @@ from service.engine.algorithms.strips import (
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
-from service.engine.binary import binary_places
-from service.engine.compiled import Kit
-from service.engine.geometry import Pair
-from service.engine.rates import rates
-from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.taps import factors
+from service.engine.machine.compiled import Kit
+from service.engine.steps import ConvTranspose2d
+from service.engine.steps.geometry import Pair
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,7 @@ class Polyphase:
         down, across = (sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal))
         rows = form.vertical.outputs
         sums = rows * form.horizontal.outputs * step.out_channels * across
-        if form.factors is None:
-            products = sums * step.in_channels // step.groups * down
-            tap = _dense_tap_seconds(form.number)
-        else:
-            products = sums + task.output.samples * down // len(form.vertical.phases)
-            tap = separable_tap_seconds(form.number)
+        products = sums * step.in_channels // step.groups * down
         cut = form.cut
         lines = cut.rows + cut.count * (cut.view - 1)
         return (
@@ -69,13 +62,13 @@ class Polyphase:
             + (cut.rows // cut.height + cut.count) * rates().strip
             + lines * form.layout.pitch * rates().widen_sample
             + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
-            + products * tap
+            + products * _tap_seconds(form.number)
             + storing_seconds(task.output.samples, form.given.planes)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        own = places(form.cut, form.layout, form.given, form.number, along=form.factors is not None)
+        own = places(form.cut, form.layout, form.given, form.number, along=False)
         return workspace(own, form.cut, form.layout, threads, form.number, form.taps)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
@@ -87,18 +80,11 @@ def _work(task: Task) -> Work:
     form = _form(task)
     number = form.number
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
-    columns: Iterable[list[Column]]
     rows = form.vertical.phases
-    if form.factors is None:
-        along = no_taps(number)
-        columns = chain.from_iterable(form.columns(phase) for phase in rows)
-    else:
-        column, row = form.factors
-        along = table(form.along(row), number, 0, skip_zeros=False)
-        columns = (form.down(phase, column, plane) for phase in rows for plane in range(form.given.planes))
+    columns = chain.from_iterable(form.columns(phase) for phase in rows)
     sums = Sums(
-        table(columns, number, form.cut.spacing * form.pitch, skip_zeros=finite(task)),
-        along,
+        table(columns, number, form.cut.spacing * form.layout.pitch, skip_zeros=finite(task)),
+        no_taps(number),
         finish(
             task, number, [form.step.divisor] * form.given.planes, bias * len(form.horizontal.phases), 0, form.places
         ),
@@ -110,9 +96,8 @@ def _work(task: Task) -> Work:
 class Form(NamedTuple):
     """How a transposed convolution is laid out: planes are channels of the output times phases across.
 
-    Interleaved, the channels stay beside one another, and planes are the phases alone. With `factors`, (column, row),
-    the kernel is their outer product: rows of the input are summed along by the taps of the row, once for all phases
-    down, and then by those of the column. Weights are multiplied by 2**`places`, and the sums divided again.
+    Interleaved, the channels stay beside one another, and planes are the phases alone. Weights are multiplied by
+    2**`places`, and the sums divided again.
     """
 
     step: ConvTranspose2d
@@ -121,7 +106,6 @@ class Form(NamedTuple):
     horizontal: Axis
     layout: Layout
     cut: Cut
-    factors: tuple[Weights, Weights] | None
     number: Number
     places: int
 
@@ -130,11 +114,6 @@ class Form(NamedTuple):
         """Say of which planes the rows of the output consist."""
         planes = len(self.horizontal.phases) * len(self.outputs)
         return Outputs(planes, self.horizontal.outputs * self.unit, self.unit, len(self.vertical.phases))
-
-    @property
-    def pitch(self) -> int:
-        """Count the numbers of a row that is summed down."""
-        return self.layout.pitch if self.factors is None else self.given.planes * self.given.beside
 
     @property
     def outputs(self) -> range:
@@ -160,29 +139,13 @@ class Form(NamedTuple):
         first, channels = self.horizontal.replicate - self.horizontal.begin, task.shape.channels
         return Rim.of(rows, columns, first, channels, 0.0, self.number, interleaved=self.interleaved)
 
-    def down(self, phase: Phase, column: Weights, plane: int) -> list[Column]:
-        """Give the taps of the rows of `phase`, for one plane of what was summed along."""
-        if not phase.taps:
-            return []
-        weights = column[list(phase.taps)].tolist()
-        return self._cut(phase, plane * self.given.beside, weights)
-
     def _cut(self, phase: Phase, place: int, weights: list[float]) -> list[Column]:
         """Make a column of taps, or one of each where the rows of output do not share their lines."""
         first = self.vertical.begin
         if len(phase.taps) > 1 and phase.shifts[1] - phase.shifts[0] != self.cut.spacing:
             pairs = zip(weights, phase.shifts, strict=True)
-            return [Column((shift - first) * self.pitch + place, (weight,)) for weight, shift in pairs]
-        return [Column((phase.shifts[0] - first) * self.pitch + place, tuple(weights))]
-
-    def along(self, row: Weights) -> Iterator[list[Column]]:
-        """List for each plane the taps along a row."""
-        for across in self.horizontal.phases:
-            for channel in self.outputs:
-                yield [
-                    Column(self.place(shift, channel), (float(row[tap]),))
-                    for tap, shift in zip(across.taps, across.shifts, strict=True)
-                ]
+            return [Column((shift - first) * self.layout.pitch + place, (weight,)) for weight, shift in pairs]
+        return [Column((phase.shifts[0] - first) * self.layout.pitch + place, tuple(weights))]
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
         """List for each plane the columns of taps that make the rows of phase `down`."""
@@ -201,7 +164,7 @@ class Form(NamedTuple):
                 yield plane
 
 
-def _dense_tap_seconds(number: Number) -> float:
+def _tap_seconds(number: Number) -> float:
     return {
         "int16": rates().direct_tap_short,
         "float32": rates().polyphase_tap,
@@ -231,18 +194,12 @@ def _form(task: Task) -> Form:
     width, channels = horizontal.end - horizontal.begin, task.shape.channels
     layout = Layout(channels, 1, width, interleaved)
     view = vertical.end - vertical.begin - vertical.outputs + 1
-    factors = _factors(step, vertical, horizontal)
-    form = Form(step, interleaved, vertical, horizontal, layout, Cut(0, 1, 1, 1, view, 1), factors, task.arithmetic, 0)
+    form = Form(step, interleaved, vertical, horizontal, layout, Cut(0, 1, 1, 1, view, 1), task.arithmetic, 0)
     uniform = step.bias is None or bool(np.ptp(step.bias) == 0)
-    places = (
-        short_places(task, *(factors or [step.weight]), most=_most(step, vertical, horizontal)) if uniform else None
-    )
-    if places is not None and factors is not None:
-        column, row = (factor * 2.0 ** (binary_places(factor) or 0) for factor in factors)
-        form = form._replace(factors=(column, row), number="int16", places=places)
-    elif places is not None:
+    places = short_places(task, step.weight, most=_most(step, vertical, horizontal)) if uniform else None
+    if places is not None:
         form = form._replace(step=replace(step, weight=step.weight * 2.0**places), number="int16", places=places)
-    row_bytes = form.pitch * np.dtype(form.number).itemsize
+    row_bytes = layout.pitch * np.dtype(form.number).itemsize
     spacing = dilations[0] // gcd(dilations[0], strides[0])
     return form._replace(cut=Cut.of(vertical.outputs, 1, view, spacing if spacing <= MOST_APART else 1, row_bytes))
 
@@ -261,9 +218,3 @@ def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
 def _group(step: ConvTranspose2d) -> Pair:
     """Count the inputs and the outputs of a group."""
     return (1, 1) if step.shared else (step.in_channels // step.groups, step.weight.shape[1])
-
-
-def _factors(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> tuple[Weights, Weights] | None:
-    """Find a column and a row where the kernel is their product and two passes are worth while."""
-    most = [max(len(phase.taps) for phase in axis.phases) for axis in (vertical, horizontal)]
-    return factors(step.weight[0, 0]) if step.shared and min(most) > 1 else None

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Algorithm, CompiledAlgorithm, Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
-from service.engine.arrays import stored
-from service.engine.compiled import Kit
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d, NormalizedConv2d, Weights
+from service.engine.steps.geometry import Padding, Pair, Shape
 
 SLACK = 1 << 14
 """Bytes of small objects, for the whole and for each strip."""

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from service.engine.algorithms.rates import rates
 from service.engine.loops.sums import Taps
-from service.engine.precision import Arithmetic
-from service.engine.rates import rates
+from service.engine.steps.precision import Arithmetic
 
 Number = Arithmetic | Literal["int16"]
 """Of strips, taps and sums."""

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.forms import Form, finite, kit_of
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, separable_tap_seconds, table
 from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import places, workspace
 from service.engine.algorithms.work import Sums, Work
-from service.engine.binary import binary_places
-from service.engine.compiled import Kit
-from service.engine.rates import rates
+from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors_of
+from service.engine.steps.binary import binary_places
+from service.engine.steps.taps import factors_of
 
 
 @dataclass(frozen=True)

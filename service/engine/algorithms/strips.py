@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Number
-from service.engine.borders import indices
-from service.engine.geometry import Padding, PaddingMode, Shape
 from service.engine.loops.convolution import Places, Shapes
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.rows import AS_THEY_ARE, BEYOND, EACH, SCALED, SHIFTED, Finish
+from service.engine.loops.samples import KINDS
 from service.engine.loops.sums import TOGETHER
-from service.engine.rates import rates
+from service.engine.steps.borders import indices
+from service.engine.steps.geometry import Padding, PaddingMode, Shape
 
 Positions = NDArray[np.signedinteger[Any]]
 
@@ -246,21 +246,28 @@ def finish(
     divided = [1.0 if power else d for d, power in zip(divisors, exact, strict=True)]
     scale = [2.0**-places / d if power else 2.0**-places for d, power in zip(divisors, exact, strict=True)]
     alike = not norm and all(len({*each}) == 1 for each in (divided, scale, bias))
-    shift = 1 - frexp(scale[0])[1]
+    shift = 1 - frexp(scale[0])[1] if all(exact) and len({*scale}) == 1 and not any(bias) and scale[0] > 0 else -1
+    if shift > FURTHEST_SHIFT:
+        shift = -1
     way = SCALED if alike else EACH
-    if alike and all(exact) and not any(bias) and scale[0] > 0:
-        if shift == 0:
-            way = AS_THEY_ARE
-        elif number == "int16" and task.target == "uint8" and 0 < shift <= FURTHEST_SHIFT:
-            way = SHIFTED
+    if alike and shift == 0:
+        way = AS_THEY_ARE
+    elif alike and shift > 0 and number == "int16" and task.target == "uint8":
+        way = SHIFTED
     divisor, factor, added = (np.array(values, task.arithmetic) for values in (divided, scale, bias))
     return Finish(divisor, factor, added, norm, way, shift)
 
 
 def storing_seconds(samples: int, planes: int) -> float:
     """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
-    woven = 0.0 if planes == 1 else rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart
-    return samples * (rates().store_sample + woven)
+    return samples * rates().store_sample + weaving_seconds(samples, planes)
+
+
+def weaving_seconds(samples: int, planes: int) -> float:
+    """Predict the time in which samples of planes are put beside one another, or dealt out to them."""
+    if planes == 1:
+        return 0.0
+    return samples * (rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart)
 
 
 def _is_power_of_two(divisor: float) -> bool:

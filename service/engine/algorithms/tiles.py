@@ -1,5 +1,8 @@
 """Tiles of pictures, in float32, for the loops of loops/spectra.py.
 
+What has to be exact is stored twice, with what the error may be taken away and added: where the two agree, the level
+is right, and elsewhere settling.py sums again.
+
 All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
 """
 
@@ -16,15 +19,19 @@ from scipy import fft
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ready import ready
-from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, rows_of_bytes, source_bytes
-from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, runs_of
+from service.engine.algorithms.settling import CENTER, error, shift, windows
+from service.engine.algorithms.strips import POSITION_BYTES, SLACK, Rim, source_bytes
+from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, radices_of, runs_of
 from service.engine.algorithms.work import Counter, Part, Parts, share
-from service.engine.borders import OUTSIDE
 from service.engine.loops.convolution import Source
-from service.engine.loops.fourier import LANES, ROW, Axis
-from service.engine.loops.lanes import KINDS
+from service.engine.loops.fourier import ROW, Axis
+from service.engine.loops.samples import KINDS
+from service.engine.loops.settling import Windows, settle
 from service.engine.loops.spectra import Kernels, Place, Runs, Tile, correlate
+from service.engine.loops.vectors import LANES
+from service.engine.machine import parallel
 from service.engine.steps import Conv2d
+from service.engine.steps.borders import OUTSIDE
 
 MAKING_BYTES = 64
 """For each point of a spectrum while it is made."""
@@ -40,39 +47,54 @@ class Tiles:
     down: Axis
     along: Axis
     kernels: Kernels
-    bias: NDArray[np.float32]
+    biases: tuple[NDArray[np.float32], NDArray[np.float32]]
+    center: np.float32
+    windows: Windows | None
     places: tuple[NDArray[np.int64], NDArray[np.int64]]
     parts: Parts
 
     @property
     def nbytes(self) -> int:
-        arrays = (*self.rim, *self.runs, *self.down, *self.along, *self.kernels, self.bias, *self.places)
+        tables = (*self.kernels, *self.biases, *self.places, *(self.windows or ()))
+        arrays = (*self.rim, *self.runs, *self.down, *self.along, *tables)
         return sum(getattr(array, "nbytes", 0) for array in arrays)
 
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
         """Compute the task. Where the tiles end does not depend on `threads`."""
         result = np.empty(self.task.output, self.task.target)
+        most = np.empty_like(result[:0] if self.windows is None else result)
         source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
-        high = np.float32(np.iinfo(result.dtype).max if result.dtype.kind == "u" else 1)
-        out = Place(rows_of_bytes(result), KINDS[result.dtype.name], self.bias, high)
+        kind, rows = KINDS[result.dtype.name], (_rows(result), _rows(most))
+        outs = Place(rows[0], kind, self.biases[0]), Place(rows[1], kind, self.biases[1])
 
         def make_runs(counter: Counter, own: Iterator[NDArray[Any]]) -> None:
             tile = Tile(*self.places, *own)
-            correlate(counter, source, self.runs, self.down, self.along, self.kernels, out, tile)
+            correlate(counter, source, self.center, self.runs, self.down, self.along, self.kernels, outs, tile)
 
         share(make_runs, self.parts, len(self.runs.runs), threads)
+        if self.windows is not None:
+            self._settle(source, self.windows, rows, threads)
         return result
+
+    def _settle(
+        self, source: Source, windows: Windows, rows: tuple[NDArray[np.uint8], NDArray[np.uint8]], threads: int
+    ) -> None:
+        counter = np.zeros(1, np.int64)
+        parallel.each(lambda _: settle(counter, source, windows, *rows), range(threads), threads)
 
 
 @ready
 def tiles(task: Task) -> Tiles:
-    step, needs, tiling = _known(task)
+    step, needs, tiling = known(task)
     rim = Rim.padded(task.shape, step.padding, step.padding_mode, step.padding_value, "float32", interleaved=True)
     beyond = np.full(tiling.side[0], OUTSIDE, np.int32)  # a tile is as high as it is, whatever the image
     rim = rim._replace(rows=np.concatenate([rim.rows, beyond]))
     down, along = (axis_of(side) for side in tiling.side)
     parts = _parts(tiling, needs)
-    bias = np.zeros(step.out_channels) if step.bias is None else step.bias
+    bias, off, center = np.zeros(step.out_channels) if step.bias is None else step.bias, np.zeros(1), 0.0
+    if task.exact:
+        bias, off, center = shift(step), error(step, tiling.radices), CENTER
+        rim = rim._replace(value=np.float32(rim.value - center))
     dealt = _places(
         tiling.side[1] * needs.channels[0],
         needs.channels[0],
@@ -94,22 +116,28 @@ def tiles(task: Task) -> Tiles:
             needs.kernels[1],
             needs.each,
         ),
-        np.resize(bias, len(bias) + LANES).astype(np.float32),
+        (_by_lanes(bias - off, step), _by_lanes(bias + off, step)),
+        np.float32(center),
+        windows(step) if task.exact else None,
         (dealt, woven),
         parts,
     )
 
 
 def workspace(task: Task, threads: int) -> int:
-    """Bound the bytes of the spectra and the tables and, one after the other, of their making and of the tiles."""
-    _, needs, tiling = _known(task)
+    """Bound the bytes of the spectra and the tables and, one after the other, of their making and of the tiles.
+
+    What is to be exact has a second result beside.
+    """
+    _, needs, tiling = known(task)
     positions = POSITION_BYTES * (sum(task.shape[:2]) + sum(tiling.side) + sum(needs.window)) * max(needs.channels)
     making = MAKING_BYTES * tiling.points
     own = min(threads, tiling.pairs) * _parts(tiling, needs).room
-    return tiling.spectra_bytes(needs) + max(making, own) + positions + SLACK
+    second = task.output.samples if task.exact else 0
+    return tiling.spectra_bytes(needs) + max(making, own) + second + positions + SLACK
 
 
-def _known(task: Task) -> tuple[Conv2d, Needs, Tiling]:
+def known(task: Task) -> tuple[Conv2d, Needs, Tiling]:
     step = task.step
     if not isinstance(step, Conv2d):
         raise TypeError(f"no way to compute a {type(step).__name__}")
@@ -143,16 +171,18 @@ def _places(samples: int, channels: int, step: int, pitch: int, *, beyond: int) 
     return np.where(sample < samples, row, beyond) * ROW
 
 
-def _radices(side: int) -> list[int]:
-    """List 8s, 4s and perhaps a 3, of which `side` is the product."""
-    three = side % 3 == 0
-    twos = (side // 3 if three else side).bit_length() - 1
-    fours = -twos % 3
-    return [8] * ((twos - 2 * fours) // 3) + [4] * fours + [3] * three
+def _by_lanes(numbers: NDArray[np.float64], step: Conv2d) -> NDArray[np.float32]:
+    """Repeat what there is for each channel, for LANES samples more."""
+    return np.resize(numbers, step.out_channels + LANES).astype(np.float32)
+
+
+def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """View (H, W, C) as (H, bytes of a row), of no rows as well."""
+    return image.reshape(len(image), -1 if image.size else image.shape[1] * image.shape[2]).view(np.uint8)
 
 
 def axis_of(side: int) -> Axis:
-    radices, part, turns = _radices(side), side, [np.empty(0)]
+    radices, part, turns = radices_of(side), side, [np.empty(0)]
     for radix in radices[:-1]:
         rows = part // radix
         angle = np.multiply.outer(np.arange(rows), np.arange(1, radix)) * (-2 * np.pi / part)

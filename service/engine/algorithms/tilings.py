@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.rates import Rates, rates
 from service.engine.algorithms.ready import KEPT_BYTES
-from service.engine.geometry import Pair
-from service.engine.rates import Rates, rates
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Pair
 
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Of tiles: multiples of LANES whose prime factors are 2 and, once at most, 3."""
@@ -68,6 +68,11 @@ class Tiling(NamedTuple):
         return self.side[0] * self.side[1]
 
     @property
+    def radices(self) -> tuple[list[int], list[int]]:
+        """List those of the passes down a tile and along it."""
+        return radices_of(self.side[0]), radices_of(self.side[1])
+
+    @property
     def pairs(self) -> int:
         return ceil(self.strips * self.parts / 2)
 
@@ -99,6 +104,14 @@ class Tiling(NamedTuple):
             + rates().fft_product * products
             + kernels * (3 * rates().fft_kernel + rates().fft_point_double * made)
         )
+
+
+def radices_of(side: int) -> list[int]:
+    """List 8s, 4s and perhaps a 3, of which `side` is the product."""
+    three = side % 3 == 0
+    twos = (side // 3 if three else side).bit_length() - 1
+    fours = -twos % 3
+    return [8] * ((twos - 2 * fours) // 3) + [4] * fours + [3] * three
 
 
 def best_tiling(needs: Needs) -> Tiling | None:

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import CACHE_LINE
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import KEPT_MEMORY, Call
 from service.engine.algorithms.runs import Number
 from service.engine.algorithms.strips import Cut, Layout, Outputs, Rim, box_block, places, shapes
-from service.engine.arrays import CACHE_LINE
-from service.engine.calls import KEPT_MEMORY, Call
 from service.engine.loops.convolution import Strips, convolve
 from service.engine.loops.rows import Finish
 from service.engine.loops.sums import Taps
+from service.engine.machine import parallel
 
 Bytes = NDArray[np.uint8]
 Counter = NDArray[np.int64]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.engine.codecs.metadata import NOTHING, Metadata
 from service.engine.errors import ImageTooLarge, InvalidImage
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 Buffer = bytes | bytearray | memoryview
 Format = Literal["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "npy"]

@@ -6,11 +6,13 @@ Pixels are decoded straight to three bytes each; Pillow makes four, to be packed
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from service.engine.codecs.base import Coding
 from service.engine.codecs.metadata import Density
@@ -22,6 +24,9 @@ FULL_COLOUR_FROM = 90
 _CHANNELS = {"Gray": 1, "YCbCr": 3, "RGB": 3}
 _NO_MEMORY = "Insufficient memory"
 """So libjpeg's message begins."""
+_FINE = 95
+_MOST_PROGRESSIVE = {False: 0.8, True: 1.6}
+"""In bytes a pixel, as baseline, below and from `_FINE` on: Pillow has room for a quarter more. Only noise has more."""
 _GREATEST = 65_535
 _PROFILE_PART = 65_519
 
@@ -46,19 +51,34 @@ def pixels(data: bytes, height: int, width: int, channels: int) -> NDArray[np.ui
 
 
 def encode(image: NDArray[Any], how: Coding) -> bytes:
-    """Write an image (H, W, C) of uint8 and 1 or 3 channels as a baseline JFIF; raises `MemoryError`.
+    """Write an image (H, W, C) of uint8 and 1 or 3 channels as a JFIF; raises `MemoryError`.
 
-    "small" is as "fast": libjpeg-turbo has no better search for the same levels.
+    "fast" is baseline, by the Huffman codes of the standard (ITU-T T.81, annex K). "small" is progressive, by codes of
+    its own, where that is smaller.
     """
-    quality = QUALITY if how.quality is None else how.quality
+    quality = how.quality if isinstance(how.quality, int) else QUALITY
     gray = image.shape[2] == 1
     sampling = "Gray" if gray else subsampling(quality)
+    samples = np.ascontiguousarray(image)
     try:
-        data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "GRAY" if gray else "RGB", sampling)
-    except (ValueError, RuntimeError):  # sizes and levels are right: memory is all that can be short
+        data: bytes | memoryview = simplejpeg.encode_jpeg(samples, quality, "GRAY" if gray else "RGB", sampling)
+        most = _MOST_PROGRESSIVE[quality >= _FINE] * samples[..., 0].size
+        if how.compression == "small" and len(data) < most:
+            data = min(data, _progressive(samples, quality, sampling), key=len)
+    except (ValueError, RuntimeError, OSError):  # sizes and levels are right: memory is all that can be short
         raise MemoryError from None
     header = _header(how.metadata.density)
     return b"".join([header, *_profile(how.icc), memoryview(data)[len(header) :]])
+
+
+def _progressive(image: NDArray[Any], quality: object, sampling: str) -> memoryview:
+    """Write by Pillow: on photographs 4 to 10 % fewer bytes than baseline, in five times the time."""
+    stream = BytesIO()
+    gray = sampling == "Gray"
+    colours = {} if gray else {"subsampling": ":".join(sampling)}
+    picture = Image.fromarray(image[..., 0] if gray else image)
+    picture.save(stream, "JPEG", quality=quality, progressive=True, optimize=True, **colours)
+    return stream.getbuffer()
 
 
 def subsampling(quality: object) -> str:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.codecs.arrays import check_finite
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
-from service.engine.codecs.process import quiet
+from service.engine.codecs.finite import check_finite
+from service.engine.codecs.pillow_state import quiet
 from service.engine.errors import InvalidImage, TooManyChannels
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_TEXT = 1024
@@ -26,7 +26,7 @@ _BLANKS = b" \t\f\r\n"
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 """By version: how long the field is that tells the length of the header."""
 _UNICODE = b"\x03\x00"
-_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*[lL]\b")
+_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*L\b")
 """An integer as Python 2 wrote it: 3L."""
 _CODES = ("u1", "u2", "f4", "f8", "B", "H", "f", "d")
 _ORDERS = ("", "<", ">", "=", "|")

@@ -11,7 +11,7 @@ import numpy as np
 
 from service.engine.codecs.base import check_pixels
 from service.engine.errors import ImageTooLarge, InvalidImage
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 MAX_SCANS = 100
 """Of a JPEG: each scan of a progressive one walks over the whole picture."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.engine import compiled
 from service.engine.codecs import bmp, jpeg, tiff, tiff_reader
 from service.engine.codecs import picture_headers as headers
 from service.engine.codecs.arrow import lists_of_bytes
@@ -31,11 +30,12 @@ from service.engine.codecs.metadata import (
     upright,
 )
 from service.engine.codecs.picture_headers import Frame
-from service.engine.codecs.process import quiet
+from service.engine.codecs.pillow_state import quiet
 from service.engine.codecs.sniff import READ
 from service.engine.codecs.tiff_directory import ORIENTATION, PHOTOMETRIC, SHORT, Directory, first_directory, with_short
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, MemoryLimit
-from service.engine.limits import Limits
+from service.engine.machine import compiled
+from service.engine.machine.limits import Limits
 
 
 class _Model(NamedTuple):

@@ -12,13 +12,13 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import compiled, parallel
-from service.engine.codecs import filters
+from service.engine.codecs import png_filters
 from service.engine.codecs import png_header as png
 from service.engine.codecs.base import Buffer, Decoded, Dtype, ImageInfo, check_pixels
 from service.engine.codecs.metadata import orientation, transposes, upright
 from service.engine.codecs.png_header import damaged
-from service.engine.limits import Limits
+from service.engine.machine import compiled, parallel
+from service.engine.machine.limits import Limits
 
 STRIP_BYTES = 256 * 1024
 """Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
@@ -106,7 +106,7 @@ def _finish_strip(header: png.Header, strip: _Strip, above: NDArray[np.uint8]) -
     unfiltered: NDArray[np.uint8] = (
         strip.target.reshape(rows, row_bytes) if at_once else np.empty((rows, row_bytes), np.uint8)
     )
-    unfilter_rows = getattr(compiled.loops("unfilter"), "unfilter_rows", filters.unfilter_rows)
+    unfilter_rows = getattr(compiled.loops("unfilter"), "unfilter_rows", png_filters.unfilter_rows)
     if not unfilter_rows(strip.filtered, above, max(1, header.depth * header.samples // 8), unfiltered):
         raise damaged("a row names a filter that does not exist")
     if not at_once:

@@ -15,7 +15,7 @@ from service.engine.codecs.base import Dtype, check_pixels
 from service.engine.codecs.metadata import Density, density, known_orientation
 from service.engine.codecs.tiff_directory import Directory
 from service.engine.errors import ImageTooLarge, InvalidImage, TooManyChannels
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 MAX_SEGMENTS = 100_000
 """Strips or tiles: Pillow lists them in Python, 0.25 s for so many."""

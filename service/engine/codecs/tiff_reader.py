@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.engine.codecs import tiff_directory as tags
-from service.engine.codecs.arrays import check_finite
 from service.engine.codecs.base import Decoded
+from service.engine.codecs.finite import check_finite
 from service.engine.codecs.metadata import Metadata, fitting_profile, upright
 from service.engine.codecs.tiff import (
     ASSOCIATED,

@@ -12,9 +12,9 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine import parallel
 from service.engine.codecs.base import Coding, Compression
 from service.engine.codecs.metadata import Density
+from service.engine.machine import parallel
 
 STRIP_BYTES = 512 * 1024
 _HORIZONTAL = 2

@@ -6,8 +6,8 @@ from service.engine.errors import InvalidSpec
 from service.engine.figures import convolution, transposition
 from service.engine.figures.description import Figure, Reading
 from service.engine.figures.drawing import write
-from service.engine.geometry import Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
+from service.engine.steps.geometry import Shape
 
 
 def draw(

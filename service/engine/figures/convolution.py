@@ -6,7 +6,6 @@ from math import isnan
 
 import numpy as np
 
-from service.engine.borders import OUTSIDE, indices
 from service.engine.figures.description import MOST_CELLS, Area, Cell, Figure, Plane, bounded
 from service.engine.figures.numerals import numeral
 from service.engine.figures.parts import (
@@ -25,8 +24,9 @@ from service.engine.figures.parts import (
     sides,
     window_cells,
 )
-from service.engine.geometry import Shape
 from service.engine.steps import Conv2d, Weights
+from service.engine.steps.borders import OUTSIDE, indices
+from service.engine.steps.geometry import Shape
 
 
 def describe(step: Conv2d, shape: Shape, values: Weights | None, *, rotated: bool) -> Figure:

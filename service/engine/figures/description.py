@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Pair
+from service.engine.steps.geometry import Pair
 
 Role = Literal["input", "padding", "gap", "output", "cropped", "kernel", "factor", "tap"]
 Reading = Literal["gather", "scatter"]

@@ -15,19 +15,19 @@ from service.engine.errors import (
 )
 from service.engine.figures import draw
 from service.engine.figures.description import MOST_SAMPLES, Reading
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.numbers import array
+from service.engine.machine.limits import Limits
 from service.engine.operations.conv import Conv
 from service.engine.operations.depthwise import Depthwise
 from service.engine.operations.separable import Separable
 from service.engine.operations.transposed import Transposed
-from service.engine.spec import Output, Spec, parse
+from service.engine.spec.numbers import array
+from service.engine.spec.spec import Output, Spec, parse
+from service.engine.spec.strict_json import loads
+from service.engine.spec.validation import Context
+from service.engine.spec.whole_numbers import whole
+from service.engine.spec.wording import about, listed, nearest, pointer, shown
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
-from service.engine.strict_json import loads
-from service.engine.validation import Context
-from service.engine.whole import whole
-from service.engine.wording import about, listed, nearest, pointer, shown
+from service.engine.steps.geometry import Shape
 
 Drawn = Conv | Separable | Depthwise | Transposed
 OPERATIONS = "conv, separable, depthwise or transposed"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from service.engine.errors import InvalidSpec
 from service.engine.figures.description import MOST_SAMPLES, MOST_TERMS, Area, Cell, Plane, Role, bounded
 from service.engine.figures.numerals import numeral, sum_lines
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.numbers import is_unknown
+from service.engine.spec.numbers import is_unknown
 from service.engine.steps import Weights
+from service.engine.steps.geometry import Padding, Pair, Shape
 
 
 def grid(height: int, width: int) -> Iterable[Pair]:

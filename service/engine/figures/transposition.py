@@ -39,8 +39,8 @@ from service.engine.figures.parts import (
     text_at,
     window_cells,
 )
-from service.engine.geometry import Pair, Shape
 from service.engine.steps import ConvTranspose2d, Weights
+from service.engine.steps.geometry import Pair, Shape
 
 
 def describe(step: ConvTranspose2d, shape: Shape, values: Weights | None, *, reading: Reading, rotated: bool) -> Figure:

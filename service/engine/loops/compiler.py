@@ -17,7 +17,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCach
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-from service.engine import levels
+from service.engine.machine import levels
 
 try:
     import fcntl
@@ -137,19 +137,23 @@ def compiled(function: Function, /) -> Function: ...
 
 
 @overload
-def compiled(*, fastmath: Fastmath = False) -> Callable[[Function], Function]: ...
+def compiled(*, fastmath: Fastmath = False, inlined: bool = False) -> Callable[[Function], Function]: ...
 
 
-def compiled(function: Callable[..., Any] | None = None, /, *, fastmath: Fastmath = False) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any] | None = None, /, *, fastmath: Fastmath = False, inlined: bool = False
+) -> Callable[..., Any]:
     """Compile `function` when it is first called with arguments of some types; divisions follow IEEE 754.
 
-    `@compiled` and `@compiled(fastmath=True)` both work. It may call functions of other files of this folder.
+    `@compiled` and `@compiled(fastmath=True)` both work. It may call functions of other files of this folder, and
+    becomes a part of these wherever they call it if it is `inlined`: vectors then stay in registers.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "no_cfunc_wrapper": True}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         dispatcher: Any = njit(**options)(function)
         options_of_part: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": _PartCompiler}
+        options_of_part["forceinline"] = inlined
         part: Any = njit(**options, **options_of_part)(function)
 
         def called(arguments: Iterable[Any], by_name: dict[str, Any]) -> Any:

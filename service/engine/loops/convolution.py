@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from service.engine.loops import rows
 from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.rows import EACH, SHIFTED, UINT8, Finish
+from service.engine.loops.rows import EACH, FOUR, SHIFTED, TWO, Finish
+from service.engine.loops.samples import UINT8
 from service.engine.loops.sums import AS_SUMMED, TOGETHER, Taps, sum_along, sum_rows
-from service.engine.loops.vectors import load, next_piece, registers, splat, store, zeros
+from service.engine.loops.vectors import lanes_of, load, next_piece, splat, store, zeros
 
 Array = NDArray[Any]
 
@@ -202,7 +203,7 @@ def _sum_strip(
 ) -> None:
     """Make `count` rows of each phase from `first` on of what the strip holds. `scratch` has the bytes of `numbers`."""
     block, planes, apart, phases = strips.block, strips.planes, strips.apart, shapes.phases
-    kind, size, number, lanes = shapes.out_kind, shapes.out_row_bytes, numbers.itemsize, registers(numbers, 2)
+    kind, size, number, lanes = shapes.out_kind, shapes.out_row_bytes, numbers.itemsize, lanes_of(numbers, TWO)
     plain = finish.norm == 0 and finish.way <= SHIFTED
     straight, packed = plain and planes == 1, plain and planes > 1 and kind == UINT8
     shift = finish.shift if finish.way == SHIFTED else 0
@@ -300,7 +301,7 @@ def _sum_boxes(
     Along a row windows of 1, 2, 4 ... columns are summed from those of half the width, and added as the binary digits
     of the width say. All numbers are integers that the floats hold exactly; so the order does not matter.
     """
-    lanes, beside, weight = registers(numbers, 4), strips.beside, taps.weights[0]
+    lanes, beside, weight = lanes_of(numbers, FOUR), strips.beside, taps.weights[0]
     halo, column, sums = (strips.window - 1) * beside, places.joined, places.sums
     powers = column + strips.block + halo + 2 * lanes
     for c in range(0, strips.columns, strips.block):
@@ -337,6 +338,6 @@ def _sum_boxes(
 @compiled
 def _add(numbers: Array, x: int, y: int, target: int, count: int) -> None:
     """Add each two numbers; the target may be `x`, and `y` behind it."""
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     for i in range(0, count, lanes):
         store(numbers, target + i, load(numbers, x + i, lanes) + load(numbers, y + i, lanes))

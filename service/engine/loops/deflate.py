@@ -6,15 +6,13 @@ block; an empty stored one behind it ends on a byte's border, so that another st
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import address, compiled, intrinsic
+from service.engine.loops.compiler import compiled
+from service.engine.loops.vectors import lane, leading_zeros, load_as, splat_as, store, trailing_zeros
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
@@ -49,51 +47,26 @@ _LENGTH_SYMBOL = np.searchsorted(_LENGTH_STARTS, np.arange(_LONGEST + 1), "right
 _META_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
 
 
-@intrinsic
-def _word(_context: Any, data: Any, place: Any) -> Any:
+@compiled(inlined=True)
+def _word(data: Bytes, place: Any) -> Any:
     """Load 8 bytes from any place, the first one lowest. Trap: no bound is checked."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
-        return _little(builder, builder.load(pointer, align=1))
-
-    return types.uint64(data, place), build
+    return lane(load_as(np.uint64, data, place, 1), 0)
 
 
-@intrinsic
-def _put_word(_context: Any, data: Any, place: Any, _value: Any) -> Any:
+@compiled(inlined=True)
+def _put_word(data: Bytes, place: Any, value: Any) -> None:
     """Store 8 bytes anywhere, the lowest one first. Trap: no bound is checked."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = address(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(64))
-        builder.store(_little(builder, arguments[2]), pointer, align=1)
-        return context.get_dummy_value()
-
-    return types.void(data, place, types.uint64), build
+    store(data, place, splat_as(np.uint64, value, 1))
 
 
-@intrinsic
-def _zeros_below(_context: Any, _value: Any) -> Any:
-    """Count the zeros below the lowest bit that is set; 64 where none is."""
-
-    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.IntType(1)(0))
-
-    return types.int64(types.uint64), build
+@compiled(inlined=True)
+def _zeros_below(word: Any) -> Any:
+    return np.int64(lane(trailing_zeros(splat_as(np.uint64, word, 1)), 0))
 
 
-@intrinsic
-def _zeros_above(_context: Any, _value: Any) -> Any:
-    """Count the zeros above the highest bit that is set; 64 where none is."""
-
-    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], ir.IntType(1)(0))
-
-    return types.int64(types.uint64), build
-
-
-def _little(builder: Any, word: Any) -> Any:
-    return word if sys.byteorder == "little" else builder.bswap(word)
+@compiled(inlined=True)
+def _zeros_above(word: Any) -> Any:
+    return np.int64(lane(leading_zeros(splat_as(np.uint64, word, 1)), 0))
 
 
 @compiled

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import (
     VECTOR_BYTES,
     absolute,
     convert,
     fma,
+    lanes_of,
     load,
     load_as,
     load_part_as,
     over_power,
     rearrange,
-    registers,
     splat,
     sqrt,
     store,
@@ -32,10 +33,10 @@ from service.engine.loops.vectors import (
 
 Array = NDArray[Any]
 
-BEYOND = 8 * VECTOR_BYTES
+ONE, TWO, FOUR, EIGHT = (count * VECTOR_BYTES for count in (1, 2, 4, 8))
+"""Bytes of so many registers."""
+BEYOND = EIGHT
 """Bytes behind the end of a row that may be read or written."""
-UINT8, UINT16, FLOAT32, FLOAT64 = range(4)
-"""Kinds of samples, of 1, 2, 4 and 8 bytes."""
 L1, L2 = 1, 2
 """Norms of two numbers."""
 
@@ -86,7 +87,7 @@ def widen(kind: int, samples: Array, byte: int, numbers: Array, at: int, count: 
 
 @compiled
 def _widen(dtype: Any, size: int, samples: Array, byte: int, numbers: Array, at: int, count: int) -> None:
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     whole = count // lanes * lanes
     for i in range(0, whole, lanes):
         store(numbers, at + i, convert(load_as(dtype, samples, byte + i * size, lanes), numbers.dtype))
@@ -136,7 +137,7 @@ def _narrow(
     pitch: int,
     height: int,
 ) -> None:
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     for m in range(height):
         for i in range(0, count, lanes):
             sums = load(numbers, at + m * apart + i, lanes)
@@ -156,7 +157,7 @@ def _narrow(
 @compiled
 def _scaled(numbers: Array, at: int, finish: Finish, plane: int) -> Any:
     """Give sums / divisor * scale + bias of four registers, as numbers of the type of these."""
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     some = convert(load(numbers, at, lanes), finish.scale.dtype)
     if finish.divisor[plane] != 1:
         some = some / splat(finish.divisor[plane], lanes)
@@ -166,13 +167,13 @@ def _scaled(numbers: Array, at: int, finish: Finish, plane: int) -> Any:
 @compiled
 def scale(numbers: Array, at: int, count: int, finish: Finish, plane: int) -> None:
     """Finish the sums of a plane, which remain numbers."""
-    for i in range(0, count, registers(numbers, 4)):
+    for i in range(0, count, lanes_of(numbers, FOUR)):
         store(numbers, at + i, convert(_scaled(numbers, at + i, finish, plane), numbers.dtype))
 
 
 @compiled
 def fill(numbers: Array, at: int, count: int, value: Any) -> None:
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     for i in range(0, count, lanes):
         store(numbers, at + i, splat(value, lanes))
 
@@ -180,7 +181,7 @@ def fill(numbers: Array, at: int, count: int, value: Any) -> None:
 @compiled
 def move(numbers: Array, source: int, target: int, count: int) -> None:
     """Copy numbers to a place before their own, or behind all of them."""
-    lanes = registers(numbers, 4)
+    lanes = lanes_of(numbers, FOUR)
     for i in range(0, count, lanes):
         store(numbers, target + i, load(numbers, source + i, lanes))
 
@@ -188,7 +189,7 @@ def move(numbers: Array, source: int, target: int, count: int) -> None:
 @compiled
 def copy(source: Array, first: int, count: int, target: Array, at: int) -> None:
     """Copy bytes from one array to another."""
-    lanes = registers(source, 4)
+    lanes = lanes_of(source, FOUR)
     for i in range(0, count, lanes):
         some = load(source, first + i, lanes)
         if i + lanes <= count:
@@ -200,7 +201,7 @@ def copy(source: Array, first: int, count: int, target: Array, at: int) -> None:
 @compiled
 def deal(numbers: Array, source: int, planes: int, unit: int, count: int, target: int, apart: int) -> None:
     """Deal numbers out to planes by `unit` numbers for each in turn, until they have `count`; they begin `apart`."""
-    n = registers(numbers, 1)
+    n = lanes_of(numbers, ONE)
     if planes == 2 and unit == 3:
         for i in range(0, count, 3 * n):
             at, to = source + 2 * i, target + i
@@ -257,7 +258,7 @@ def join(numbers: Array, source: int, planes: int, apart: int, unit: int, count:
 
     Planes begin `apart` at the source.
     """
-    n = registers(numbers, 1)
+    n = lanes_of(numbers, ONE)
     if planes == 2 and unit == 1:
         for i in range(0, count, n):
             a, b = weave((load(numbers, source + i, n), load(numbers, source + apart + i, n)))
@@ -308,7 +309,7 @@ def join(numbers: Array, source: int, planes: int, apart: int, unit: int, count:
 @compiled
 def combine(numbers: Array, x: int, y: int, count: int, finish: Finish, target: int) -> None:
     """Make a norm of each two numbers."""
-    lanes = registers(numbers, 2)
+    lanes = lanes_of(numbers, TWO)
     for i in range(0, count, lanes):
         a = convert(load(numbers, x + i, lanes), finish.scale.dtype)
         b = convert(load(numbers, y + i, lanes), finish.scale.dtype)

@@ -9,33 +9,29 @@ other transposition weaves them again. A block of columns or rows stays in the f
 tile in the second.
 """
 
-# ruff: noqa: ARG001 (the arguments of an intrinsic are found again in what it generates)
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import cgutils, types
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled, intrinsic
+from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import (
     BACKWARDS,
+    BESIDE,
     FORWARDS,
-    LANES,
     ROW,
     Axis,
     backward,
-    filtered,
     forward,
-    gather_transposed,
     innermost,
-    multiply_row,
-    scatter_transposed,
+    multiply,
+    transposed,
 )
-from service.engine.loops.lanes import AS_SUMMED, UINT8, UINT16, Lanes, as_kind, by_kind, next_piece, prefetch
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
+from service.engine.loops.vectors import LANES, convert, load, load_as, next_piece, prefetch, splat, store
 
 Array = NDArray[Any]
 
@@ -73,15 +69,14 @@ class Kernels(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The result: `image` (H', bytes of `columns` * channels samples of `kind`), clipped to 0..high if rounded.
+    """A result: `image` (H', bytes of `columns` * channels samples of `kind`), clipped if rounded.
 
-    `bias` is that of each channel, and again for LANES samples more.
+    `bias` is that of each channel, and again for LANES samples more. No rows are wanted where `image` has none.
     """
 
     image: Array
     kind: int
     bias: Array
-    high: Any
 
 
 class Tile(NamedTuple):
@@ -104,9 +99,21 @@ class Tile(NamedTuple):
 
 @compiled
 def correlate(
-    counter: Array, source: Source, runs: Runs, down: Axis, along: Axis, kernels: Kernels, out: Place, own: Tile
+    counter: Array,
+    source: Source,
+    center: Any,
+    runs: Runs,
+    down: Axis,
+    along: Axis,
+    kernels: Kernels,
+    outs: tuple[Place, Place],
+    own: Tile,
 ) -> None:
-    """Compute one pair of runs after another, as long as `counter` (int64) gives one that no other thread has taken."""
+    """Compute one pair of runs after another, as long as `counter` (int64) gives one that no other thread has taken.
+
+    `center` is taken from every sample of the image; `source.value` comes without it. The result is stored twice, with
+    the bias of each of `outs`.
+    """
     blocks, channels = down.length // LANES, kernels.inputs
     stored = runs.columns * kernels.outputs
     step = runs.columns * runs.stride[1]
@@ -123,13 +130,12 @@ def correlate(
                 for part in range(2):
                     row, _, first = runs.runs[pair, part]
                     x = (first * runs.stride[1] + tile * step) * channels + column
-                    _widen(source, row * runs.stride[0], down.length, x, own.block, part * LANES)
+                    _widen(source, center, row * runs.stride[0], down.length, x, own.block, part * LANES)
                 forward(own.block, down)
                 innermost(own.block, down, FORWARDS)
                 for k in range(blocks):
-                    scatter_transposed(
-                        own.block, k * LANES * ROW, own.body.reshape(-1), k * own.body.shape[1], own.dealt, column
-                    )
+                    body, place = own.body.reshape(-1), k * own.body.shape[1]
+                    transposed(own.block, k * LANES * ROW, BESIDE, 0, body, place, own.dealt, column)
             last = tile + 1 == runs.tiles
             _move(own, channels, along.length, step, nothing if last else shared, FORWARDS)
             for k in range(blocks):
@@ -137,17 +143,18 @@ def correlate(
             results = own.body if kernels.each else own.sums
             for column in range(0, stored, LANES):
                 for k in range(blocks):
-                    gather_transposed(
-                        results.reshape(-1), k * results.shape[1], own.block, k * LANES * ROW, own.woven, column
-                    )
+                    body, place = results.reshape(-1), k * results.shape[1]
+                    transposed(body, place, own.woven, column, own.block, k * LANES * ROW, BESIDE, 0)
                 innermost(own.block, down, BACKWARDS)
                 backward(own.block, down)
                 for part in range(2):
                     row, rows, first = runs.runs[pair, part]
                     x = (first + tile * runs.columns) * kernels.outputs + column
-                    count = min(LANES, stored - column, (out.image.shape[1] >> out.kind) - x)
-                    if count > 0:
-                        _store(own, part * LANES, runs.stride[0], column % kernels.outputs, out, row, rows, x, count)
+                    for out in outs:
+                        count = min(LANES, stored - column, (out.image.shape[1] >> out.kind) - x)
+                        if count > 0 and len(out.image) > 0:
+                            channel = column % kernels.outputs
+                            _store(own, part * LANES, runs.stride[0], channel, out, row, rows, x, count)
 
 
 @compiled
@@ -177,33 +184,43 @@ def _filter(own: Tile, k: int, along: Axis, kernels: Kernels) -> None:
     for c in range(kernels.inputs):
         channel = body[c * numbers : (c + 1) * numbers]
         forward(channel, along)
+        innermost(channel, along, FORWARDS)
         if kernels.each:
             first = c * kernels.size + k * numbers
-            filtered(channel, along, kernels.spectra[first : first + numbers])
+            multiply(channel, kernels.spectra[first : first + numbers], channel, again=False)
+            innermost(channel, along, BACKWARDS)
             backward(channel, along)
-        else:
-            innermost(channel, along, FORWARDS)
     if kernels.each:
         return
     sums, group = own.sums[k], kernels.outputs * kernels.per_group // kernels.inputs
     for o in range(kernels.outputs):
+        summed = sums[o * numbers : (o + 1) * numbers]
         for i in range(kernels.per_group):
             at = (o // group * kernels.per_group + i) * numbers
-            spectrum = (o * kernels.per_group + i) * kernels.size + k * numbers
-            for n in range(0, numbers, ROW):
-                multiply_row(body, at + n, kernels.spectra, spectrum + n, sums, o * numbers + n, min(i, 1))
-        summed = sums[o * numbers : (o + 1) * numbers]
+            first = (o * kernels.per_group + i) * kernels.size + k * numbers
+            multiply(body[at : at + numbers], kernels.spectra[first : first + numbers], summed, again=i > 0)
         innermost(summed, along, BACKWARDS)
         backward(summed, along)
 
 
 @compiled
-def _widen(source: Source, first: int, rows: int, x: int, block: Array, at: int) -> None:
+def _widen(source: Source, center: Any, first: int, rows: int, x: int, block: Array, at: int) -> None:
     """Bring LANES samples from padded column `x` on, of padded rows from `first` on, to `at` of each row of `block`."""
     pitch, kind = source.image.shape[1], source.kind
     begin = (x - source.first) << kind
     if begin >= 0 and begin + (LANES << kind) <= pitch:
-        _widen_rows(source.image.reshape(-1), begin, pitch, kind, source.rows, first, rows, source.value, block, at)
+        image, outside, middle = source.image.reshape(-1), splat(source.value, LANES), splat(center, LANES)
+        for r in range(rows):
+            row, place = source.rows[first + r], r * ROW + at
+            byte = row * pitch + begin
+            if row < 0:
+                store(block, place, outside)
+                continue
+            prefetch(image, byte + AHEAD, 0, 3)
+            if kind == UINT8:
+                store(block, place, convert(load(image, byte, LANES), np.float32) - middle)
+            else:
+                store(block, place, convert(load_as(np.uint16, image, byte, LANES), np.float32) - middle)
         return
     for r in range(rows):
         row, place = source.rows[first + r], r * ROW + at
@@ -212,108 +229,35 @@ def _widen(source: Source, first: int, rows: int, x: int, block: Array, at: int)
             if row < 0 or column < 0:
                 block[place + i] = source.value
             elif kind == UINT8:
-                block[place + i] = source.image[row, column]
+                block[place + i] = source.image[row, column] - center
             else:
-                block[place + i] = source.image[row].view(np.uint16)[column]
+                block[place + i] = source.image[row].view(np.uint16)[column] - center
 
 
 @compiled
 def _store(own: Tile, at: int, step: int, channel: int, out: Place, first: int, rows: int, x: int, count: int) -> None:
     """Finish `count` samples of every `step`-th row of a block, and store them from `x` on of rows from `first` on."""
-    image, pitch, apart = out.image.reshape(-1), out.image.shape[1], step * ROW
+    image, pitch, bias = out.image.reshape(-1), out.image.shape[1], load(out.bias, channel, LANES)
     place, size, whole = first * pitch + (x << out.kind), count << out.kind, count == LANES
-    target, together = image if whole else own.spare, rows if whole else 1
-    for _ in range(0, rows, max(1, together)):
-        to = place if whole else 0
-        _finish_rows(own.block, at, apart, together, out.bias, channel, out.high, out.kind, target, to, pitch)
-        if not whole:
+    for _ in range(rows):
+        numbers = load(own.block, at, LANES) + bias
+        if whole:
+            _put(image, place, numbers, out.kind)
+        else:
+            _put(own.spare, 0, numbers, out.kind)
             _copy(own.spare[:size], image[place : place + size])
-        at += apart
+        at += step * ROW
         place += pitch
 
 
-@intrinsic
-def _widen_rows(
-    typing: Any,
-    image: Any,
-    begin: Any,
-    pitch: Any,
-    kind: Any,
-    rows: Any,
-    first: Any,
-    count: Any,
-    value: Any,
-    block: Any,
-    place: Any,
-) -> Any:
-    """Bring LANES samples of `kind` from byte `begin` on of each of the rows `rows[first]` ... to `place` of `block`.
-
-    A row is `pitch` bytes long; one that is negative is filled with `value`.
-    """
-    integer = types.intp
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def data(index: int) -> Any:
-            return context.make_array(signature.args[index])(context, builder, values[index]).data
-
-        def widened(kind: int) -> None:
-            samples = ir.VectorType(ir.IntType(8 << kind), LANES)
-            with cgutils.for_range(builder, values[6], intp=integer_type) as loop:
-                row = builder.sext(builder.load(builder.gep(listed, [loop.index])), integer_type)
-                known = builder.icmp_signed(">=", row, integer_type(0))
-                at = builder.mul(builder.select(known, row, integer_type(0)), values[2])
-                loaded = builder.load(builder.bitcast(builder.gep(source, [at]), samples.as_pointer()), align=1)
-                prefetch(builder, builder.gep(source, [builder.add(at, integer_type(AHEAD))]), 0, 3)
-                numbers = builder.select(known, builder.uitofp(loaded, lanes.vector), outside)
-                to = builder.gep(target, [builder.mul(loop.index, integer_type(ROW))])
-                lanes.store(numbers, to)
-
-        lanes, integer_type = Lanes(builder, ir.FloatType(), 4, LANES), context.get_value_type(integer)
-        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
-        listed, outside = builder.gep(data(4), [values[5]]), lanes.splat(values[7])
-        by_kind(builder, values[3], widened, UINT16 + 1)
-        return context.get_dummy_value()
-
-    return types.void(image, integer, integer, integer, rows, integer, integer, value, block, integer), generate
-
-
-@intrinsic
-def _finish_rows(
-    typing: Any,
-    block: Any,
-    at: Any,
-    apart: Any,
-    count: Any,
-    bias: Any,
-    channel: Any,
-    high: Any,
-    kind: Any,
-    image: Any,
-    place: Any,
-    pitch: Any,
-) -> Any:
-    """Add bias[`channel` + i] to number i from `at` on of `block`, and store it as `kind` from byte `place` on.
-
-    So for `count` rows, in `block` `apart` numbers apart and in `image` `pitch` bytes.
-    """
-    integer = types.intp
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def data(index: int) -> Any:
-            return context.make_array(signature.args[index])(context, builder, values[index]).data
-
-        def stored(kind: int) -> None:
-            with cgutils.for_range(builder, values[3], intp=context.get_value_type(integer)) as loop:
-                row = builder.gep(source, [builder.mul(loop.index, values[2])])
-                numbers = as_kind(lanes, builder.fadd(lanes.load(row, 0), biases), kind, highest)
-                to = builder.gep(target, [builder.mul(loop.index, values[10])])
-                builder.store(numbers, builder.bitcast(to, numbers.type.as_pointer()), align=1)
-
-        lanes = Lanes(builder, ir.FloatType(), 4, LANES)
-        source, target = builder.gep(data(0), [values[1]]), builder.gep(data(8), [values[9]])
-        biases, highest = lanes.load(builder.gep(data(4), [values[5]]), 0), lanes.splat(values[6])
-        by_kind(builder, values[7], stored, AS_SUMMED)
-        return context.get_dummy_value()
-
-    parts = (block, integer, integer, integer, bias, integer, high, integer, image, integer, integer)
-    return types.void(*parts), generate
+@compiled(inlined=True)
+def _put(image: Array, byte: int, numbers: Any, kind: int) -> None:
+    """Store numbers as samples of `kind`, rounded and clipped where these are integers."""
+    if kind == UINT8:
+        store(image, byte, convert(numbers, np.uint8))
+    elif kind == UINT16:
+        store(image, byte, convert(numbers, np.uint16))
+    elif kind == FLOAT32:
+        store(image, byte, numbers)
+    else:
+        store(image, byte, convert(numbers, np.float64))

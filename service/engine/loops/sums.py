@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled
-from service.engine.loops.rows import FLOAT32, UINT8, UINT16
+from service.engine.loops.rows import EIGHT, TWO
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import (
     convert,
     fma,
     high,
     item,
     join,
+    lanes_of,
     load,
     low,
     over_power,
-    registers,
     splat,
     store,
     zeros,
@@ -48,7 +49,7 @@ class Taps(NamedTuple):
 @compiled
 def sum_along(numbers: Array, at: int, along: Taps, plane: int, target: int, columns: int) -> None:
     """Sum a row along itself."""
-    lanes, offsets, weights = registers(numbers, 8), along.offsets, along.weights
+    lanes, offsets, weights = lanes_of(numbers, EIGHT), along.offsets, along.weights
     begin, end = along.bounds[plane, 0], along.bounds[plane, 1]
     for x in range(0, columns, lanes):
         total = zeros(numbers.dtype, lanes)
@@ -75,7 +76,7 @@ def sum_rows(
 
     They are divided by 2**`shift` and become samples of `kind`, or stay numbers where that is AS_SUMMED.
     """
-    lanes, weights = registers(numbers, 2), taps.weights
+    lanes, weights = lanes_of(numbers, TWO), taps.weights
     begin, end = taps.bounds[plane, 0], taps.bounds[plane, 1]
     for x in range(0, n, lanes):
         a = b = c = d = zeros(numbers.dtype, lanes)

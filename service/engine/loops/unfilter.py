@@ -7,25 +7,21 @@ beside, and stays in a register.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
 from numpy.typing import NDArray
 
-from service.engine.loops.compiler import compiled, intrinsic
+from service.engine.loops.compiler import compiled
 from service.engine.loops.png import AVERAGE, NONE, PAETH, SUB, UP
+from service.engine.loops.vectors import arrange, gather, join, load_as, maximum, minimum, scatter, select, view
 
 Rows = NDArray[np.uint8]
 
 TOGETHER = 8
 """Rows: with 4 or 16 the pixels take 1.7 and 2 times as long."""
 _SLOTS = 4, 8
-"""Bytes that a pixel has in a vector; what lies behind a shorter one in the row is computed along, in vain."""
-
-_BYTE, _INT32, _INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+"""Bytes that a pixel has in a vector; what lies behind a shorter one in the row is computed too, and overwritten."""
 
 
 @compiled
@@ -53,9 +49,9 @@ def unfilter_rows(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> bool:
             _undo(filtered[row + i], above, pixel, out[row + i], 0, (TOGETHER - 1 - i) * pixel)
             above = out[row + i]
         if slot == _SLOTS[0]:
-            _undo_small(filtered, prior, out, row, pixel, steps)
+            _undo_slanting(filtered, prior, out, row, pixel, steps, np.uint32, slot)
         else:
-            _undo_large(filtered, prior, out, row, pixel, steps)
+            _undo_slanting(filtered, prior, out, row, pixel, steps, np.uint64, slot)
         for i in range(TOGETHER):
             _undo(filtered[row + i], prior, pixel, out[row + i], (TOGETHER - 1 - i + steps) * pixel, size)
             prior = out[row + i]
@@ -95,121 +91,62 @@ def _each_by_itself(filtered: Rows) -> bool:
     return alone
 
 
-def _undoing(slot: int) -> Callable[..., Any]:
-    """Make the intrinsic that undoes `steps` pixels of `TOGETHER` rows from `row` on.
+@compiled
+def _undo_slanting(
+    filtered: Rows, prior: Rows, out: Rows, row: int, pixel: int, steps: int, slot: Any, width: int
+) -> None:
+    """Undo `steps` pixels of TOGETHER rows from `row` on, each in a lane of type `slot`, of `width` bytes.
 
     The last row begins with its first pixel, each one above it one pixel further on; `out` has the pixels before these.
-    Trap: no bound is checked, and up to `slot` bytes are read and written where a pixel begins.
+    Trap: no bound is checked, and as many bytes as a slot has are read and written where a pixel begins.
     """
+    source, target, last = filtered.reshape(-1), out.reshape(-1), TOGETHER - 1
+    sources, targets = np.empty(TOGETHER, np.int64), np.empty(TOGETHER, np.int64)
+    masks = np.zeros((PAETH + 1, TOGETHER, width), np.uint8)
+    before = np.zeros((2, TOGETHER, width), np.uint8)  # what is on the left of the first pixels, and above that
+    for i in range(TOGETHER):
+        start = (last - i) * pixel
+        sources[i] = (row + i) * filtered.shape[1] + 1 + start
+        targets[i] = (row + i) * out.shape[1] + start
+        above = out[row + i - 1] if i else prior
+        for j in range(width):
+            masks[filtered[row + i, 0], i, j] = 255
+            if i < last:
+                before[0, i, j] = out[row + i, start - pixel + j]
+                before[1, i, j] = above[start - pixel + j]
+    ways, edge, size = masks.reshape(-1), before.reshape(-1), TOGETHER * width
+    subs, ups = _bytes(slot, ways, SUB * size), _bytes(slot, ways, UP * size)
+    means, paeths = _bytes(slot, ways, AVERAGE * size), _bytes(slot, ways, PAETH * size)
+    a, c, one = _bytes(slot, edge, 0), _bytes(slot, edge, size), _bytes(slot, _ONES, 0)
+    for step in range(steps):
+        at = step * pixel
+        first = load_as(slot, prior, last * pixel + at, 1)
+        b = view(_one_row_down(join((view(a, slot), _on_top(first)))), np.uint8)
+        guess = (subs & a) | (ups & b) | (means & _mean(a, b, one)) | (paeths & _nearest(a, b, c))
+        a, c = view(gather(slot, source, at, sources, TOGETHER), np.uint8) + guess, b
+        scatter(target, at, targets, view(a, slot))
 
-    @intrinsic
-    def undo(_context: Any, filtered: Any, prior: Any, out: Any, row: Any, pixel: Any, steps: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            arrays = [
-                context.make_array(array)(context, builder, value)
-                for array, value in zip(signature.args[:3], arguments[:3], strict=True)
-            ]
-            _Front(builder, slot, arrays, *arguments[3:]).build()
-            return context.get_dummy_value()
 
-        return types.void(filtered, prior, out, row, pixel, steps), build
-
-    return undo
+@compiled(inlined=True)
+def _bytes(slot: Any, array: NDArray[np.uint8], place: int) -> Any:
+    return view(load_as(slot, array, place, TOGETHER), np.uint8)
 
 
-_undo_small, _undo_large = map(_undoing, _SLOTS)
+_ONES = np.ones(TOGETHER * _SLOTS[1], np.uint8)
+_one_row_down = arrange(lambda lanes: [lanes // 2, *range(lanes // 2 - 1)])
+_on_top = arrange(lambda _: [0] + [-1] * (TOGETHER - 1))
 
 
-class _Front:
-    """Writes the code for vectors of one pixel of each row; all columns and pixels' places are in bytes."""
+@compiled(inlined=True)
+def _mean(a: Any, b: Any, one: Any) -> Any:
+    return (a & b) + ((a ^ b) >> one)
 
-    def __init__(self, builder: Any, slot: int, arrays: list[Any], row: Any, pixel: Any, steps: Any) -> None:
-        self.builder, self.pixel, self.steps = builder, pixel, steps
-        self.bytes = ir.VectorType(_BYTE, TOGETHER * slot)
-        self.slot = ir.IntType(8 * slot)
-        self.slots = ir.VectorType(self.slot, TOGETHER)
-        filtered, prior, out = arrays
-        self.above = prior.data
-        self.ways, self.out = ([self._row(array, row, i) for i in range(TOGETHER)] for array in (filtered, out))
-        self.rows = [self._at(way, _INT64(1)) for way in self.ways]
 
-    def build(self) -> None:
-        builder, last = self.builder, TOGETHER - 1
-        starts = [builder.mul(self.pixel, _INT64(last - i)) for i in range(TOGETHER)]
-        before = [builder.sub(start, self.pixel) for start in starts[:last]]  # the last row has nothing there
-        left = [self._load(row, place) for row, place in zip(self.out[:last], before, strict=True)]
-        corner = [self._load(row, place) for row, place in zip([self.above, *self.out[:-2]], before, strict=True)]
-        first_left, first_corner = (self._joined([*pixels, self.slot(0)]) for pixels in (left, corner))
-        masks = {way: self._mask(way) for way in (SUB, UP, AVERAGE, PAETH)}
-        sources, targets = (list(map(self._at, rows, starts)) for rows in (self.rows, self.out))
-        above = self._at(self.above, starts[0])
-
-        entry, body, done = builder.block, builder.append_basic_block("step"), builder.append_basic_block("done")
-        builder.branch(body)
-        builder.position_at_end(body)
-        step, place, a, c = (builder.phi(each) for each in (_INT64, _INT64, self.bytes, self.bytes))
-        b = self._one_row_down(a, self._load(above, place))
-        guess = builder.and_(masks[SUB], a)
-        for way, value in ((UP, b), (AVERAGE, self._mean(a, b)), (PAETH, self._nearest(a, b, c))):
-            guess = builder.or_(guess, builder.and_(masks[way], value))
-        result = builder.add(self._joined([self._load(source, place) for source in sources]), guess)
-        pixels = builder.bitcast(result, self.slots)
-        for i, target in enumerate(targets):
-            pointer = builder.bitcast(self._at(target, place), self.slot.as_pointer())
-            builder.store(builder.extract_element(pixels, _INT32(i)), pointer, align=1)
-        next_step, next_place = builder.add(step, _INT64(1)), builder.add(place, self.pixel)
-        begin, following = (_INT64(0), _INT64(0), first_left, first_corner), (next_step, next_place, result, b)
-        for phi, before_all, after in zip((step, place, a, c), begin, following, strict=True):
-            phi.add_incoming(before_all, entry)
-            phi.add_incoming(after, body)
-        builder.cbranch(builder.icmp_signed("<", next_step, self.steps), body, done)
-        builder.position_at_end(done)
-
-    def _mean(self, a: Any, b: Any) -> Any:
-        builder = self.builder
-        half = builder.lshr(builder.xor(a, b), ir.Constant(self.bytes, [1] * self.bytes.count))
-        return builder.add(builder.and_(a, b), half)
-
-    def _nearest(self, a: Any, b: Any, c: Any) -> Any:
-        """Give Paeth's prediction in bytes alone, as `_nearest` in png.py does."""
-        builder = self.builder
-
-        def least(one: Any, other: Any) -> Any:
-            return builder.select(builder.icmp_unsigned("<", one, other), one, other)
-
-        def most(one: Any, other: Any) -> Any:
-            return builder.select(builder.icmp_unsigned(">", one, other), one, other)
-
-        low, high = least(a, b), most(a, b)
-        to_low, to_high = builder.sub(most(high, c), c), builder.sub(most(low, c), low)
-        less, more = least(to_low, to_high), most(to_low, to_high)
-        nearer = builder.select(builder.icmp_unsigned("<", to_low, to_high), low, high)
-        return builder.select(builder.icmp_unsigned("<=", less, builder.sub(more, less)), nearer, c)
-
-    def _mask(self, way: int) -> Any:
-        """Set all bits of the rows that are filtered in this way."""
-        builder = self.builder
-        found = [builder.icmp_unsigned("==", builder.load(place), _BYTE(way)) for place in self.ways]
-        return self._joined([builder.sext(each, self.slot) for each in found])
-
-    def _one_row_down(self, pixels: Any, first: Any) -> Any:
-        slots = self.builder.bitcast(pixels, self.slots)
-        other = self.builder.insert_element(ir.Constant(self.slots, ir.Undefined), first, _INT32(0))
-        order = ir.Constant(ir.VectorType(_INT32, TOGETHER), [TOGETHER, *range(TOGETHER - 1)])
-        return self.builder.bitcast(self.builder.shuffle_vector(slots, other, order), self.bytes)
-
-    def _joined(self, pixels: list[Any]) -> Any:
-        vector = ir.Constant(self.slots, ir.Undefined)
-        for i, pixel in enumerate(pixels):
-            vector = self.builder.insert_element(vector, pixel, _INT32(i))
-        return self.builder.bitcast(vector, self.bytes)
-
-    def _row(self, array: Any, first: Any, i: int) -> Any:
-        pitch = self.builder.extract_value(array.strides, 0)
-        return self._at(array.data, self.builder.mul(pitch, self.builder.add(first, _INT64(i))))
-
-    def _load(self, pointer: Any, place: Any) -> Any:
-        return self.builder.load(self.builder.bitcast(self._at(pointer, place), self.slot.as_pointer()), align=1)
-
-    def _at(self, pointer: Any, place: Any) -> Any:
-        return self.builder.gep(pointer, [place])
+@compiled(inlined=True)
+def _nearest(a: Any, b: Any, c: Any) -> Any:
+    """Give Paeth's prediction in bytes alone, as `_nearest` in png.py does."""
+    low, high = minimum(a, b), maximum(a, b)
+    to_low, to_high = maximum(high, c) - c, maximum(low, c) - low
+    less, more = minimum(to_low, to_high), maximum(to_low, to_high)
+    nearer = select(to_low < to_high, low, high)
+    return select(less <= more - less, nearer, c)

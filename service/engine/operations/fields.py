@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, Pair
-from service.engine.numbers import LARGEST, array, finite
+from service.engine.spec.numbers import LARGEST, array, finite
+from service.engine.spec.validation import Checked, Context
+from service.engine.spec.vocabulary import unknown_field, unknown_value
+from service.engine.spec.whole_numbers import whole
+from service.engine.spec.wording import listed, shown
 from service.engine.steps import Weights
-from service.engine.validation import Checked, Context
-from service.engine.vocabulary import unknown_field, unknown_value
-from service.engine.whole import whole
-from service.engine.wording import listed, shown
+from service.engine.steps.geometry import Padding, Pair
 
 FARTHEST = 65_536
 """No stride, dilation or padding is larger, in samples, nor a side's padding that follows from them."""

@@ -8,13 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.numbers import LARGEST, array, is_unknown, read_only, unknown_numbers
 from service.engine.operations.base import OperationBase
+from service.engine.operations.illustration import Illustration
+from service.engine.spec.numbers import LARGEST, array, is_unknown, read_only, unknown_numbers
+from service.engine.spec.validation import Checked, Context
+from service.engine.spec.vocabulary import unknown_value
+from service.engine.spec.wording import shown
 from service.engine.steps import Conv2d, Weights
-from service.engine.validation import Checked, Context
-from service.engine.vocabulary import unknown_value
-from service.engine.wording import shown
+from service.engine.steps.geometry import Shape
 
 STANDARDS: dict[str, tuple[list[float], float]] = {
     "bt601": ([299, 587, 114], 1000),
@@ -59,6 +60,17 @@ class Grayscale(OperationBase):
         {"op": "grayscale", "weights": "bt709"},
         {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
     )
+    notes: ClassVar = (
+        "A pointwise convolution: the window is one pixel, and the weight, (1, 3, 1, 1), has a number for each of "
+        "red, green and blue."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
+        side=4,
+        channels=3,
+        heading="Grayscale: a pointwise convolution",
+    )
+    also_called: ClassVar = ("gray", "grey", "greyscale", "luma", "luminance", "rgb2gray", "cvtcolor")
 
     op: Literal["grayscale"]
     weights: GrayWeights = Field(

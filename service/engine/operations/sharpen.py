@@ -8,13 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.errors import WorkTooLarge
-from service.engine.geometry import Padding, Shape
-from service.engine.limits import Limits
-from service.engine.numbers import read_only
+from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase
 from service.engine.operations.fields import RimMode, Sigma
+from service.engine.operations.illustration import Illustration
+from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d
-from service.engine.taps import gaussian_size, gaussian_taps
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.taps import gaussian_size, gaussian_taps
 
 
 class Sharpen(OperationBase):
@@ -23,6 +24,17 @@ class Sharpen(OperationBase):
         {"op": "sharpen", "sigma": 1, "amount": 1},
         {"op": "sharpen", "sigma": 0.6, "amount": 2.5, "padding_mode": "replicate"},
     )
+    notes: ClassVar = (
+        "The image minus its blur is the detail; `amount` times the detail is added. All of it is one "
+        "convolution, with a kernel that is 1 + amount in the middle, minus amount times the Gaussian. The "
+        'drawing shows the small fixed relative of it, `{"op": "conv", "kernel": "sharpen"}`.'
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "conv", "kernel": "sharpen", "padding": 1, "padding_mode": "reflect"},
+        sums=True,
+        heading="Sharpening by the kernel of that name",
+    )
+    also_called: ClassVar = ("unsharp", "unsharp_mask", "unsharpmask", "unsharpen")
 
     op: Literal["sharpen"]
     sigma: Sigma = Field(

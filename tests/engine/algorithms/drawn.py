@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Sample, Task
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, PaddingMode, Shape
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Step, Weights
+from service.engine.steps.geometry import Padding, PaddingMode, Shape
+from service.engine.steps.precision import Arithmetic
 
 Draw = st.DrawFn
 SIDES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 11])

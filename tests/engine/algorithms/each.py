@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Sample, Task
-from service.engine.geometry import Padding, Shape
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Step
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.precision import Arithmetic
 
 SIZES = ((5, 6), (3, 1100))
 """Small, and so wide that rows are cut into segments at every level."""

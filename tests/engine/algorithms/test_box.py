@@ -7,9 +7,9 @@ import pytest
 
 from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.box import Box
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
+from service.engine.steps.precision import Arithmetic
 from tests.tolerance import assert_computes
 
 BOX = Box()

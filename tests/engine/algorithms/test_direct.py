@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.separable import Separable
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Shape
 from tests import oracle
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes

@@ -8,9 +8,9 @@ import pytest
 from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.ground import overlap_save
 from service.engine.algorithms.ground.overlap_save import Fft
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, Pool
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
+from service.engine.steps.precision import Arithmetic
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.gradient import Gradient
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, GradientMagnitude
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.algorithms.drawn import gradients, problems, task_of
 from tests.tolerance import assert_computes
 

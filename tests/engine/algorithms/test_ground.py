@@ -17,8 +17,8 @@ from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.ground import GROUND
 from service.engine.algorithms.ground.products import Products
 from service.engine.algorithms.ground.shifted import Shifted
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
+from service.engine.steps.geometry import Padding, Shape
 from tests import oracle
 from tests.engine.algorithms.drawn import convolutions, gradients, normalized, shared_convolutions, transposed
 from tests.tolerance import assert_computes
@@ -33,7 +33,7 @@ sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from service.engine import codecs
 from service.engine.algorithms.ground import GROUND
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
 data = codecs.encode_png(image)
 assert (codecs.decode(data, codecs.inspect(data, Limits())).image == image).all()

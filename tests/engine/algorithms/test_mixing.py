@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
-
 import numpy as np
 import pytest
 
 from service.engine.algorithms import mixing
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.mixing import Form, Mixing
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.loops.lanes import VECTOR_BYTES
-from service.engine.loops.mixing import MANY, NARROW
-from service.engine.precision import Arithmetic
+from service.engine.algorithms.mixing import Mixing
+from service.engine.loops.mixing import PIXELS
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)
@@ -37,8 +33,8 @@ def test_strips_of_any_height_give_the_same(
     check(Conv2d(weight, 1, stride, dilation, Padding(2, 1, 0, 3), "reflect", bias=RANDOM.normal(size=5)))
 
 
-WIDTHS = [*range(1, 10), MANY - 1, MANY, MANY + 1, 31, 33, 2 * MANY - 1, 70]
-"""In pixels: on both sides of the numbers that are summed at once, whatever these are at this level."""
+WIDTHS = [*range(1, 2 * PIXELS + 2), 31, 33, 70]
+"""In pixels: on both sides of the number that is summed at once."""
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -46,7 +42,7 @@ WIDTHS = [*range(1, 10), MANY - 1, MANY, MANY + 1, 31, 33, 2 * MANY - 1, 70]
 @pytest.mark.parametrize(
     ("kernel", "channels", "dilation"), [((3, 3), 3, (2, 1)), ((3, 1), 9, (1, 7)), ((3, 9), 1, (1, 1))]
 )
-def test_windows_of_three_runs_of_nine_samples(
+def test_rows_of_any_width_and_any_number_of_outputs(
     width: int, outputs: int, kernel: Pair, channels: int, dilation: Pair
 ) -> None:
     weight, bias = RANDOM.normal(size=(outputs, channels, *kernel)), RANDOM.normal(size=outputs)
@@ -58,17 +54,6 @@ def test_windows_of_three_runs_of_nine_samples(
             some = image.astype(arithmetic)
             task = Task(step, Shape(*image.shape), arithmetic, arithmetic, arithmetic)  # type: ignore[arg-type]
             np.testing.assert_allclose(Mixing().apply(task, some, 2), expected, rtol=0, atol=error)
-
-
-@pytest.mark.skipif(VECTOR_BYTES < 64, reason="this level has too few registers for narrow blocks")
-@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
-@pytest.mark.parametrize(
-    ("kernel", "channels", "dilation"), [((3, 3), 3, (2, 1)), ((3, 1), 9, (1, 7)), ((3, 9), 1, (1, 1))]
-)
-def test_such_windows_have_blocks_of_their_own(kernel: Pair, channels: int, dilation: Pair, arithmetic: Any) -> None:
-    step = Conv2d(np.ones((24, channels, *kernel)), 1, (1, 1), dilation, Padding(2, 1, 5, 4))
-    task = Task(step, Shape(9, 70, channels), arithmetic, arithmetic, arithmetic)
-    assert NARROW in {block.kind for block in Form.of(task).blocks}
 
 
 @pytest.mark.parametrize("outputs", [16, 28])

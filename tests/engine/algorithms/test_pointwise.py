@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.engine.algorithms.base import Task
+from service.engine.algorithms.calls import Call
 from service.engine.algorithms.pointwise import Pointwise
-from service.engine.calls import Call
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.loops.lanes import KINDS
-from service.engine.loops.pointwise import PIECE, Colours, recolour
+from service.engine.loops.pointwise import BLOCK, PIECE, ROOM, Colours, recolour
+from service.engine.loops.samples import KINDS
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests.engine.algorithms.drawn import SAMPLES, task_of
 from tests.tolerance import assert_computes
 
@@ -44,7 +44,7 @@ def test_any_matrix_gives_the_oracles_answer(
         assert "float64" in {task.source, task.target, task.arithmetic}
 
 
-@pytest.mark.parametrize("pixels", [*range(1, 70), PIECE - 1, PIECE + 17, 3 * PIECE + 5])
+@pytest.mark.parametrize("pixels", [*range(1, 70), *range(BLOCK - 2, BLOCK + 4), PIECE - 1, PIECE + 17, 3 * PIECE + 5])
 def test_every_pixel_up_to_the_last(pixels: int) -> None:
     image = np.random.default_rng(pixels).integers(0, 256, (1, pixels, 3), np.uint8)
     step = Conv2d(np.array([299.0, 587.0, 114.0]).reshape(1, 3, 1, 1), divisor=1000)
@@ -74,7 +74,7 @@ def test_every_colour_is_rounded_as_whole_numbers_are(reds: range) -> None:
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("pixels", [1, 15, 16, 21, 22, 63, 64, 69, 70, 150])
+@pytest.mark.parametrize("pixels", [1, 15, 16, 21, 22, 63, 64, 69, 70, 150, BLOCK, BLOCK + 1, BLOCK + 2])
 def test_what_stands_around_an_image_neither_matters_nor_changes(pixels: int, outputs: int) -> None:
     random = np.random.default_rng(pixels)
     around, out = np.full((pixels + 200, 3), np.nan, np.float32), np.full((pixels + 200, outputs), -7, np.float32)
@@ -82,7 +82,7 @@ def test_what_stands_around_an_image_neither_matters_nor_changes(pixels: int, ou
     image[:] = random.normal(size=image.shape)
     weights, one, float32 = random.normal(size=(outputs, 3)).astype(np.float32), np.float32(1), KINDS["float32"]
     colours = Colours(pixels, float32, weights, one, np.zeros(outputs, np.float32), one, float32)
-    call = Call(recolour, colours, output=Shape(1, pixels, outputs), target="float32", pieces=1)
+    call = Call(recolour, colours, output=Shape(1, pixels, outputs), target="float32", pieces=1, room=ROOM)
     call.fill(target.reshape(-1).view(np.uint8), image, 1)
     np.testing.assert_allclose(target, image.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-5)
     assert (out[:100] == -7).all()

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from service.engine.algorithms.direct import Direct
 from service.engine.algorithms.polyphase import Polyphase
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 

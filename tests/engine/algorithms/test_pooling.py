@@ -10,8 +10,8 @@ import pytest
 from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.ground import pooling
 from service.engine.algorithms.ground.pooling import Pooling
-from service.engine.geometry import Padding, Pair, Shape
 from service.engine.steps import Pool
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)

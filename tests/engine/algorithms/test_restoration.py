@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.restoration import Restoration
-from service.engine.geometry import PaddingMode, Shape
 from service.engine.steps import Conv2d, Restore
+from service.engine.steps.geometry import PaddingMode, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import pytest
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.separable import Separable
-from service.engine.geometry import Shape
 from service.engine.steps import Conv2d, Weights
+from service.engine.steps.geometry import Shape
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 

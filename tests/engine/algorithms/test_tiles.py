@@ -15,8 +15,8 @@ from service.engine.algorithms import tilings
 from service.engine.algorithms.base import Sample, Task
 from service.engine.algorithms.spectra import Spectra
 from service.engine.algorithms.tilings import SIDES, Needs, best_tiling
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
 from tests import oracle
 
 RANDOM = np.random.default_rng(0)

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from service.engine.algorithms.base import Sample
-from service.engine.algorithms.polyphase import Polyphase
 from service.engine.algorithms.separable import Separable
-from service.engine.geometry import Padding, Shape
-from service.engine.operations.upscale import Upscale
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
@@ -44,14 +42,3 @@ def test_separable_kernels(shape: tuple[int, int, int], source: str, target: Sam
             )  # fmt: skip
             task = task_of(step, image, target, "float32")
             assert_computes(task, image, Separable().apply(task, image, 2))
-
-
-@pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("method", ["bicubic"])
-@pytest.mark.parametrize("factor", [2, 3])
-@pytest.mark.parametrize(("target", "arithmetic"), [("uint8", "float32"), ("float64", "float64")])
-def test_upscaling(shape: tuple[int, int, int], method: Any, factor: int, target: Sample, arithmetic: Any) -> None:
-    image = drawn(shape, "uint8")
-    (step,) = Upscale(op="upscale", factor=factor, method=method).compose(Shape(*shape))
-    task = task_of(step, image, target, arithmetic)
-    assert_computes(task, image, Polyphase().apply(task, image, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 from service.engine.algorithms import winograd
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.winograd import Winograd
-from service.engine.geometry import Padding, Pair, Shape
-from service.engine.loops.lanes import VECTOR_BYTES
-from service.engine.precision import Arithmetic
+from service.engine.loops.winograd import LANES
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Pair, Shape
 from tests import oracle
 from tests.engine.algorithms.drawn import MODES, SAMPLES, paddings, task_of
 from tests.tolerance import assert_computes
 
 RANDOM = np.random.default_rng(0)
-LANES = VECTOR_BYTES // 4
-"""Of float32; a multiple of those of float64."""
 CHANNELS = [1, 2, 3, 4, LANES - 1, LANES, LANES + 1, 2 * LANES, 2 * LANES + 3, 3 * LANES]
 
 
@@ -40,7 +37,6 @@ def layer(inputs: int, outputs: int, **fields: Any) -> Conv2d:
     st.sampled_from(SAMPLES),
     st.sampled_from([1.0, 4.0, -3.0]),
     st.booleans(),
-    st.booleans(),
 )
 def test_any_layer_gives_the_oracles_answer(
     size: Pair,
@@ -51,18 +47,17 @@ def test_any_layer_gives_the_oracles_answer(
     target: Any,
     divisor: float,
     integral: bool,
-    double: bool,
 ) -> None:
     shape = (*channels, 3, 3)
     weight = RANDOM.integers(-3, 4, shape).astype(np.float64) if integral else RANDOM.normal(size=shape)
     bias = RANDOM.integers(-9, 10, shape[0]).astype(np.float64)
     step = Conv2d(weight, padding=padding, padding_mode=mode, padding_value=7.0, divisor=divisor, bias=bias)
     image = RANDOM.integers(0, 256, (*size, shape[1])).astype(source)
-    task = task_of(step, image, target, "float64" if double else "float32")
+    task = task_of(step, image, target, "float32")
     if Winograd().accepts(task):
         assert_computes(task, image, Winograd().apply(task, image, 2))
     else:
-        assert task.exact or step.shared
+        assert task.exact or step.shared or task.arithmetic == "float64"
 
 
 @pytest.mark.parametrize("strip_bytes", [1, 100_000, 10_000_000])
@@ -73,26 +68,8 @@ def test_strips_of_any_height_give_the_same(
 ) -> None:
     monkeypatch.setattr(winograd, "STRIP_BYTES", strip_bytes)
     step, image = layer(channels, LANES, padding=Padding(1, 1, 1, 1)), RANDOM.normal(size=(*size, channels))
-    task = Task(step, Shape(*image.shape), "float64", "float64", "float64")
-    np.testing.assert_allclose(Winograd().apply(task, image, 1), oracle.apply(step, image), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("arithmetic", get_args(Arithmetic))
-@pytest.mark.parametrize("width", [1, 7, 8, 9, 41, 300])
-@pytest.mark.parametrize("outputs", [LANES, LANES + 1, 3 * LANES])
-@pytest.mark.parametrize("channels", [3, 2 * LANES + 1])
-def test_results_that_pass_by_the_caches_are_the_same(
-    arithmetic: Any, width: int, outputs: int, channels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = layer(channels, outputs, padding=Padding(1, 1, 1, 1), bias=RANDOM.normal(size=outputs))
-    image = RANDOM.normal(size=(19, width, channels)).astype(arithmetic)
-    results = []
-    for largest in (1 << 30, 0):
-        monkeypatch.setattr(winograd, "STREAM_BYTES", largest)
-        task = Task(step, Shape(*image.shape), arithmetic, arithmetic, arithmetic)
-        results.append(Winograd().apply(task, image, 2))
-        assert_computes(task, image, results[-1])
-    np.testing.assert_array_equal(results[0], results[1])
+    task = Task(step, Shape(*image.shape), "float64", "float32", "float32")
+    assert_computes(task, image, Winograd().apply(task, image, 1))
 
 
 @pytest.mark.parametrize("largest", [1, 3, 40])
@@ -104,6 +81,11 @@ def test_integer_sums_are_exact_or_refused(largest: int) -> None:
     assert accepted == (largest < 40)
     if accepted:
         np.testing.assert_array_equal(Winograd().apply(task, image, 2), oracle.apply(task.step, image))
+
+
+def test_float64_is_left_to_others() -> None:
+    task = Task(layer(LANES, LANES), Shape(9, 9, LANES), "float32", "float32", "float64")
+    assert not Winograd().accepts(task)
 
 
 @pytest.mark.parametrize(

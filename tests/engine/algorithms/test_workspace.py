@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.engine import calls
-from service.engine.algorithms import usable
+from service.engine.algorithms import calls, usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ground import GROUND
 from service.engine.algorithms.work import kept
-from service.engine.geometry import Padding, Shape
-from service.engine.precision import Arithmetic
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
+from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.precision import Arithmetic
 
 SIZE = (400, 500)
 SLACK = 1 << 20

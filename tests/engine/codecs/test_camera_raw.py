@@ -9,7 +9,7 @@ import pytest
 from service.engine.codecs import inspect
 from service.engine.codecs.sniff import sniff
 from service.engine.errors import InvalidImage, UnsupportedFormat
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.handwritten import FILTER_ARRAY, LINEAR_RAW, camera_raw
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.engine.codecs import decode, inspect
 from service.engine.errors import EngineError
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import one_of_each
 
 LIMITS = Limits(max_image_pixels=1_000_000)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from service.engine.codecs import decode, inspect, jpeg
 from service.engine.errors import EngineError
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import exif, image_of, saved
 
 LIMITS = Limits(max_image_pixels=1_000_000)

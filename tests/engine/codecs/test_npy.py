@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from service.engine.codecs import decode, encode_npy, inspect
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, TooManyChannels
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import npy
 
 LIMITS = Limits()

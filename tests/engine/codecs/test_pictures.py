@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 from service.engine.codecs import Decoded, ImageInfo, decode, inspect, own_process
 from service.engine.codecs.metadata import Density
 from service.engine.errors import ImageTooLarge, InvalidImage, MemoryLimit
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.handwritten import BGRA, bitmap, exif_block, gif_on_a_screen
 from tests.engine.codecs.samples import chunk, exif, image_of, one_of_each, png, profile, saved
 
@@ -484,7 +484,7 @@ def test_want_of_memory_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -
 MEASURE = """
 import ctypes, sys
 from service.engine.codecs import decode, decode_bytes, inspect
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 
 PR_SET_THP_DISABLE = 41
 ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)  # a huge page would count as a whole

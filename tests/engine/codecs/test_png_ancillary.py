@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.engine.codecs import Decoded, decode, encode_png, inspect
 from service.engine.codecs.metadata import Density, Metadata
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import SIGNATURE, chunk, exif, image_of, png, profile
 
 LIMITS = Limits()

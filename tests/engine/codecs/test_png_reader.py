@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from service.engine.codecs import ImageInfo, decode, inspect
 from service.engine.errors import ImageTooLarge, InvalidImage
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.samples import DEPTHS, SAMPLES, SIGNATURE, chunk, exif, image_of, png, profile, saved
 
 LIMITS = Limits()

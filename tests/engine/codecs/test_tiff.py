@@ -17,7 +17,7 @@ from service.engine import filter_bytes
 from service.engine.codecs import Decoded, ImageInfo, decode, inspect
 from service.engine.codecs.metadata import Density
 from service.engine.errors import EngineError, ImageTooLarge, InvalidImage, InvalidSpec, TooManyChannels
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.codecs.handwritten import plain_tiff
 from tests.engine.codecs.samples import profile
 from tests.engine.pictures import from_png

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from xml.etree import ElementTree
 
-from service.engine.geometry import Pair
+from service.engine.steps.geometry import Pair
 
 SVG = "{http://www.w3.org/2000/svg}"
 

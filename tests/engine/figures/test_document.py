@@ -9,7 +9,7 @@ import pytest
 
 from service.engine.errors import AmbiguousRequest, EngineError, InvalidSpec, MalformedJson, MissingImage, MissingSpec
 from service.engine.figures.document import figure_document
-from service.engine.limits import Limits
+from service.engine.machine.limits import Limits
 from tests.engine.figures.reading import Drawing
 
 CONV: dict[str, Any] = {"op": "conv", "kernel": {"shape": [3, 3]}}

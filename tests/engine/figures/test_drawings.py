@@ -11,8 +11,8 @@ from service.engine.errors import InvalidSpec
 from service.engine.figures import draw
 from service.engine.figures.description import Reading
 from service.engine.figures.style import PALETTE, TAP_OPACITY
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.figures.reading import SVG, Drawing
 
 ONE = Padding(1, 1, 1, 1)

@@ -10,8 +10,8 @@ import pytest
 
 from service.engine.figures import describe, draw
 from service.engine.figures.description import Reading
-from service.engine.geometry import Padding, PaddingMode, Pair, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
+from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
 from tests import oracle
 from tests.engine.figures.reading import Drawing
 

@@ -10,8 +10,8 @@ import pytest
 from service.engine.errors import InvalidSpec
 from service.engine.figures import describe, draw
 from service.engine.figures.numerals import numeral
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, ConvTranspose2d, Weights
+from service.engine.steps.geometry import Padding, Shape
 from tests import oracle
 from tests.engine.figures.reading import Drawing
 

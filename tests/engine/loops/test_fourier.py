@@ -13,17 +13,17 @@ from service.engine.algorithms.tilings import SIDES
 from service.engine.loops.compiler import compiled
 from service.engine.loops.fourier import (
     BACKWARDS,
+    BESIDE,
     FORWARDS,
-    LANES,
     ROW,
     Axis,
     backward,
-    filtered,
     forward,
-    gather_transposed,
     innermost,
-    scatter_transposed,
+    multiply,
+    transposed,
 )
+from service.engine.loops.vectors import LANES
 
 RANDOM = np.random.default_rng(0)
 
@@ -73,18 +73,27 @@ def test_filtering_multiplies_the_spectrum(side: int) -> None:
     x, spectrum, axis = columns(side), columns(side), axis_of(side)
     block = block_of(x)
     forward(block, axis)
-    filtered(block, axis, block_of(spectrum[order_of(axis)]))
+    innermost(block, axis, FORWARDS)
+    multiply(block, block_of(spectrum[order_of(axis)]), block, again=False)
+    innermost(block, axis, BACKWARDS)
     backward(block, axis)
     expected = np.fft.ifft(np.fft.fft(x.astype(np.complex128), axis=0) * spectrum, axis=0)
     assert close(numbers_of(block) / side, expected)
+
+
+def test_products_are_added_up() -> None:
+    x, y, sums = columns(16), columns(16), block_of(np.zeros((16, LANES)))
+    multiply(block_of(x), block_of(y), sums, again=False)
+    multiply(block_of(y), block_of(y), sums, again=True)
+    assert close(numbers_of(sums), x.astype(np.complex128) * y + y.astype(np.complex128) * y)
 
 
 @compiled
 def _there_and_back(
     block: NDArray[Any], aside: NDArray[Any], again: NDArray[Any], places: NDArray[Any], first: int
 ) -> None:
-    scatter_transposed(block, 0, aside, ROW, places, first)
-    gather_transposed(aside, ROW, again, 0, places, first)
+    transposed(block, 0, BESIDE, 0, aside, ROW, places, first)
+    transposed(aside, ROW, places, first, again, 0, BESIDE, 0)
 
 
 def test_transposition_exchanges_rows_and_lanes_at_the_places_of_a_table() -> None:

@@ -13,7 +13,7 @@ from numba import njit
 from numba.core.errors import TypingError
 from numpy.typing import NDArray
 
-from service.engine.arrays import aligned
+from service.engine.algorithms.arrays import aligned
 from service.engine.loops.vectors import (
     VECTOR_BYTES,
     absolute,
@@ -24,10 +24,13 @@ from service.engine.loops.vectors import (
     item,
     join,
     lane,
+    lanes_of,
     load,
     load_as,
     load_part,
     load_part_as,
+    load_rows,
+    look_up,
     low,
     maximum,
     minimum,
@@ -35,14 +38,16 @@ from service.engine.loops.vectors import (
     over_power,
     pair_products,
     prefetch,
-    registers,
     select,
     splat,
     splat_as,
+    splat_like,
     sqrt,
     store,
     store_part,
+    store_rows,
     stream,
+    transpose,
     truncate,
     unweave,
     view,
@@ -132,6 +137,21 @@ def test_planes_are_woven_and_dealt_out(dtype: Any) -> None:
     woven = [x[: count * N].reshape(count, N).T.reshape(-1) for count in (2, 3, 4)]
     dealt = [x[: count * N].reshape(N, count).T.reshape(-1) for count in (2, 3, 4)]
     np.testing.assert_array_equal(computed(_woven, x, dtype=dtype, count=18 * N), np.concatenate([*woven, *dealt]))
+
+
+def _exchanged(x: Array, places: Array, out: Array) -> None:
+    rows = load_rows(x, 1, places, 2, N)
+    store_rows(out, 0, places, 2, transpose(rows))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_rows_and_lanes_are_exchanged(dtype: Any) -> None:
+    """Rows stand anywhere; these in twos, the second one first."""
+    places = np.array([-9, -9, *(N * (i ^ 1) for i in range(N))])
+    x = numbers(dtype, N * N + 1)
+    rows = x[1:].reshape(N, N)[places[2:] // N]
+    found = computed(_exchanged, x, places, dtype=dtype, count=N * N)
+    np.testing.assert_array_equal(found.reshape(N, N)[places[2:] // N], rows.T)
 
 
 def _of_any(x: Array, y: Array, z: Array, out: Array) -> None:
@@ -251,6 +271,35 @@ def test_lanes_are_filled_with_integers() -> None:
     arrays = [np.zeros(N, dtype) for dtype in (np.int8, np.uint16, np.int64)]
     assert computed(_filled, 0x12345, *arrays, dtype=np.uint32, count=N).tolist() == [7] * N
     assert [set(array.tolist()) for array in arrays] == [{0x45}, {0x2345}, {0x12345}]
+
+
+def _filled_alike(x: Array, number: Any, out: Array) -> None:
+    store(out, 0, splat_like(load(x, 0, N), number))
+
+
+@pytest.mark.parametrize("dtype", WHOLES)
+@pytest.mark.parametrize("number", [0, 77, -3, 2**40 + 5])
+def test_lanes_are_filled_like_others_with_the_low_bits_of_integers(dtype: Any, number: int) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("number", [np.float32(0.1), np.float64(0.1), np.float64(1e300)])
+def test_lanes_are_filled_like_others_with_floats(dtype: Any, number: Any) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+def _looked_up(x: Array, places: Array, out: Array) -> None:
+    store(out, 0, look_up(load(x, 0, 16), load(places, 0, 16)))
+
+
+def test_bytes_are_looked_up() -> None:
+    table, places = numbers(np.uint8, 16), np.array([3, 0, 15, 15, 255, 128, 7, 200, *range(8)], np.uint8)
+    found = computed(_looked_up, table, places, dtype=np.uint8, count=16)
+    np.testing.assert_array_equal(found, np.where(places < 128, table[places % 16], 0))
 
 
 def _converted(x: Array, f4: Array, f8: Array, i1: Array, i2: Array, i4: Array, u1: Array, u2: Array) -> None:
@@ -377,20 +426,19 @@ def test_any_number_of_lanes_will_do(lanes: int) -> None:
     assert computed(_of_width(lanes), x, dtype=np.uint8, count=lanes + 1).tolist() == expected
 
 
-def _whole_registers(x: Array, out: Array) -> None:
-    lanes = registers(x, 2)
-    for i in range(0, len(x), lanes):
-        a = load(x, i, lanes)
-        a += a
-        store(out, i, a)
-    out[len(x)] = lanes
+def _doubled(x: Array, out: Array) -> None:
+    a = load(x, 0, N)
+    a += a
+    store(out, 0, a)
+    a -= load(x, 0, N)
+    a *= a
+    store(out, N, a)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_registers_hold_as_many_numbers_as_fit(dtype: Any) -> None:
-    count = 4 * VECTOR_BYTES // np.dtype(dtype).itemsize
-    x = numbers(dtype, count)
-    np.testing.assert_array_equal(computed(_whole_registers, x, dtype=dtype, count=count + 1), [*(x + x), count // 2])
+def test_arithmetic_in_place(dtype: Any) -> None:
+    x = numbers(dtype)
+    assert_rows(computed(_doubled, x, dtype=dtype, count=2 * N), [x + x, x * x])
 
 
 def _several_widths(x: Array, out: Array) -> None:
@@ -402,6 +450,19 @@ def _several_widths(x: Array, out: Array) -> None:
 def test_one_loop_has_vectors_of_several_widths() -> None:
     x = np.arange(1, 29, dtype=np.float32)
     assert computed(_several_widths, x, dtype=np.float32, count=28).tolist() == (x + 1).tolist()
+
+
+def _of_size(x: Array, out: Array) -> None:
+    lanes = lanes_of(x, N)
+    store(out, 0, load(x, 0, lanes))
+    out[N] = lanes
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_lanes_follow_from_the_type(dtype: Any) -> None:
+    x, lanes = numbers(dtype), N // np.dtype(dtype).itemsize
+    found = computed(_of_size, x, dtype=dtype, count=N + 1)
+    assert found.tolist() == [*x[:lanes].tolist(), *[0] * (N - lanes), lanes]
 
 
 @pytest.mark.parametrize("count", range(N + 1))

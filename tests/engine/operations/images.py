@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.geometry import Shape
-from service.engine.limits import Limits
-from service.engine.spec import parse
+from service.engine.machine.limits import Limits
+from service.engine.spec.spec import parse
 from service.engine.steps import Step
+from service.engine.steps.geometry import Shape
 from tests import oracle
 
 Numbers = NDArray[np.float64]

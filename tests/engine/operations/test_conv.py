@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.operations.images import filtered, noise, operation, parameters, size, steps
 
 SMALL = Shape(8, 8, 3)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
 from service.engine.steps import Conv2d, NormalizedConv2d
+from service.engine.steps.geometry import Shape
 from tests.engine.operations.images import Numbers, filtered, noise, operation, parameters, size, steps
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Padding, Shape
 from service.engine.steps import Conv2d, GradientMagnitude, Pool, Restore
+from service.engine.steps.geometry import Padding, Shape
 from tests.engine.operations.images import filtered, noise, operation, size, steps
 
 MIRRORED: dict[str, Any] = {

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
-from service.engine.named_kernels import KERNELS
+from service.engine.spec.named_kernels import KERNELS
 from service.engine.steps import Conv2d
-from service.engine.taps import factors
+from service.engine.steps.geometry import Shape
+from service.engine.steps.taps import factors
 from tests.engine.operations.images import filtered, noise, operation, parameters, steps
 
 RANK_ONE = [name for name in KERNELS if factors(KERNELS[name].numbers(**KERNELS[name].read({}))) is not None]

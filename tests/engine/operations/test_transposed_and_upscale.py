@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from service.engine.errors import InvalidSpec
-from service.engine.geometry import Shape
 from service.engine.steps import ConvTranspose2d
+from service.engine.steps.geometry import Shape
 from tests.engine.operations.images import Numbers, filtered, noise, operation, size, steps
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import Grid, Piece, Step, as_slice, padding_bytes, parts
 from service.engine.algorithms.ground.sums import TAP_BYTES, add_up, groups, passes
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.short import short_places
-from service.engine.binary import binary_places
-from service.engine.rates import rates
 from service.engine.steps import Conv2d, Weights
-from service.engine.taps import factors, factors_of
+from service.engine.steps.binary import binary_places
+from service.engine.steps.taps import factors, factors_of
 
 Window = NDArray[Any]
 Pixels = NDArray[Any]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms import phases
-from service.engine.geometry import Shape, field_of_view
+from service.engine.algorithms.ground.windows import Padded
 from service.engine.steps import Conv2d, ConvTranspose2d
-from service.engine.windows import Padded
+from service.engine.steps.geometry import Shape, field_of_view
 
 PIECE_BYTES = 1 << 18
 """About the bytes of the samples that a piece of the output reads: they stay in a second-level cache."""

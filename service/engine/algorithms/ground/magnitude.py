@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.channels import Channels
 from service.engine.algorithms.ground.grids import Piece, padded
 from service.engine.algorithms.ground.sums import finished, storing_seconds
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
-from service.engine.arrays import stored
-from service.engine.rates import rates
+from service.engine.machine import parallel
 from service.engine.steps import GradientMagnitude
 
 

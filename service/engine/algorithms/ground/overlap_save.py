@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.products import Products
 from service.engine.algorithms.ground.shifted import Shifted
 from service.engine.algorithms.ground.sums import finished
+from service.engine.algorithms.ground.windows import Padded
+from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.tilings import MOST_SPECTRA
-from service.engine.arrays import stored
-from service.engine.geometry import Pair
-from service.engine.rates import rates
+from service.engine.machine import parallel
 from service.engine.steps import Conv2d
-from service.engine.windows import Padded
+from service.engine.steps.geometry import Pair
 
 _SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
 SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))

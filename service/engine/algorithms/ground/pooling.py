@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Task
-from service.engine.arrays import stored
-from service.engine.geometry import Padding
-from service.engine.rates import rates
+from service.engine.algorithms.ground.windows import Padded
+from service.engine.algorithms.rates import rates
+from service.engine.machine import parallel
 from service.engine.steps import Pool
-from service.engine.windows import Padded
+from service.engine.steps.geometry import Padding
 
 STRIP_BYTES = 1 << 18
 """Of the samples that a strip of the output reads, about."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine import parallel
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import (
     Grid,
@@ -24,8 +24,8 @@ from service.engine.algorithms.ground.grids import (
     parts,
 )
 from service.engine.algorithms.ground.sums import finished, storing_seconds
-from service.engine.arrays import stored
-from service.engine.rates import rates
+from service.engine.algorithms.rates import rates
+from service.engine.machine import parallel
 from service.engine.steps import Conv2d, ConvTranspose2d
 
 Matrices = dict[tuple[Phase, Phase], NDArray[Any]]

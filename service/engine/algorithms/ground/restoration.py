@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from service.engine.algorithms.arrays import stored
 from service.engine.algorithms.base import Task
-from service.engine.arrays import stored
-from service.engine.geometry import Padding, Pair
-from service.engine.rates import rates
+from service.engine.algorithms.ground.windows import Padded
+from service.engine.algorithms.rates import rates
 from service.engine.steps import Restore
-from service.engine.windows import Padded
+from service.engine.steps.geometry import Padding, Pair
 
 NOTHING_LEFT = 1e-9
 """Of the largest |P|."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.ground.grids import every
-from service.engine.rates import rates
+from service.engine.algorithms.rates import rates
 from service.engine.steps import Weights
 
 TAP_BYTES = 512

@@ -15,56 +15,72 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: item, load, load_as, load_part, load_part_as, store, store_part, stream, prefetch, next_piece.
-- Lanes: registers, splat, splat_as, zeros, lane, low, high, join, weave, unweave, arrange, rearrange.
+- Memory: item, load, load_as, load_part, load_part_as, load_rows, gather, store, store_part, store_rows, scatter,
+  stream, prefetch, next_piece.
+- Lanes: lanes_of, splat, splat_as, splat_like, zeros, lane, low, high, join, weave, unweave, transpose, arrange,
+  rearrange, look_up.
 - Arithmetic: + - * / and unary -, fma, over_power, pair_products, minimum, maximum, absolute, sqrt.
-- Bits of integers: & | ^ << >>.
+- Bits of integers: & | ^ << >>, leading_zeros, trailing_zeros.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
 """
 
+from service.engine.loops.compiler import LEVEL
 from service.engine.loops.vectors.arithmetic import (
     absolute,
     convert,
     fma,
+    leading_zeros,
     maximum,
     minimum,
     over_power,
     pair_products,
     select,
     sqrt,
+    trailing_zeros,
     truncate,
     view,
 )
 from service.engine.loops.vectors.lanes import (
-    LANES,
-    REGISTERS,
-    VECTOR_BYTES,
     arrange,
     high,
     join,
     lane,
+    lanes_of,
+    look_up,
     low,
     rearrange,
-    registers,
     splat,
     splat_as,
+    splat_like,
+    transpose,
     unweave,
     weave,
     zeros,
 )
 from service.engine.loops.vectors.memory import (
+    gather,
     item,
     load,
     load_as,
     load_part,
     load_part_as,
+    load_rows,
     next_piece,
     prefetch,
+    scatter,
     store,
     store_part,
+    store_rows,
     stream,
 )
+
+VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
+"""Bytes of a vector register of the processor level."""
+REGISTERS = 16 if LEVEL in {"x86-64-v2", "x86-64-v3"} else 32
+"""How many of them there are."""
+LANES = VECTOR_BYTES // 4
+"""Floats in one of them."""
 
 __all__ = [
     "LANES",
@@ -74,14 +90,19 @@ __all__ = [
     "arrange",
     "convert",
     "fma",
+    "gather",
     "high",
     "item",
     "join",
     "lane",
+    "lanes_of",
+    "leading_zeros",
     "load",
     "load_as",
     "load_part",
     "load_part_as",
+    "load_rows",
+    "look_up",
     "low",
     "maximum",
     "minimum",
@@ -90,14 +111,18 @@ __all__ = [
     "pair_products",
     "prefetch",
     "rearrange",
-    "registers",
+    "scatter",
     "select",
     "splat",
     "splat_as",
+    "splat_like",
     "sqrt",
     "store",
     "store_part",
+    "store_rows",
     "stream",
+    "trailing_zeros",
+    "transpose",
     "truncate",
     "unweave",
     "view",

@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import types
 
-from service.engine.loops.vectors.kinds import INT64, Vector, call, filled, named, operation, shuffle, symbol
+from service.engine.loops.vectors.kinds import INT1, INT64, Vector, call, filled, named, operation, shuffle, symbol
 
 
 def _instruction(real: str | None, whole: str | None, signed: str | None = None) -> Callable[..., Any]:
@@ -138,6 +138,19 @@ def _function(name: str) -> Any:
     return operation(apply)
 
 
+def _zeros(name: str) -> Any:
+    def apply(x: Any) -> Any:
+        if not isinstance(x, Vector) or not x.whole:
+            return None
+        return x, lambda builder, value: call(builder, f"llvm.{name}.{x.suffix}", x.code, [value, INT1(0)])
+
+    return operation(apply)
+
+
+leading_zeros = _zeros("ctlz")
+"""Count the zeros above the highest bit of integers that is set; as many as there are bits where none is."""
+trailing_zeros = _zeros("cttz")
+"""Count the zeros below the lowest bit of integers that is set; as many as there are bits where none is."""
 absolute = _function("fabs")
 """Give the magnitudes of floats."""
 sqrt = _function("sqrt")

@@ -9,23 +9,11 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from service.engine.loops.compiler import LEVEL
-from service.engine.loops.vectors.kinds import INT64, Vector, filled, literal, named, operation, shuffle
+from service.engine.loops.vectors.kinds import INT64, Vector, call, filled, literal, named, operation, shuffle
 
-VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
-"""Bytes of a vector register of the processor level."""
-REGISTERS = 16 if LEVEL in {"x86-64-v2", "x86-64-v3"} else 32
-"""How many of them there are."""
-LANES = VECTOR_BYTES // 4
-"""Floats in one of them."""
-
-
-@operation
-def registers(array: Any, count: Any) -> Any:
-    """Give how many numbers of an array `count` registers hold: a constant, to be taken as a number of lanes."""
-    if not isinstance(array, types.Array) or literal(count) < 1:
-        return None
-    lanes = literal(count) * VECTOR_BYTES * 8 // array.dtype.bitwidth
-    return types.literal(lanes), lambda *_: INT64(lanes)  # type: ignore[no-untyped-call]
+TABLE = 16
+"""Bytes that are looked up in."""
+SINGLE = 4
 
 
 @operation
@@ -53,6 +41,44 @@ def splat_as(dtype: Any, number: Any, lanes: Any) -> Any:
         return None
     kind = Vector(named(dtype), literal(lanes))
     return (kind, lambda builder, _dtype, value, _: filled(builder, kind, value)) if kind.whole else None
+
+
+@operation
+def splat_like(vector: Any, number: Any) -> Any:
+    """Fill as many lanes as `vector` has with a number, as one of its type: of an integer the low bits."""
+    if not isinstance(vector, Vector) or not isinstance(number, types.Float if vector.real else types.Integer):
+        return None
+
+    def build(builder: Any, _: Any, value: Any) -> Any:
+        own = vector.code.element
+        if own != value.type:
+            widened = vector.real and vector.size > SINGLE
+            narrowed = builder.fptrunc if vector.real else builder.trunc
+            value = builder.fpext(value, own) if widened else narrowed(value, own)
+        return filled(builder, vector, value)
+
+    return vector, build
+
+
+@operation
+def look_up(table: Any, places: Any) -> Any:
+    """Give the bytes of `table` at `places`, and 0 where a place is 128 or more; both are vectors of 16 bytes.
+
+    A place from 16 to 127 gives what differs between processors.
+    """
+    if not isinstance(table, Vector) or (table.dtype, table.lanes) != (types.uint8, TABLE) or places != table:
+        return None
+    name = "llvm.aarch64.neon.tbl1.v16i8" if LEVEL == "aarch64" else "llvm.x86.ssse3.pshuf.b.128"
+    return table, lambda builder, *values: call(builder, name, table.code, values)
+
+
+@operation
+def lanes_of(array: Any, size: Any) -> Any:
+    """Give as a literal how many numbers of an array fill `size` bytes: the lanes of a loop for several types."""
+    if not isinstance(array, types.Array) or literal(size) < 1:
+        return None
+    count = literal(size) * 8 // int(array.dtype.bitwidth)
+    return types.IntegerLiteral(count), lambda *_: INT64(count)
 
 
 @operation
@@ -126,3 +152,21 @@ weave = rearrange(lambda count, lanes: [part * lanes + i for i in range(lanes) f
 """Interleave the vectors of a tuple: lane 0 of each, then lane 1 of each ... Gives as many vectors."""
 unweave = rearrange(lambda count, lanes: [i * count + part for part in range(count) for i in range(lanes)])
 """Deal numbers that are interleaved in a tuple of vectors out to as many planes: the inverse of `weave`."""
+
+
+@operation
+def transpose(rows: Any) -> Any:
+    """Exchange rows and lanes of a tuple of as many vectors as they have lanes, a power of two."""
+    if not isinstance(rows, types.UniTuple) or not isinstance(rows.dtype, Vector) or rows.count != rows.dtype.lanes:
+        return None
+    order = [place for pair in zip(range(rows.count), range(rows.count, 2 * rows.count), strict=True) for place in pair]
+    lower, upper = order[: rows.count], order[rows.count :]
+
+    def build(builder: Any, values: Any) -> Any:
+        # To interleave rows half of the square apart, as often as it can be halved, is to transpose it.
+        for _ in range(rows.count.bit_length() - 1):
+            pairs = list(zip(values[: rows.count // 2], values[rows.count // 2 :], strict=True))
+            values = [shuffle(builder, x, y, places) for x, y in pairs for places in (lower, upper)]
+        return values
+
+    return rows, build

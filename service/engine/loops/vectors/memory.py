@@ -53,6 +53,75 @@ def item(array: Any, place: Any) -> Any:  # noqa: ARG001
 
 
 @operation
+def load_rows(array: Any, base: Any, places: Any, first: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Load as many vectors as they have lanes, from `base` + places[first] on, `base` + places[first + 1] ..."""
+    if not is_flat(array) or not is_flat(places, types.int64) or literal(lanes) < 1:
+        return None
+    kind = Vector(array.dtype, literal(lanes))
+
+    def build(builder: Any, data: Any, base: Any, table: Any, first: Any, _: Any) -> Any:
+        return [
+            builder.load(_vector_at(builder, data, at, kind), align=kind.size)
+            for at in _listed(builder, base, table, first, kind.lanes)
+        ]
+
+    return types.UniTuple(kind, kind.lanes), build  # type: ignore[no-untyped-call]
+
+
+@operation
+def store_rows(array: Any, base: Any, places: Any, first: Any, vectors: Any) -> Any:  # noqa: ARG001
+    """Store the vectors of a tuple from `base` + places[first] on, `base` + places[first + 1] ..."""
+    if not isinstance(vectors, types.UniTuple) or not _fits(array, vectors.dtype) or not is_flat(places, types.int64):
+        return None
+
+    def build(builder: Any, data: Any, base: Any, table: Any, first: Any, values: Any) -> None:
+        for at, value in zip(_listed(builder, base, table, first, vectors.count), values, strict=True):
+            _stored(builder, data, at, vectors.dtype, value, array.dtype.bitwidth // 8)
+
+    return None, build
+
+
+@operation
+def gather(dtype: Any, array: Any, base: Any, places: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Load numbers of `dtype` from a flat array of bytes into `lanes` lanes: lane i from byte `base` + places[i] on."""
+    if named(dtype) is None or not is_flat(array, types.uint8) or not is_flat(places, types.int64):
+        return None
+    kind, one = Vector(named(dtype), literal(lanes)), Vector(named(dtype), 1)
+    if kind.lanes < 1:
+        return None
+
+    def build(builder: Any, _dtype: Any, data: Any, base: Any, table: Any, _: Any) -> Any:
+        vector = ir.Constant(kind.code, ir.Undefined)
+        for i, at in enumerate(_listed(builder, base, table, INT64(0), kind.lanes)):
+            number = builder.load(_vector_at(builder, data, at, one), align=1)
+            vector = builder.insert_element(vector, builder.extract_element(number, INT32(0)), INT32(i))
+        return vector
+
+    return kind, build
+
+
+@operation
+def scatter(array: Any, base: Any, places: Any, vector: Any) -> Any:  # noqa: ARG001
+    """Store lanes into a flat array of bytes: lane i from byte `base` + places[i] on."""
+    if not is_flat(array, types.uint8) or not is_flat(places, types.int64) or not isinstance(vector, Vector):
+        return None
+
+    def build(builder: Any, data: Any, base: Any, table: Any, value: Any) -> None:
+        for i, at in enumerate(_listed(builder, base, table, INT64(0), vector.lanes)):
+            number = builder.extract_element(value, INT32(i))
+            pointer = builder.bitcast(builder.gep(data, [at]), number.type.as_pointer())
+            builder.store(number, pointer, align=1)
+
+    return None, build
+
+
+def _listed(builder: Any, base: Any, table: Any, first: Any, count: int) -> list[Any]:
+    """Add to `base` so many numbers of a table from `first` on."""
+    own = builder.gep(table, [first])
+    return [builder.add(base, builder.load(builder.gep(own, [INT64(i)]))) for i in range(count)]
+
+
+@operation
 def load_as(dtype: Any, array: Any, byte: Any, lanes: Any) -> Any:  # noqa: ARG001
     """Load `lanes` numbers of `dtype` from `byte` on of a flat array of bytes."""
     if named(dtype) is None or not is_flat(array, types.uint8) or literal(lanes) < 1:

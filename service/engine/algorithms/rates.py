@@ -1,0 +1,234 @@
+"""What a unit of work costs, on one thread: the constants by which algorithms predict their time.
+
+Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
+writes them to rates.json, a column for each processor level. Each is that of one machine; between machines of a level
+the ratios change less than the values.
+
+An algorithm that has a rate to itself states it in its own file, as a `Rate`, with what it is taken for until it has
+been measured. `Rates` has those that several share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+from service.engine.machine import levels
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds for each unit of work; in float32 unless said otherwise."""
+
+    call: float
+    """Of one `apply`: its set-up, whatever the size."""
+
+    # The compiled loops.
+    strip: float
+    """Of one strip: the Python between two runs of a loop."""
+    widen_sample: float
+    """To bring one sample into a padded row of the numbers that are summed."""
+    store_sample: float
+    """To divide, round, clip and store one sample of the result."""
+    root_sample: float
+    """To make one magnitude of two gradients."""
+    weave_sample: float
+    """To put one sample of the result beside those of other planes, two, three, four or six in all."""
+    weave_sample_apart: float
+    """The same for other numbers of planes."""
+    column_setup: float
+    """The Python of one column of taps, before the loops run."""
+    direct_tap: float
+    """Of one product added to a sum."""
+    direct_tap_double: float
+    direct_tap_mixed: float
+    """Of one product added to a sum over several channels, each a plane of its own."""
+    direct_tap_mixed_double: float
+    direct_tap_short: float
+    """In sums of 16-bit integers."""
+    separable_row: float
+    """To begin one row of the output, in both passes."""
+    separable_tap: float
+    """Of one product in one of the two passes."""
+    separable_tap_double: float
+    separable_tap_short: float
+    resample_row: float
+    """To begin one row of an enlarged or reduced image, in both passes."""
+    resample_tap: float
+    """Of one product in one of them."""
+    resample_tap_double: float
+    resample_tap_short: float
+    resample_move: float
+    """To deal one byte out to planes, or to weave it into a row."""
+    resample_store: float
+    """To finish, round, clip and store one sample."""
+    box_sample: float
+    """To add one sample to a running sum, or two sums of windows of a row."""
+    polyphase_tap: float
+    """Of one product of a transposed convolution."""
+    polyphase_tap_double: float
+
+    # Spectra.
+    plane_sample: float
+    """To bring one sample into a plane of floats."""
+    fft_call: float
+    """Of the set-up beyond that of others."""
+    fft_point: float
+    """Of one complex point and each doubling of the points of a tile, along one axis and one way."""
+    fft_move: float
+    """To bring two samples into a tile, or out of it and into the result."""
+    fft_product: float
+    """Of one complex product of two spectra, for each point of the tile."""
+    settle_sample: float
+    """To store one sample of a second result, and compare the two."""
+    settle_tap: float
+    """To sum a sample again in whole numbers, for each sample of its window's rows."""
+    fft_tile: float
+    """The Python of one tile; this and what follows are for transforms in float64, by SciPy."""
+    fft_kernel: float
+    """The Python of one kernel, once and in each tile."""
+    fft_point_double: float
+    """Of one point of a tile and each of its log2(points), there and back."""
+    fft_product_double: float
+    fft_store: float
+    """To round and store one sample of the result."""
+
+    # Sums over channels.
+    mixing_call: float
+    """Of the set-up beyond that of others."""
+    mixing_lay: float
+    """To bring one sample into a strip."""
+    mixing_weight: float
+    """To bring one weight to where it is read."""
+    mixing_block: float
+    """Of one block of pixels and outputs, beside its products."""
+    mixing_part: float
+    """To finish the sums of one block of pixels, where they are not what is stored."""
+    mixing_vector: float
+    """Of one multiplication and addition of a vector register, in float64 as well."""
+    mixing_single: float
+    """The same where a block has one such vector of outputs and not two."""
+    mixing_store: float
+    """To store one sample of the result as it was computed."""
+    mixing_round: float
+    """To convert, round, clip and store one."""
+    winograd_weight: float
+    """To transform one weight, where this is done for each image."""
+    winograd_transform: float
+    """To transform one vector of samples for a row of tiles."""
+    winograd_tiles: float
+    """The cost of two vectors of outputs of some tiles, beside the products."""
+    pointwise_byte: float
+    """To read or write one."""
+    pointwise_sum: float
+    """To make one sum of three samples of a pixel."""
+    pointwise_weave: float
+    """To put one sample beside those of the same pixel."""
+    pointwise_store: float
+    """To round, clip and store one."""
+
+    # The ground floor: NumPy.
+    ground_call: float
+    """The cost of one call of NumPy, however small."""
+    ground_byte: float
+    """To read and write one byte of the sums in one pass."""
+    ground_apart: float
+    """How many times as long a pass takes where samples stand apart."""
+    ground_sample: float
+    """To bring one sample into a piece, or to divide, round or store one."""
+    ground_lay: float
+    """To lay out one sample for a product of matrices."""
+    ground_product: float
+    """The cost of one product in a product of matrices."""
+
+    # The codecs; a byte is one of the samples', not of the file.
+    png_read_byte: float
+    """To read one from a PNG."""
+    png_write_byte: float
+    """To filter and deflate one, "fast"."""
+    jpeg_write_byte: float
+    """To code one at the quality taken where none is given, "fast"; so are the next two."""
+    webp_write_byte: float
+    avif_write_byte: float
+    tiff_write_byte: float
+    """To deflate one, "fast"."""
+
+    # Pooling.
+    pool_strip: float
+    """The Python of one strip."""
+    pool_byte: float
+    """To look at one sample of 8 bits that stands beside the one before."""
+    pool_number: float
+    """The same for a wider one."""
+    pool_apart: float
+    """To look at one sample that stands apart."""
+    pool_store: float
+    """To divide, round and store one mean."""
+
+    own: tuple[tuple[str, float], ...] = ()
+    """Those that algorithms have to themselves, by name, as far as they were measured."""
+
+    def of(self, name: str) -> float:
+        """Return the rate of a name, an algorithm's own included."""
+        return dict(self.own).get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
+
+    def changed(self, **rates: float) -> Rates:
+        """Return these rates with others for some names."""
+        own = {name: rate for name, rate in rates.items() if name in _defaults}
+        shared = {name: rate for name, rate in rates.items() if name not in own}
+        return replace(self, own=tuple((dict(self.own) | own).items()), **shared)
+
+
+class Rate:
+    """A rate of one algorithm: seconds for each unit of its work, `default` until they have been measured."""
+
+    def __init__(self, name: str, default: float) -> None:
+        if name in names():
+            raise ValueError(f"there is a rate {name} already")
+        self._name = name
+        _defaults[name] = default
+
+    @property
+    def seconds(self) -> float:
+        return rates().of(self._name)
+
+
+_defaults: dict[str, float] = {}
+
+
+def names() -> list[str]:
+    """List the rates that there are, those of the algorithms that have been imported included."""
+    return [*(shared.name for shared in fields(Rates) if shared.name != "own"), *_defaults]
+
+
+TABLE = Path(__file__).with_name("rates.json")
+"""By processor level: the machine, the date and the rates."""
+_given: list[Rates] = []
+
+
+def rates() -> Rates:
+    """Return the rates by which algorithms predict their time: those of this process's processor level."""
+    return _given[-1] if _given else of_level(levels.current())
+
+
+@cache
+def of_level(level: str | None) -> Rates:
+    """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
+    table = json.loads(TABLE.read_text(encoding="ascii"))
+    measured = (table.get(level) or table[min(table)])["rates"]
+    own = tuple((name, measured.pop(name)) for name in list(measured) if name not in Rates.__dataclass_fields__)
+    return Rates(**measured, own=own)
+
+
+@contextmanager
+def given(others: Rates) -> Iterator[None]:
+    """Predict by `others` within the block, on all threads; for tests and calibration. What is chosen outside stays."""
+    _given.append(others)
+    try:
+        yield
+    finally:
+        _given.pop()

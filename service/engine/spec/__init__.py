@@ -1,0 +1,1 @@
+"""The client's document, from JSON to operations, and what it may name."""

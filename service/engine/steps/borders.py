@@ -1,0 +1,33 @@
+"""What lies beyond the rim of an image: each padding mode as a map from padded positions to samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.steps.geometry import PaddingMode, Pair
+
+OUTSIDE = -1
+"""The index of a position that has no sample: it holds the padding value (0 for "zeros")."""
+
+
+def indices(size: int, padding: Pair, mode: PaddingMode) -> NDArray[np.intp]:
+    """Say for each of `size + sum(padding)` padded positions which sample of an axis stands there.
+
+    Padding wider than the axis goes on reflecting or wrapping, as `numpy.pad` does.
+    """
+    position = np.arange(-padding[0], size + padding[1], dtype=np.intp)
+    match mode:
+        case "zeros" | "constant":
+            return np.where((position >= 0) & (position < size), position, OUTSIDE)
+        case "replicate":
+            return position.clip(0, size - 1)
+        case "circular":
+            return position % size
+        case "symmetric":
+            position %= 2 * size
+            return np.minimum(position, 2 * size - 1 - position)
+        case "reflect":
+            period = max(1, 2 * (size - 1))
+            position %= period
+            return np.minimum(position, period - position)

@@ -1,0 +1,166 @@
+"""Connections of a port that several servers share: each takes those that are its turn.
+
+The kernel would deal them out by chance, or to whoever is awake first: of a few kept connections one server would have
+most. So the server with the fewest takes the next one. The others leave it alone for a moment, and take it only if
+nobody does: one that hangs keeps no client waiting for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from service.connection import CONNECTIONS, Connection, most_connections
+from service.dispatch.board import Row, Seat
+
+GLANCE_SECONDS = 0.001
+"""After which a server looks again whether a connection that was not its turn is still waiting."""
+PATIENCE_SECONDS = 0.1
+"""For others to take a connection, before anybody does."""
+SHORT_SECONDS = 1.0
+"""Without files or memory for another connection, before the next try; as long as asyncio waits."""
+BALANCE_SECONDS = 1.0
+LENIENCE = 8
+"""A server may have so much more than the one with the fewest: an eighth. Few connections are spread evenly."""
+CLOSE = (b"connection", b"close")
+
+log = structlog.get_logger(__name__)
+
+
+class Listening:
+    """Takes connections of `sockets`, for which `make` gives the protocol, when it is this server's turn."""
+
+    def __init__(self, sockets: Sequence[socket.socket], balance: Balance, make: Callable[[], Connection]) -> None:
+        self._sockets = list(sockets)
+        self._balance = balance
+        self._seat = balance.seat
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._taken = -1
+        self._left_since = self._looked = 0.0
+        for listener in self._sockets:
+            self._loop.add_reader(listener, self._offered, listener)
+
+    def close(self) -> None:
+        """Take no more. The sockets stay open where other processes have them."""
+        for pause in self._pauses.values():
+            pause.cancel()
+        for listener in self._sockets:
+            self._loop.remove_reader(listener)
+            listener.close()
+        self._sockets.clear()
+
+    def _offered(self, listener: socket.socket) -> None:
+        if not (self._balance.is_turn() or self._nobody_does()):
+            self._pause(listener, GLANCE_SECONDS)
+            return
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another server was sooner
+            return
+        except OSError as error:  # of which a connection that waits is not to blame
+            log.error("no_connection_taken", error=str(error))
+            self._pause(listener, SHORT_SECONDS)
+            return
+        connection.settimeout(0)
+        row = self._seat.row
+        row.taken += 1
+        row.connections += 1
+        arriving = self._loop.create_task(self._loop.connect_accepted_socket(self._make, connection))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[Any]) -> None:
+        self._arriving.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._seat.row.connections -= 1
+            log.warning("connection_lost_at_once", error=str(error))
+
+    def _nobody_does(self) -> bool:
+        """Tell whether connections have been waiting for a while, and no server has taken one."""
+        taken, now = sum(row.taken for row in self._seat.board.rows), self._loop.time()
+        if taken != self._taken or now - self._looked >= PATIENCE_SECONDS:  # the last that waited is gone
+            self._taken, self._left_since = taken, now
+        self._looked = now
+        return now - self._left_since >= PATIENCE_SECONDS
+
+    def _pause(self, listener: socket.socket, seconds: float) -> None:
+        self._loop.remove_reader(listener)
+        self._pauses[listener] = self._loop.call_later(seconds, self._go_on, listener)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        del self._pauses[listener]
+        self._loop.add_reader(listener, self._offered, listener)
+
+
+class SharedConnection(Connection):
+    """A connection that its server counts at the board, and asks its client to close where the server has too many."""
+
+    def __init__(self, *args: Any, balance: Balance, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._balance = balance
+
+    def most(self) -> int:
+        return self._balance.most
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._balance.seat.row.connections -= 1
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._balance.surplus and self.cycle and not self.pipeline:
+            self._balance.surplus -= 1
+            self.cycle.default_headers = [*self.cycle.default_headers, CLOSE]
+
+
+class Balance:
+    """What one server knows of how the connections are spread.
+
+    `surplus` connections are to be closed with their next answer: their clients come again, and find the server with
+    the fewest. So a server that takes the place of another gets its part of those that are kept open.
+    """
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+        self.surplus = 0
+        self.most = min(most_connections(), max(1, seat.share(CONNECTIONS)))
+        self._beats = [-1] * len(seat.others)
+        self._still = set[int]()
+
+    async def keep(self) -> None:
+        """Look again and again who hangs, and whether this server has more than twice as many as another."""
+        while True:
+            self.look()
+            await asyncio.sleep(BALANCE_SECONDS)
+
+    def look(self) -> None:
+        before, self._beats = self._beats, [row.beats for row in self.seat.others]
+        self._still = {row.process for row, then in zip(self.seat.others, before, strict=True) if row.beats == then}
+        self.surplus = self._too_many()
+
+    def is_turn(self) -> bool:
+        """Tell whether this server should take the next connection.
+
+        It is one of those with the fewest, and of these one with the fewest jobs.
+        """
+        candidates = self._candidates()
+        least = min(row.connections for row in candidates)
+        few = [row for row in candidates if row.connections <= least + least // LENIENCE]
+        return self.seat.row in few and self.seat.row.jobs == min(row.jobs for row in few)
+
+    def _too_many(self) -> int:
+        counts, own = [row.connections for row in self._candidates()], self.seat.row.connections
+        mean = -(-sum(counts) // len(counts))
+        return max(0, own - mean) if own > 2 * min(counts) + 1 else 0
+
+    def _candidates(self) -> Sequence[Row]:
+        """List the servers that can have work done, and do not hang; all where there is none."""
+        rows = self.seat.board.rows
+        return [row for row in rows if row.open and row.process not in self._still] or rows

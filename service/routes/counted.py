@@ -1,0 +1,75 @@
+"""What several servers count, as one: by the library's mode for several processes, and what that leaves out."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, ProcessCollector, values
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from service.dispatch.board import Seat
+
+MILLION = 1_000_000
+
+
+def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> None:
+    """Let this process count in files of `folder` from now on, and `registry` give the sums of all that do.
+
+    The files are known by the seat and not by the process: whoever takes the seat of a server that was killed goes on
+    with them, and no sum becomes smaller.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: seat.number)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+
+
+class Servers(Collector):
+    """How many servers there are, and how connections are spread over them."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    def collect(self) -> Iterable[Metric]:
+        board = self._seat.board
+        there = sum(row is self._seat.row or row.process > 0 for row in board.rows)
+        yield GaugeMetricFamily("convserve_servers", "Servers that are there.", there)
+        yield CounterMetricFamily("convserve_server_restarts", "Servers replaced.", board.replaced)
+        connections = GaugeMetricFamily("convserve_connections", "Open connections.", labels=("server",))
+        for number, row in enumerate(board.rows):
+            connections.add_metric((str(number),), row.connections)
+        yield connections
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class Processes(Collector):
+    """The standard figures of a process, for all servers together."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    def collect(self) -> Iterable[Metric]:
+        found: dict[str, list[Metric]] = defaultdict(list)
+        for row in self._seat.board.rows:
+            for metric in _figures(row.process) if row.process else ():
+                found[metric.name].append(metric)
+        for name, metrics in found.items():
+            numbers = [metric.samples[0].value for metric in metrics]
+            total = min(numbers) if name == "process_start_time_seconds" else sum(numbers)
+            if name == "process_cpu_seconds":
+                total += self._seat.board.spent / MILLION
+            metrics[0].samples = [metrics[0].samples[0]._replace(value=total)]
+            yield metrics[0]
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _figures(process: int) -> Iterable[Metric]:
+    return ProcessCollector(pid=lambda: process, registry=None).collect()

@@ -1,0 +1,82 @@
+"""One of several servers: what it obeys, its part of the connections, and what it tells the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.dispatch.board import Seat
+from service.dispatch.lifeline import die_with_parent
+from service.dispatch.process import start_fork_server
+from service.listening import Balance, Listening, SharedConnection
+from service.routes.logs import configure_logs
+from service.server import Draining, configuration
+from service.settings import Settings
+
+LOOK_SECONDS = 1.0
+END = signal.SIGUSR1
+"""The parent's word that a server is to end at once. SIGTERM, however often it comes, lets it finish what it has begun:
+whoever sends that to all processes of the service sends it beside the parent's."""
+
+
+def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path, parent: int) -> None:
+    """Serve until the parent says that it is enough, or is gone; in a process that was forked for it."""
+    die_with_parent()
+    for number in (signal.SIGTERM, END):
+        signal.signal(number, lambda *_: os._exit(0))  # nothing has been accepted yet
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    configure_logs(settings.log_level, settings.log_format, seat.number)
+    start_fork_server(compiled=settings.compile != "off")
+    app = create_app(settings, seat=seat, counters=counters)
+    SharedServer(app, settings, listeners, parent).run(sockets=[])
+
+
+class SharedServer(Draining):
+    """A server that takes its turn at the sockets of all."""
+
+    def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
+        super().__init__(configuration(settings, app, SharedConnection), app, settings)
+        self._balance = Balance(self._seat)
+        self._listeners = listeners
+        self._parent = parent
+        self._listening: Listening | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        signal.signal(END, lambda *_: self.end())
+        await super().startup(sockets)
+        self._listening = Listening(self._listeners, self._balance, self._connection)
+        self.begin(self._balance.keep())
+        self.begin(self._end_with_parent())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listening:
+            self._listening.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if sig == signal.SIGINT:
+            return
+        if self.started:
+            self.drain()
+        else:
+            self.end()
+
+    def _connection(self) -> SharedConnection:
+        return SharedConnection(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, balance=self._balance
+        )
+
+    async def _end_with_parent(self) -> None:
+        """End where the kernel does not see to it."""
+        while os.getppid() == self._parent:
+            await asyncio.sleep(LOOK_SECONDS)
+        self.end()

@@ -1,0 +1,227 @@
+"""Several servers on one port, and the process that watches them: it starts, replaces, drains and ends them.
+
+The servers are forked from it, when it has loaded all that they need: to replace one takes no time, and they share
+memory. It is no part of any request.
+
+uvicorn's own supervisor would replace without a pause, pass on no second signal, and let servers take connections from
+their common socket as it happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import structlog
+
+from service.app import create_app
+from service.dispatch.board import Board, Seat
+from service.dispatch.host import become_host
+from service.dispatch.whole import ready
+from service.heap import keep_memory
+from service.routes.logs import configure_logs
+from service.server import FORCED_SECONDS, GLANCE_SECONDS, allow_many_files, announce, warn_of_missing_memory
+from service.settings import Settings
+from service.shared_server import END, run_server
+
+BACKLOG = 2048  # as uvicorn has it
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM}
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+SETTLED_SECONDS = 10.0
+"""A server that ended sooner is replaced after a pause twice as long as the one before it."""
+LOOK_SECONDS = 5.0
+HUNG_LOOKS = 6
+"""So often in a row an event loop may be found not to have turned, before it is taken for one that hangs."""
+SHORTEST_REST = 0.001
+FAILURE = 1
+MILLION = 1_000_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Post:
+    """One server's post: who holds it, since when, and when it is filled again if nobody does."""
+
+    seat: Seat
+    process: int | None = None
+    since: float = 0.0
+    due: float = 0.0
+    pause: float = FIRST_PAUSE
+    beats: int = -1
+    still: int = 0
+
+    def postpone(self) -> None:
+        """Put off the next server: longer each time, until one stays."""
+        now = monotonic()
+        settled = self.since and now - self.since >= SETTLED_SECONDS
+        self.pause = FIRST_PAUSE if settled else min(LONGEST_PAUSE, 2 * self.pause)
+        self.due = now + self.pause
+
+    def hangs(self) -> bool:
+        """Tell whether the server has done nothing for long; asked once every LOOK_SECONDS."""
+        self.still = self.still + 1 if self.seat.row.beats == self.beats else 0
+        self.beats = self.seat.row.beats
+        return self.still >= HUNG_LOOKS
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal comes; raises BadSettings before anything is started."""
+    configure_logs(settings.log_level, settings.log_format)
+    become_host()
+    keep_memory()
+    allow_many_files()
+    create_app(settings)  # whatever is wrong with the settings is told once
+    warn_of_missing_memory(settings)
+    listeners = listen(settings.host, settings.port)
+    gc.collect()
+    gc.freeze()  # what is loaded stays shared with the servers
+    parent = os.getpid()
+    folder = Path(tempfile.mkdtemp(prefix="convserve-"))
+    seat: Seat | None = None
+    try:
+        seat = Watch(settings, listeners, folder).run()
+    finally:
+        if seat is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if seat:
+        run_server(settings, seat, listeners, folder, parent)
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """Listen on every address that the host has, as asyncio's servers do; ends the program where that cannot be."""
+
+    async def bound() -> Sequence[socket.socket]:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, backlog=BACKLOG, start_serving=False
+        )
+        async with server:
+            return [listener.dup() for listener in server.sockets]
+
+    try:
+        listeners = asyncio.run(bound())
+    except OSError as error:
+        log.error("not_listening", error=str(error))
+        sys.exit(FAILURE)
+    for listener in listeners:
+        listener.settimeout(0)
+        listener.listen(BACKLOG)
+    return listeners
+
+
+class Watch:
+    """Keeps a server on each post until a signal comes. A second signal ends them at once."""
+
+    def __init__(self, settings: Settings, listeners: Sequence[socket.socket], folder: Path) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._board = Board.make(folder / "board", settings.servers)
+        self._posts = [Post(Seat(self._board, number)) for number in range(settings.servers)]
+        self._announced = False
+        self._draining = False
+        self._ending = False
+        self._kill_at = math.inf
+        self._next_look = 0.0
+
+    def run(self) -> Seat | None:
+        """Watch, and give None at the end; in each process that is forked for it, give the seat of the server."""
+        # Taken one by one below, and by nothing else: so none comes amiss. Servers are told what they obey.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        while True:
+            self._bury()
+            if self._draining and not any(post.process for post in self._posts):
+                return None
+            if seat := self._fill():
+                return seat
+            self._look()
+            signal.setitimer(signal.ITIMER_REAL, self._rest())
+            if signal.sigwait(SIGNALS) in {signal.SIGTERM, signal.SIGINT}:
+                self._pass_on()
+
+    def _fill(self) -> Seat | None:
+        """Fork a server for each post that is due; gives its seat in the new process."""
+        for post in self._posts:
+            if post.process or self._draining or monotonic() < post.due:
+                continue
+            try:
+                process = os.fork()
+            except OSError as error:  # there is no process to be had
+                post.postpone()
+                log.error("server_not_started", server=post.seat.number, error=str(error), pause=post.pause)
+                continue
+            if not process:
+                return post.seat
+            post.process, post.since, post.beats, post.still = process, monotonic(), -1, 0
+        return None
+
+    def _bury(self) -> None:
+        """Find what has ended: servers, after which others come in a while, and in a container whatever they left."""
+        while ended := _ended():
+            process, status, seconds = ended
+            for post in self._posts:
+                if post.process != process:
+                    continue
+                post.process = None
+                post.seat.row.clear()
+                self._board.spent += round(MILLION * seconds)
+                if not self._draining:
+                    post.postpone()
+                    self._board.replaced += 1
+                    log.error("server_lost", server=post.seat.number, status=status, pause=post.pause)
+
+    def _look(self) -> None:
+        """Say when all are ready for the first time; kill a server that hangs, or that was to end at once."""
+        if not (self._announced or self._draining) and all(ready(post.seat.row) for post in self._posts):
+            self._announced = True
+            announce(self._settings, self._listeners[0])
+        now = monotonic()
+        if now >= self._kill_at:
+            self._kill_at = math.inf
+            self._kill(self._posts)
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._kill(post for post in self._posts if not self._draining and post.hangs())
+
+    def _rest(self) -> float:
+        """Give the seconds until there is something to do, if no signal comes."""
+        moments = [post.due for post in self._posts if not (post.process or self._draining)]
+        rest = min(*moments, self._next_look, self._kill_at) - monotonic()
+        return max(SHORTEST_REST, min(rest, GLANCE_SECONDS) if not (self._announced or self._draining) else rest)
+
+    def _pass_on(self) -> None:
+        """Let all servers finish what they have begun, or at a second signal end at once."""
+        if self._draining:
+            self._ending, self._kill_at = True, monotonic() + 2 * FORCED_SECONDS
+        self._draining = True
+        for listener in self._listeners:
+            listener.close()
+        for post in self._posts:
+            if post.process:
+                os.kill(post.process, END if self._ending else signal.SIGTERM)  # it is there: nobody else buries it
+
+    def _kill(self, posts: Iterable[Post]) -> None:
+        for post in posts:
+            if post.process:
+                log.error("server_killed", server=post.seat.number)
+                os.kill(post.process, signal.SIGKILL)
+
+
+def _ended() -> tuple[int, int, float] | None:
+    """Give a child that has ended, its exit status and the processor time that it took; None if there is none."""
+    try:
+        process, status, spent = os.wait4(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (process, os.waitstatus_to_exitcode(status), spent.ru_utime + spent.ru_stime) if process else None
