@@ -41,7 +41,7 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import (
+from service.engine.loops.vectors.shuffles import (
     arrange,
     high,
     join,
