@@ -41,6 +41,22 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
+from service.engine.loops.vectors.memory import (
+    gather,
+    item,
+    load,
+    load_as,
+    load_part,
+    load_part_as,
+    load_rows,
+    next_piece,
+    prefetch,
+    scatter,
+    store,
+    store_part,
+    store_rows,
+    stream,
+)
 from service.engine.loops.vectors.shuffles import (
     arrange,
     high,
@@ -57,22 +73,6 @@ from service.engine.loops.vectors.shuffles import (
     unweave,
     weave,
     zeros,
-)
-from service.engine.loops.vectors.memory import (
-    gather,
-    item,
-    load,
-    load_as,
-    load_part,
-    load_part_as,
-    load_rows,
-    next_piece,
-    prefetch,
-    scatter,
-    store,
-    store_part,
-    store_rows,
-    stream,
 )
 
 VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
