@@ -31,9 +31,8 @@ from service.engine import codecs
 from service.engine.algorithms import rates, usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.rates import TABLE, Rates
-from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.jobs.formats import FORMATS
-from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
+from service.engine.loops.rows import BEYOND, widen
 from service.engine.machine import compiled
 from service.engine.machine.limits import Limits
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -206,12 +205,9 @@ def coding() -> dict[str, float]:
 
 def widening() -> float:
     """Time the widening of one sample of a strip."""
-    image, wide = np.zeros((64, 1920, 3), np.uint8), np.zeros((64, 5760), np.float32)
-    rim = Rim.padded(Shape(*image.shape), Padding(), "zeros", 0.0, "float32", interleaved=True)
-    padded = Source(source_bytes(image), 0, *rim)
-    none = np.empty(0, np.uint8)
-    scratch = Scratch(none, wide, wide[:0], np.empty((1, 4, BLOCK_BYTES), np.uint8), none, wide[0])
-    return least(lambda: widen(padded, 0, 64, 1, scratch)) / wide.size
+    image, wide = np.zeros(64 * 5760, np.uint8), np.zeros(64 * 5760 + BEYOND, np.float32)
+    image.flags.writeable = False
+    return least(lambda: widen(0, image, 0, wide, 0, image.size)) / image.size
 
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:

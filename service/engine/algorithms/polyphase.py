@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import finite
+from service.engine.algorithms.forms import MOST_APART, finite, kit_of
 from service.engine.algorithms.phases import Axis, Phase
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
@@ -24,8 +24,10 @@ from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
+    Outputs,
     Rim,
     finish,
+    places,
     storing_seconds,
     workspace,
 )
@@ -41,7 +43,7 @@ class Polyphase:
     kits: tuple[Kit, ...] = ()
 
     def needs(self, task: Task) -> tuple[str, ...]:
-        return (f"convolution {_form(task).number}",)
+        return (kit_of(_form(task).number),)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, ConvTranspose2d)
@@ -50,20 +52,24 @@ class Polyphase:
         form = _form(task)
         step = form.step
         down, across = (sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal))
-        sums = form.vertical.outputs * form.horizontal.outputs * step.out_channels * across
+        rows = form.vertical.outputs
+        sums = rows * form.horizontal.outputs * step.out_channels * across
         products = sums * step.in_channels // step.groups * down
+        cut = form.cut
+        lines = cut.rows + cut.count * (cut.view - 1)
         return (
             rates().call
-            + form.cut.count * rates().strip
-            + form.cut.count * form.cut.highest * form.layout.pitch * rates().widen_sample
+            + (cut.rows // cut.height + cut.count) * rates().strip
+            + lines * form.layout.pitch * rates().widen_sample
             + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
             + products * _tap_seconds(form.number)
-            + storing_seconds(task.output.samples, form.planes)
+            + storing_seconds(task.output.samples, form.given.planes)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=form.taps, twice=False)
+        own = places(form.cut, form.layout, form.given, form.number, along=False)
+        return workspace(own, form.cut, form.layout, threads, form.number, form.taps)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _work(task).apply(image, threads)
@@ -72,19 +78,19 @@ class Polyphase:
 @ready
 def _work(task: Task) -> Work:
     form = _form(task)
+    number = form.number
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
     rows = form.vertical.phases
     columns = chain.from_iterable(form.columns(phase) for phase in rows)
     sums = Sums(
-        table(columns, form.number, form.distance, skip_zeros=finite(task)),
-        no_taps(form.number),
-        finish(task, [form.step.divisor] * form.planes, bias * len(form.horizontal.phases), places=form.places),
-        form.planes,
-        form.horizontal.outputs * form.unit,
-        len(rows),
-        form.unit,
+        table(columns, number, form.cut.spacing * form.layout.pitch, skip_zeros=finite(task)),
+        no_taps(number),
+        finish(
+            task, number, [form.step.divisor] * form.given.planes, bias * len(form.horizontal.phases), 0, form.places
+        ),
+        form.given,
     )
-    return Work.of(task, form.rim(task), form.cut, form.layout, sums)
+    return Work.of(task, form.rim(task), form.cut, form.layout, number, sums)
 
 
 class Form(NamedTuple):
@@ -104,8 +110,10 @@ class Form(NamedTuple):
     places: int
 
     @property
-    def planes(self) -> int:
-        return len(self.horizontal.phases) * len(self.outputs)
+    def given(self) -> Outputs:
+        """Say of which planes the rows of the output consist."""
+        planes = len(self.horizontal.phases) * len(self.outputs)
+        return Outputs(planes, self.horizontal.outputs * self.unit, self.unit, len(self.vertical.phases))
 
     @property
     def outputs(self) -> range:
@@ -119,12 +127,7 @@ class Form(NamedTuple):
 
     def place(self, shift: int, channel: int) -> int:
         """Give the offset within a row of the sample that a shift meets."""
-        x = shift - self.horizontal.begin
-        return x * self.unit if self.interleaved else self.layout.offset(x, channel)
-
-    @property
-    def distance(self) -> int:
-        return self.cut.spacing * self.layout.pitch
+        return self.layout.offset(shift - self.horizontal.begin, channel)
 
     @property
     def taps(self) -> int:
@@ -135,6 +138,14 @@ class Form(NamedTuple):
         rows, columns = self.vertical.positions(), self.horizontal.positions()
         first, channels = self.horizontal.replicate - self.horizontal.begin, task.shape.channels
         return Rim.of(rows, columns, first, channels, 0.0, self.number, interleaved=self.interleaved)
+
+    def _cut(self, phase: Phase, place: int, weights: list[float]) -> list[Column]:
+        """Make a column of taps, or one of each where the rows of output do not share their lines."""
+        first = self.vertical.begin
+        if len(phase.taps) > 1 and phase.shifts[1] - phase.shifts[0] != self.cut.spacing:
+            pairs = zip(weights, phase.shifts, strict=True)
+            return [Column((shift - first) * self.layout.pitch + place, (weight,)) for weight, shift in pairs]
+        return [Column((phase.shifts[0] - first) * self.layout.pitch + place, tuple(weights))]
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
         """List for each plane the columns of taps that make the rows of phase `down`."""
@@ -148,10 +159,8 @@ class Form(NamedTuple):
                     kernel = step.weight[0 if step.shared else channel, output % outputs]
                     for tap, shift in zip(across.taps, across.shifts, strict=True):
                         if down.taps:
-                            row = (down.shifts[0] - self.vertical.begin) * self.layout.pitch
-                            plane.append(
-                                Column(row + self.place(shift, channel), tuple(kernel[list(down.taps), tap].tolist()))
-                            )
+                            weights = kernel[list(down.taps), tap].tolist()
+                            plane += self._cut(down, self.place(shift, channel), weights)
                 yield plane
 
 
@@ -183,16 +192,16 @@ def _form(task: Task) -> Form:
     )
     interleaved = step.shared and (step.bias is None or bool(np.ptp(step.bias) == 0))
     width, channels = horizontal.end - horizontal.begin, task.shape.channels
-    layout = Layout(1, 1, width * channels) if interleaved else Layout(channels, 1, width)
-    spacing = dilations[0] // gcd(dilations[0], strides[0])
+    layout = Layout(channels, 1, width, interleaved)
     view = vertical.end - vertical.begin - vertical.outputs + 1
-    row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
-    cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
-    form = Form(step, interleaved, vertical, horizontal, layout, cut, task.arithmetic, 0)
-    places = short_places(task, step.weight, most=_most(step, vertical, horizontal))
-    if places is None:
-        return form
-    return form._replace(step=replace(step, weight=step.weight * 2.0**places), number="int16", places=places)
+    form = Form(step, interleaved, vertical, horizontal, layout, Cut(0, 1, 1, 1, view, 1), task.arithmetic, 0)
+    uniform = step.bias is None or bool(np.ptp(step.bias) == 0)
+    places = short_places(task, step.weight, most=_most(step, vertical, horizontal)) if uniform else None
+    if places is not None:
+        form = form._replace(step=replace(step, weight=step.weight * 2.0**places), number="int16", places=places)
+    row_bytes = layout.pitch * np.dtype(form.number).itemsize
+    spacing = dilations[0] // gcd(dilations[0], strides[0])
+    return form._replace(cut=Cut.of(vertical.outputs, 1, view, spacing if spacing <= MOST_APART else 1, row_bytes))
 
 
 def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:

@@ -156,9 +156,8 @@ def _end(task: Task, known: Filter, each: int) -> End:
     bias = [0.0] if known.bias is None else known.bias.tolist()
     arithmetic: Arithmetic = "float64" if known.number == "float64" else "float32"
     uniform = len(set(bias)) == 1
-    end = finish(
-        replace(task, arithmetic=arithmetic), [known.divisor], bias[:1] if uniform else bias, places=known.places
-    )
+    summed, divisors = replace(task, arithmetic=arithmetic), [known.divisor]
+    end = finish(summed, known.number, divisors, bias[:1] if uniform else bias, places=known.places)
     biases = end.bias if uniform else np.resize(end.bias, each + TOGETHER)
     return End(np.concatenate([end.divisor, end.scale, biases]), end.shift if whole else None)
 

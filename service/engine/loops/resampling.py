@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.convolution import Shapes, Source, source_at
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
 from service.engine.loops.moving import Moves, move
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import LANES, convert, fma, load, next_piece, splat_like, store
 
 Array = NDArray[Any]
