@@ -12,6 +12,9 @@ from service.engine.figures import describe
 from service.engine.figures.drawing import write
 from service.engine.figures.style import FONT, PALETTE
 from service.engine.machine.limits import Limits
+from service.engine.operations import OPERATIONS
+from service.engine.operations.base import OperationBase
+from service.engine.operations.illustration import Gains, Illustration
 from service.engine.spec.spec import parse
 from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.steps.geometry import Shape
@@ -21,7 +24,6 @@ Spec = dict[str, Any]
 ANY3 = {"shape": [3, 3]}
 NUMBERS = [[1, 0, 2, 3, 1], [0, 2, 1, 0, 2], [3, 1, 0, 1, 1], [2, 0, 1, 3, 0], [1, 2, 0, 1, 2]]
 """Samples of the figures that show sums."""
-EDGE = [[1, 0, -1]] * 3
 
 
 def figure(
@@ -51,46 +53,17 @@ def figure(
 
 def of_operations() -> dict[str, str]:
     """Draw one figure for each operation, by its name."""
-    return {
-        "conv": figure({"op": "conv", "kernel": EDGE}, 5, values=NUMBERS),
-        "separable": figure({"op": "separable", "column": [1, 2, 1], "row": [-1, 0, 1], "padding": 1}, 5),
-        "depthwise": figure({"op": "depthwise", "kernels": {"shape": [3, 3, 3]}, "padding": 1}, 5, channels=3),
-        "depthwise_separable": figure(
-            {"op": "depthwise_separable", "depthwise": {"shape": [3, 3, 3]}, "pointwise": {"shape": [8, 3]}},
-            5,
-            channels=3,
-            heading="The first step: depthwise",
-        ),
-        "transposed": figure({"op": "transposed", "kernel": ANY3, "stride": 2}, 3, reading="scatter"),
-        "upscale": figure({"op": "upscale"}, 3, reading="scatter", heading="Upscale: a transposed convolution"),
-        "downscale": figure(
-            {"op": "downscale", "factor": 2}, 6, heading="Downscale by area: a convolution of stride 2"
-        ),
-        "blur": figure({"op": "blur", "method": "box", "size": 3}, 5, values=NUMBERS, heading="Blur by a box"),
-        "gradient": figure({"op": "gradient", "direction": "x"}, 5, values=NUMBERS, heading="Gradient along x"),
-        "sharpen": figure(
-            {"op": "conv", "kernel": "sharpen", "padding": 1, "padding_mode": "reflect"},
-            5,
-            values=NUMBERS,
-            heading="Sharpening by the kernel of that name",
-        ),
-        "grayscale": figure(
-            {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
-            4,
-            channels=3,
-            heading="Grayscale: a pointwise convolution",
-        ),
-        "pool": figure(
-            {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, 6, heading="Average pooling of 2×2"
-        ),
-        "blend": figure(
-            {"op": "conv", "weight": [[[[0.5]], [[0.5]]]]},
-            4,
-            channels=2,
-            heading="Blend: a pointwise sum of two planes",
-        ),
-        "deconvolve": gains(2.0, (0.001, 0.01, 0.1)),
-    }
+    return {operation.name(): illustration(operation) for operation in OPERATIONS}
+
+
+def illustration(operation: type[OperationBase]) -> str:
+    """Draw what an operation asks for, or its first example."""
+    match operation.illustration or Illustration(operation.examples[0]):
+        case Gains(sigma, ratios):
+            return gains(sigma, ratios)
+        case Illustration(spec, side, channels, sums, reading, heading):
+            values = NUMBERS if sums else None
+            return figure(spec, side, values=values, channels=channels, reading=reading, heading=heading)
 
 
 def of_arithmetic() -> dict[str, str]:

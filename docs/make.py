@@ -1,12 +1,13 @@
 """Makes what is made in docs/ from the running code, and builds the site: `make docs`.
 
-Made are docs/operations.md, the table in docs/deployment.md, docs/licences.md, docs/pictures/, docs/figures/ and
-service/static/examples/. They are kept under version control, so that pages can be read without building anything; a
-test says when they are no longer current.
+Made are docs/operations.md, docs/licences.md, the tables in README.md and docs/deployment.md, docs/pictures/,
+docs/figures/ and service/static/examples/. They are kept under version control, so that pages can be read without
+building anything; a test says when they are no longer current.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,12 @@ MADE = (DOCS / "pictures", DOCS / "figures", EXAMPLES)
 def texts() -> dict[Path, str]:
     """Write the pages and drawings that are made."""
     drawn = {DOCS / "figures" / name: svg for name, svg in drawings.figures().items()}
-    return {DOCS / "operations.md": reference.page(), settings_table.PAGE: settings_table.page(), **drawn}
+    return {
+        DOCS / "operations.md": reference.page(),
+        reference.README: reference.readme(),
+        settings_table.PAGE: settings_table.page(),
+        **drawn,
+    }
 
 
 def pictures() -> dict[Path, bytes]:
@@ -50,6 +56,7 @@ def build(site: Path, *, strict: bool = True) -> None:
 
 
 def main() -> None:
+    logging.basicConfig(level=logging.WARNING)  # the site's builder says there what is wrong with a link
     for folder in MADE:
         folder.mkdir(exist_ok=True)
     made = {path: text.encode() for path, text in texts().items()} | pictures()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from service.engine import filter_bytes, filter_image
 from service.engine.operations import OPERATIONS
+from service.engine.operations.deconvolve import Deconvolve
 from service.engine.spec.built_in_presets import PRESETS
 
 PHOTOGRAPH = Path(__file__).parent / "pictures" / "cat.jpg"
@@ -38,12 +39,13 @@ Spec = dict[str, Any]
 
 
 class Example(NamedTuple):
-    """One example of an operation: its name everywhere, the bytes that go in and the spec."""
+    """One example of an operation: its name everywhere, the bytes that go in, the spec, and what it undoes."""
 
     name: str
     op: str
     before: bytes
     spec: Spec
+    undone: Spec | None
 
 
 def examples() -> Iterator[Example]:
@@ -51,15 +53,9 @@ def examples() -> Iterator[Example]:
     photograph = PHOTOGRAPH.read_bytes()
     for operation in OPERATIONS:
         for number, spec in enumerate(operation.examples, 1):
-            op = operation.name()
-            before = filter_bytes(photograph, blurring(spec)) if op == "deconvolve" else photograph
-            yield Example(f"{op}-{number}", op, before, spec)
-
-
-def blurring(spec: Spec) -> Spec:
-    """Give the blur that a deconvolution is there to undo."""
-    rim = spec.get("padding_mode", "reflect")
-    return {"op": "conv", "kernel": spec["psf"], "mode": "convolution", "padding": "same", "padding_mode": rim}
+            op, undone = operation.name(), operation.undoes(spec)
+            before = filter_bytes(photograph, undone) if undone else photograph
+            yield Example(f"{op}-{number}", op, before, spec, undone)
 
 
 def pictures() -> dict[str, bytes]:
@@ -68,7 +64,7 @@ def pictures() -> dict[str, bytes]:
     for example in examples():
         after = filter_bytes(example.before, example.spec)
         made[f"{example.name}.jpg"] = cut(after)
-        if example.op == "deconvolve":
+        if example.undone:
             made[f"{example.name}-before.jpg"] = cut(example.before)
     photograph = PHOTOGRAPH.read_bytes()
     made["before.jpg"] = cut(photograph)
@@ -84,7 +80,7 @@ def pictures() -> dict[str, bytes]:
 
 def thumbnails() -> dict[str, bytes]:
     """Make the pictures beside the examples of the OpenAPI page; the names are those of files in static/examples/."""
-    return {f"{name}.jpg": scaled(filter_bytes(before, spec), SMALL) for name, _, before, spec in examples()}
+    return {f"{name}.jpg": scaled(filter_bytes(before, spec), SMALL) for name, _, before, spec, _ in examples()}
 
 
 def padded(mode: str) -> Spec:
@@ -174,7 +170,7 @@ def _restoring() -> Iterator[tuple[str, NDArray[Any]]]:
     with Image.open(PHOTOGRAPH) as photograph:
         sharp = np.asarray(photograph.convert("RGB"))[30:190, 60:300]
     psf = {"name": "gaussian", "sigma": 2}
-    blurred = np.rint(filter_image(sharp, blurring({"psf": psf}))).clip(0, 255).astype(np.uint8)
+    blurred = np.rint(filter_image(sharp, Deconvolve.undoes({"psf": psf}))).clip(0, 255).astype(np.uint8)
     radius = 8
     yield "blurred", blurred
     yield "blurred-transposed", filter_image(blurred, {"op": "transposed", "kernel": psf, "padding": radius})

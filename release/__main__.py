@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -28,10 +29,11 @@ def check(tag: str | None) -> None:
 def everything(target: Path) -> None:
     """Make all that a release has but the images: packages, chart, site, OpenAPI document, notes, licences."""
     from docs.make import build as build_site  # noqa: PLC0415 -- `check` and `notes` run without the project's packages
-    from release.licences import PAGE  # noqa: PLC0415
     from release.contract import contract, document  # noqa: PLC0415
+    from release.licences import PAGE  # noqa: PLC0415
 
     check(None)
+    logging.basicConfig(level=logging.WARNING)  # the site's builder says there what is wrong with a link
     target.mkdir(parents=True, exist_ok=True)
     build(target / "packages")
     helm = shutil.which("helm") or str(Path(sys.executable).with_name("helm"))

@@ -31,7 +31,9 @@ def breaks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         elif labels != new["metrics"][name]:
             found.append(f"metric {name} had the labels {labels}, and has {new['metrics'][name]}")
     compared = _Comparison({}, {})
-    found += [fault.replace("settings/", "setting ") for fault in compared.taken(old["settings"], new["settings"], "settings")]
+    found += [
+        fault.replace("settings/", "setting ") for fault in compared.taken(old["settings"], new["settings"], "settings")
+    ]
     return found
 
 
@@ -73,7 +75,9 @@ class _Comparison:
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         self._old, self._new = old, new
         self._fits: set[tuple[str, str]] = set()
-        bodies = [method.get("requestBody", {}) for methods in old.get("paths", {}).values() for method in methods.values()]
+        bodies = [
+            method.get("requestBody", {}) for methods in old.get("paths", {}).values() for method in methods.values()
+        ]
         self._sent = _reached(bodies, old)
 
     def parameters(self, old: Mapping[str, Any], new: Mapping[str, Any], place: str) -> Iterator[str]:
@@ -96,7 +100,9 @@ class _Comparison:
             if kind not in now.get("content", {}):
                 yield f"{place} no longer takes {kind}"
             else:
-                yield from self.taken(content.get("schema", {}), now["content"][kind].get("schema", {}), f"{place} {kind}")
+                yield from self.taken(
+                    content.get("schema", {}), now["content"][kind].get("schema", {}), f"{place} {kind}"
+                )
 
     def answers(self, old: Mapping[str, Any], new: Mapping[str, Any], place: str) -> Iterator[str]:
         for status, answer in old.get("responses", {}).items():

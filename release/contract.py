@@ -10,6 +10,7 @@ from typing import Any, Final
 from release import ROOT
 from service.app import create_app
 from service.dispatch import Engine, Status
+from service.dispatch.board import Seat
 from service.engine.spec.built_in_presets import PRESETS
 from service.routes import openapi
 from service.routes.exchange import Exchange
@@ -59,8 +60,11 @@ def shown(value: Any) -> Any:
 
 
 def metrics() -> dict[str, list[str]]:
-    """Name every sample that /metrics can have, with its labels; what Python's library counts of its process is its own."""
-    told = Metrics(lambda: Status(True, "", 1, 0, 0, 0, {"crashed": 1}, engine=Engine("", 1.0)))
+    """Name every sample of the service's own that /metrics can have, with its labels."""
+    status = Status(
+        ready=True, reason="", workers=1, running=0, queued=0, capacity=0, restarts={"lost": 1}, engine=Engine("", 1.0)
+    )
+    told = Metrics(lambda: status, Seat.alone())
     exchange = Exchange("", spans={"total": 0.1}, code="invalid_spec")
     told.count("/v1/filter", "POST", 422, exchange)
     return {
@@ -80,7 +84,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def without_words(node: Any, *, names: bool = False) -> Any:
-    """Leave out what is for people; `names` says that the keys of `node` are names of members, not words of JSON Schema."""
+    """Leave out what is for people; `names` says that the keys of `node` are names, not words of JSON Schema."""
     if isinstance(node, list):
         return [without_words(item) for item in node]
     if not isinstance(node, dict):

@@ -1,7 +1,7 @@
 """docs/licences.md: what the image contains, under which licences, and the list of licences that are allowed.
 
 Packages and versions come from requirements.lock, their licences from what they say of themselves where they are
-installed. Libraries that stand within a package as files are found; those linked into its modules are written down here.
+installed. Libraries that stand in a package as files are found; those linked into its modules are written down here.
 What the base image brings is read within the image, by `deploy/try-image`.
 """
 
@@ -49,7 +49,7 @@ ALLOWED: Final = frozenset(
         "Zlib",
     }
 )
-"""Those that suit a work under Apache-2.0: permissive ones; of copyleft what ends at a file or at a library of its own."""
+"""Those that suit a work under Apache-2.0: permissive ones, and copyleft that ends at a file or a library."""
 
 CLASSIFIERS: Final = {
     "MIT License": "MIT",
@@ -94,6 +94,7 @@ LINKED: Final = {
     "isal": (("ISA-L", "BSD-3-Clause"),),
     "llvmlite": (("LLVM", "Apache-2.0 WITH LLVM-exception"),),
     "pillow": (("zlib-ng", "Zlib"), ("Raqm", "MIT"), ("a shim for FriBiDi, which is not there", "MIT-CMU")),
+    "pyoxipng-ng": (("libdeflate", "MIT"),),
     "pyyaml": (("libyaml", "MIT"),),
     "simplejpeg": (("libjpeg-turbo", "IJG AND BSD-3-Clause AND Zlib"),),
     "uvloop": (("libuv", "MIT"),),
@@ -121,14 +122,15 @@ def locked() -> Iterator[tuple[str, str]]:
 
 def licence_of(package: Distribution) -> str:
     """Give what a package says of itself, in the words of SPDX."""
-    name = package.metadata["Name"].lower()
+    said = package.metadata.json
+    name = str(said["name"]).lower()
     if name in CHOSEN:
         return CHOSEN[name]
-    if expression := package.metadata.get("License-Expression"):
-        return expression
-    said = [entry.rpartition(" :: ")[2] for entry in package.metadata.get_all("Classifier") or [] if "License" in entry]
-    known = sorted({CLASSIFIERS[word] for word in said if word in CLASSIFIERS})
-    word = (package.metadata.get("License") or "").strip()
+    if "license_expression" in said:
+        return str(said["license_expression"])
+    classifiers = [str(entry).rpartition(" :: ")[2] for entry in said.get("classifier", ())]
+    known = sorted({CLASSIFIERS[entry] for entry in classifiers if entry in CLASSIFIERS})
+    word = str(said.get("license", "")).strip()
     if word in ALLOWED:
         return word
     return " AND ".join(known) or CLASSIFIERS.get(word, word.partition("\n")[0] or "nothing said")
@@ -172,35 +174,34 @@ def not_allowed(expression: str) -> list[str]:
 
 def page() -> str:
     """Write docs/licences.md."""
-    lines = [
-        "# Licences",
-        "",
-        "convserve is under Apache-2.0. What its image contains beside, made by `make docs` from requirements.lock and from",
-        "what the packages say of themselves; a test holds it against the list of licences that suit Apache-2.0. Each",
-        "package keeps the text of its licence in its own folder of the image.",
-        "",
-        "## Packages, and the libraries within them",
-        "",
-        "| package | version | licence |",
-        "|---|---|---|",
-    ]
+    rows = []
     for part in parts():
         name = f"{part.within}: {part.name}" if part.within else f"**{part.name}**"
-        lines.append(f"| {name} | {part.version} | {part.licence} |")
-    lines += [
-        "",
-        "The image has PyPI's wheels as they are. LGPL and MPL hold for the libraries and files named, which are not changed;",
-        "GCC's exception allows its runtime in programs of any licence.",
-        "",
-        "## The base image",
-        "",
-        "Python (PSF-2.0) and packages of Debian, of which several are under GPL: programs of their own, beside the service and",
-        "not linked with it. `/usr/share/doc/*/copyright` in the image has their terms, and the SBOM that is attached to the",
-        "image names them all:",
-        "",
-        "```sh",
-        "docker buildx imagetools inspect IMAGE --format '{{ json .SBOM }}'",
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
+        rows.append(f"| {name} | {part.version} | {part.licence} |")
+    return "\n".join([HEAD, *rows, FOOT])
+
+
+HEAD: Final = """# Licences
+
+convserve is under Apache-2.0. What its image contains beside, made by `make docs` from requirements.lock and from
+what the packages say of themselves; a test holds it against the list of licences that suit Apache-2.0. Each package
+keeps the text of its licence in its own folder of the image.
+
+## Packages, and the libraries within them
+
+| package | version | licence |
+|---|---|---|"""
+FOOT: Final = """
+The image has the wheels as their projects publish them. LGPL and MPL hold for the libraries and files named, which are
+not changed; GCC's exception allows its runtime in programs of any licence.
+
+## The base image
+
+Python (PSF-2.0) and packages of Debian's main section, of which several are under GPL: programs of their own, beside
+the service and not linked with it. `/usr/share/doc/*/copyright` in the image has their terms, and the SBOM that is
+attached to the image names them all:
+
+```sh
+docker buildx imagetools inspect IMAGE --format '{{ json .SBOM }}'
+```
+"""

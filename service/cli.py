@@ -79,7 +79,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (CONVSERVE_PORT, PORT).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
 ) -> None:
-    """Serve over HTTP until a signal comes."""
+    """Serve over HTTP until a signal arrives."""
     given = {"host": host, "port": port, "workers": workers}
     with good_settings():
         chosen = for_the_engine(Settings.load(**{name: value for name, value in given.items() if value is not None}))
@@ -108,7 +108,7 @@ def version() -> None:
 def health(
     url: Annotated[str | None, typer.Option(help="Address of the service; by default host and port as set.")] = None,
 ) -> None:
-    """Ask a service whether it takes work; exit status 0 if it does, 1 if not."""
+    """Ask a service whether it accepts work; exit status 0 if it does, 1 if not."""
     try:
         answer = httpx.get(health_address(url), timeout=HEALTH_SECONDS, trust_env=False)
         document = answer.json()
@@ -128,7 +128,7 @@ def run(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The suffix says in which form: .png, .jpg, .webp, .avif, .tif, .npy or .json; PNG without one, and "
+            help="The suffix gives the format: .png, .jpg, .webp, .avif, .tif, .npy or .json; PNG without one, and "
             "with - for standard output.",
         ),
     ],
@@ -151,11 +151,13 @@ def run(
 @app.command()
 def plan(
     spec: Annotated[Path, typer.Option(help="JSON file with the spec.", exists=True, dir_okay=False)],
-    image: Annotated[Path | None, typer.Option(help="Image whose shape is taken.", exists=True, dir_okay=False)] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Image to take the shape from.", exists=True, dir_okay=False)
+    ] = None,
     width: Annotated[int | None, typer.Option()] = None,
     height: Annotated[int | None, typer.Option()] = None,
-    channels: Annotated[int | None, typer.Option(help="3 unless given.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="uint8 unless given; or uint16, float32, float64.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Number of channels; 3 by default.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="uint8 (the default), uint16, float32 or float64.")] = None,
 ) -> None:
     """Print what a spec would do and cost, as POST /v1/plan answers."""
     fields = {"width": width, "height": height, "channels": channels, "dtype": dtype}
@@ -174,11 +176,11 @@ def plan(
 
 @app.command()
 def warm(
-    progress: Annotated[bool, typer.Option(help="Give way to other processes, and print how far it is.")] = False,  # noqa: FBT002
+    progress: Annotated[bool, typer.Option(help="Run at low priority and print progress.")] = False,  # noqa: FBT002
     level: Annotated[str | None, typer.Option(help="Processor level; by default CONVSERVE_CPU.")] = None,
     every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
 ) -> None:
-    """Compile the loops and keep them on disk, as the build of an image does; the next start has them."""
+    """Compile the loops and keep them on disk for the next start, as the build of an image does."""
     from service import warm as warming
 
     with good_settings():
@@ -197,17 +199,17 @@ def warm(
 @app.command()
 def batch(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder, a glob in quotes, or a file of paths.")],
-    target: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of the results; made if it is not there.")],
+    target: Annotated[Path, typer.Argument(metavar="DEST", help="Folder for the results; created if missing.")],
     spec: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler (CONVSERVE_SCHEDULER).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
     form: Annotated[
-        Literal["png", "jpeg", "webp", "avif", "tiff", "npy"], typer.Option("--format", help="Form of the results.")
+        Literal["png", "jpeg", "webp", "avif", "tiff", "npy"], typer.Option("--format", help="Format of the results.")
     ] = "png",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of the whole; write nothing.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,  # noqa: FBT002
 ) -> None:
-    """Filter many images; what is there already is not made again. Exit status 1 if any of them failed."""
+    """Filter many images; skip results that exist already. Exit status 1 if any image failed."""
     if (spec is None) == (preset is None):
         raise typer.BadParameter("give either --spec or --preset", param_hint="--spec / --preset")
     given = {"scheduler": scheduler, "workers": workers}

@@ -67,7 +67,7 @@ class _Parser(HttpRequestParser):
         self._connection = connection
         self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets its own
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Any) -> None:
         try:
             super().feed_data(data)
         except HttpParserUpgrade as stopped:

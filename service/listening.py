@@ -42,8 +42,8 @@ class Listening:
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[Any]] = set()
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._taken_elsewhere = -1
-        self._left_since = 0.0
+        self._taken = -1
+        self._left_since = self._looked = 0.0
         for listener in self._sockets:
             self._loop.add_reader(listener, self._offered, listener)
 
@@ -72,7 +72,6 @@ class Listening:
         row = self._seat.row
         row.taken += 1
         row.connections += 1
-        self._taken_elsewhere = -1
         arriving = self._loop.create_task(self._loop.connect_accepted_socket(self._make, connection))
         self._arriving.add(arriving)
         arriving.add_done_callback(self._arrived)
@@ -85,9 +84,10 @@ class Listening:
 
     def _nobody_does(self) -> bool:
         """Tell whether connections have been waiting for a while, and no server has taken one."""
-        taken, now = sum(row.taken for row in self._seat.others), self._loop.time()
-        if taken != self._taken_elsewhere:
-            self._taken_elsewhere, self._left_since = taken, now
+        taken, now = sum(row.taken for row in self._seat.board.rows), self._loop.time()
+        if taken != self._taken or now - self._looked >= PATIENCE_SECONDS:  # the last that waited is gone
+            self._taken, self._left_since = taken, now
+        self._looked = now
         return now - self._left_since >= PATIENCE_SECONDS
 
     def _pause(self, listener: socket.socket, seconds: float) -> None:

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.connection import Connection
 from service.dispatch import Dispatcher
+from service.dispatch.board import Seat
 from service.dispatch.host import become_host
 from service.heap import keep_memory
 from service.routes.logs import configure_logs
@@ -84,6 +85,7 @@ class Draining(uvicorn.Server):
         self.draining = False
         self._settings = settings
         self._dispatcher: Dispatcher = app.state.services.dispatcher
+        self._seat: Seat = app.state.services.seat
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -125,6 +127,10 @@ class Server(Draining):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.begin(self._announce())
+
+    async def on_tick(self, counter: int) -> bool:
+        self._seat.row.connections = len(self.server_state.connections)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.draining or not self.started:

@@ -122,7 +122,10 @@ class Settings(BaseSettings):
         description="worker processes; one for each core available unless set, and fewer where memory is short",
         json_schema_extra={"expects": "a whole number from 1 to 1,024"},
     )
-    queue: int = _whole(16, 0, 100_000, "requests that may wait, for each worker")
+    queue: int = _whole(1024, 0, 100_000, "requests that may wait, for each worker")
+    max_wait: float = _seconds(
+        5.0, 0.0, 86400, "time that a request may have to wait, by what such requests took lately; others are refused"
+    )
     grace: float = _seconds(20.0, 0.0, 86400, "time for running requests to finish when the service stops")
     compile: Literal["background", "before", "off"] = _text(
         "background",

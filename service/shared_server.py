@@ -27,9 +27,8 @@ END = signal.SIGUSR1
 whoever sends that to all processes of the service sends it beside the parent's."""
 
 
-def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path) -> None:
+def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path, parent: int) -> None:
     """Serve until the parent says that it is enough, or is gone; in a process that was forked for it."""
-    parent = os.getppid()
     die_with_parent()
     for number in (signal.SIGTERM, END):
         signal.signal(number, lambda *_: os._exit(0))  # nothing has been accepted yet
@@ -46,7 +45,7 @@ class SharedServer(Draining):
 
     def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
         super().__init__(configuration(settings, app, SharedConnection), app, settings)
-        self._balance = Balance(app.state.services.seat)
+        self._balance = Balance(self._seat)
         self._listeners = listeners
         self._parent = parent
         self._listening: Listening | None = None

@@ -3,14 +3,15 @@
 The servers are forked from it, when it has loaded all that they need: to replace one takes no time, and they share
 memory. It is no part of any request.
 
-uvicorn's own supervisor does not do: it replaces without a pause, passes on no second signal, and its servers take
-connections from their common socket as it happens.
+uvicorn's own supervisor would replace without a pause, pass on no second signal, and let servers take connections from
+their common socket as it happens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import shutil
 import signal
@@ -70,9 +71,10 @@ class Post:
         self.due = now + self.pause
 
     def hangs(self) -> bool:
-        """Tell whether the server has done nothing for long; asked once every LOOK_SECONDS."""
-        self.still = self.still + 1 if self.seat.row.beats == self.beats else 0
-        self.beats = self.seat.row.beats
+        """Tell whether a server that had begun has done nothing for long; asked once every LOOK_SECONDS."""
+        row = self.seat.row
+        self.still = self.still + 1 if row.process and row.beats == self.beats else 0
+        self.beats = row.beats
         return self.still >= HUNG_LOOKS
 
 
@@ -87,6 +89,7 @@ def serve(settings: Settings) -> None:
     listeners = listen(settings.host, settings.port)
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the servers
+    parent = os.getpid()
     folder = Path(tempfile.mkdtemp(prefix="convserve-"))
     seat: Seat | None = None
     try:
@@ -95,7 +98,7 @@ def serve(settings: Settings) -> None:
         if seat is None:
             shutil.rmtree(folder, ignore_errors=True)
     if seat:
-        run_server(settings, seat, listeners, folder)
+        run_server(settings, seat, listeners, folder, parent)
 
 
 def listen(host: str, port: int) -> Sequence[socket.socket]:
@@ -129,7 +132,8 @@ class Watch:
         self._posts = [Post(Seat(self._board, number)) for number in range(settings.servers)]
         self._announced = False
         self._draining = False
-        self._end_by = 0.0
+        self._ending = False
+        self._kill_at = math.inf
         self._next_look = 0.0
 
     def run(self) -> Seat | None:
@@ -184,7 +188,8 @@ class Watch:
             self._announced = True
             announce(self._settings, self._listeners[0])
         now = monotonic()
-        if self._end_by and now >= self._end_by:
+        if now >= self._kill_at:
+            self._kill_at = math.inf
             self._kill(self._posts)
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
@@ -193,20 +198,19 @@ class Watch:
     def _rest(self) -> float:
         """Give the seconds until there is something to do, if no signal comes."""
         moments = [post.due for post in self._posts if not (post.process or self._draining)]
-        moments += [self._next_look, *([self._end_by] if self._end_by else [])]
-        rest = min(moments) - monotonic()
+        rest = min(*moments, self._next_look, self._kill_at) - monotonic()
         return max(SHORTEST_REST, min(rest, GLANCE_SECONDS) if not (self._announced or self._draining) else rest)
 
     def _pass_on(self) -> None:
         """Let all servers finish what they have begun, or at a second signal end at once."""
         if self._draining:
-            self._end_by = monotonic() + 2 * FORCED_SECONDS
+            self._ending, self._kill_at = True, monotonic() + 2 * FORCED_SECONDS
         self._draining = True
         for listener in self._listeners:
             listener.close()
         for post in self._posts:
             if post.process:
-                os.kill(post.process, END if self._end_by else signal.SIGTERM)  # it is there: nobody else buries it
+                os.kill(post.process, END if self._ending else signal.SIGTERM)  # it is there: nobody else buries it
 
     def _kill(self, posts: Iterable[Post]) -> None:
         for post in posts:

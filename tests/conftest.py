@@ -25,15 +25,20 @@ LONG = (
     "tests/browser/test_playground.py",
     "tests/hostile/test_load.py",
     "tests/browser/test_docs_shell.py",
+    "tests/test_servers.py",
     "tests/test_start.py",
     "tests/dispatch/test_cluster.py",
     "tests/test_server.py",
     "tests/deploy/test_balancer.py",
     "tests/hostile/test_schemathesis.py",
     "tests/engine/codecs/test_damage.py",
+    "tests/engine/codecs/test_png_search.py",
     "tests/docs/test_docs.py",
     "tests/engine/jobs/test_plan.py",
     "tests/test_memory_budget.py",
+    "tests/examples/test_examples.py",
+    "tests/release/test_workflows.py",
+    "tests/fuzz/test_targets.py",
 )
 """Files that take more than 10 s, the longest first."""
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from service.engine.operations import OPERATIONS
+from service.engine.operations.base import OperationBase
+
 Document = dict[str, Any]
 Values = st.SearchStrategy[Any]
 
@@ -160,6 +163,46 @@ def operations(channels: int) -> st.SearchStrategy[Document]:
 
 
 def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
+    """Draw operations by their names: as written below where that makes more of them fit an image, else by schema."""
+    return {operation.name(): by_schema(operation) for operation in OPERATIONS} | _written(channels)
+
+
+def by_schema(operation: type[OperationBase]) -> st.SearchStrategy[Document]:
+    """Draw an operation from the JSON Schema of its fields, with the values of one of its examples for the needed."""
+    schema = operation.model_json_schema()
+    fields = {name: _of_schema(value) for name, value in schema["properties"].items() if name != "op"}
+    needed = [{name: example[name] for name in schema["required"]} for example in operation.examples]
+    return st.sampled_from(needed).flatmap(
+        lambda base: st.fixed_dictionaries({}, optional=fields).map(lambda more: base | more | {"op": base["op"]})
+    )
+
+
+def _of_schema(schema: dict[str, Any]) -> Values:
+    if "anyOf" in schema:
+        return st.one_of([_of_schema(one) for one in schema["anyOf"]])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema.get("type"):
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            low = schema.get("minimum", 0)
+            return st.integers(low, min(schema.get("maximum", low + 5), low + 5))
+        case "number":
+            low = max(schema.get("minimum", schema.get("exclusiveMinimum", -4)), -4)
+            return st.floats(low, min(schema.get("maximum", low + 8), low + 8), width=16)
+        case "array":
+            least = schema.get("minItems", 0)
+            return st.lists(_of_schema(schema["items"]), min_size=least, max_size=schema.get("maxItems", least + 3))
+        case "object" if "properties" in schema:
+            return st.fixed_dictionaries({name: _of_schema(one) for name, one in schema["properties"].items()})
+        case _:
+            return NAMED
+
+
+def _written(channels: int) -> dict[str, st.SearchStrategy[Document]]:
     rim, dilation = {"padding_mode": MODES}, {"dilation": PAIRS}
     return {
         "conv": conv(channels),

@@ -56,6 +56,7 @@ ONLY_IN = {
     "tifffile": "service/engine/codecs",
     "isal": "service/engine/codecs",
     "simplejpeg": "service/engine/codecs/jpeg.py",
+    "oxipng": "service/engine/codecs/png_search.py",
     "distributed": "service/dispatch/cluster.py",
     "dask": "service/dispatch/cluster.py",
     "opentelemetry": "service/routes/tracing.py",

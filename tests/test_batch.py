@@ -526,6 +526,8 @@ class Counting:
         self.running -= 1
         return jobs.Result(b"result", "image/png")
 
+    def refusal(self, size: int) -> None: ...
+
     def status(self) -> Status:
         return Status(True, "", 3, self.running, 0, 0, {})
 

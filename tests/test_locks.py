@@ -99,7 +99,7 @@ def test_every_dependency_has_a_lower_bound() -> None:
 
 def modules() -> Iterator[str]:
     """Give the names of packages that the code imports."""
-    for path in (path for folder in ("service", "tests", "docs") for path in (ROOT / folder).rglob("*.py")):
+    for path in (path for folder in ("service", "tests", "docs", "release") for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -115,7 +115,7 @@ def test_what_is_imported_is_asked_for() -> None:
         "dask": "distributed",
     }  # which name the version that fits
     known = packages_distributions()
-    foreign = set(modules()) - sys.stdlib_module_names - {"service", "tests", "docs"}
+    foreign = set(modules()) - sys.stdlib_module_names - {"service", "tests", "docs", "release"}
     installed = {exact.get(module, module) for module in foreign} & known.keys()  # of the extras, what is there
     assert installed >= {"numpy", "fastapi", "numba", "pytest"}
     for module in installed:

@@ -39,6 +39,10 @@ def defined(tree: ast.AST) -> Iterator[str]:
             yield node.attr
 
 
+DEFINED = {file: frozenset(defined(tree)) for file, tree in SOURCES.items()}
+ANYWHERE = frozenset().union(*DEFINED.values())
+
+
 def used(tree: ast.AST) -> Iterator[tuple[str, str, bool]]:
     """List each private name that is used: the name, the expression, and whether it is that of an own instance."""
     for node in ast.walk(tree):
@@ -57,12 +61,11 @@ def used(tree: ast.AST) -> Iterator[tuple[str, str, bool]]:
 
 def borrowed(file: str) -> list[str]:
     """List the private names that `file` uses and nothing here defines; a stranger's must be defined in the file."""
-    own = set(defined(SOURCES[file]))
-    anywhere = {name for tree in SOURCES.values() for name in defined(tree)}
+    own = DEFINED[file]
     return [
         expression
         for name, expression, inherited in used(SOURCES[file])
-        if not {name, expression} & DOCUMENTED and name not in (anywhere if inherited else own)
+        if not {name, expression} & DOCUMENTED and name not in (ANYWHERE if inherited else own)
     ]
 
 

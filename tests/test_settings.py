@@ -27,7 +27,7 @@ def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
     settings = Settings.load()
     assert settings.max_body_bytes == 32 * 2**20
     assert settings.max_macs == 2e11
-    assert (settings.deadline, settings.queue, settings.grace) == (30, 16, 20)
+    assert (settings.deadline, settings.queue, settings.max_wait, settings.grace) == (30, 1024, 5, 20)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.workers == available_cores()
     assert (settings.max_memory_bytes, settings.max_bodies_bytes) == (4 * 2**30, 512 * 2**20)

@@ -113,6 +113,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
         clocks,
         {
             "waiting.py: monotonic": LOOKS,
+            "fuzz/__main__.py: monotonic": "draws until its time is over, which no promise depends on",
             "browser/playground.py: monotonic": LOOKS,
             "test_pace.py: monotonic": PACE,
             "hostile/probe.py: perf_counter": REPORTS,
@@ -129,6 +130,7 @@ RULES: list[tuple[Callable[[ast.AST], Iterator[str]], dict[str, str]]] = [
             "test_settings.py: available_cores": "the default is as many workers, however many these are",
             "engine/codecs/test_pictures.py: VmHWM": "what codecs in C take, against their bound, without huge pages",
             "engine/jobs/test_formats.py: VmHWM": "what encoders in C take, against their bound, without huge pages",
+            "engine/codecs/test_png_search.py: VmHWM": "what oxipng takes, against its bound, without huge pages",
             "hostile/sending.py: VmRSS": REPORTS,
             "test_pace.py: SO_RCVBUF": PACE,
             "processes.py: sched_getaffinity": "the same one processor on every machine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -77,7 +78,9 @@ def _do(todo: Sequence[Item], order: Order, skipped: int, found: Sources, settin
     tally, status, start = Tally(0, found.no_pictures, found.failures), 0, perf_counter()
     if todo:
         become_host()
-        dispatcher = dispatcher_of(settings.model_copy(update={"queue": max(QUEUE, settings.queue)}), ahead=AHEAD)
+        dispatcher = dispatcher_of(
+            settings.model_copy(update={"queue": max(QUEUE, settings.queue), "max_wait": math.inf}), ahead=AHEAD
+        )
         with progress(len(todo), "filtering") as advance:
             status = asyncio.run(_run(todo, order, dispatcher, tally, advance))
     _print([report.summary(tally, skipped, perf_counter() - start)])

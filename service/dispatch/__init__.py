@@ -32,8 +32,8 @@ class Progress(NamedTuple):
 class Status:
     """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
 
-    `refusal` is what a job would be told that came now; None where it would be taken. `engine` and `progress` are None
-    where the workers are not known that well.
+    `expected_wait` are the seconds that a job would wait that came now. `engine` and `progress` are None where the
+    workers are not known that well.
     """
 
     ready: bool
@@ -43,7 +43,7 @@ class Status:
     queued: int
     capacity: int
     restarts: Mapping[str, int]
-    refusal: Refused | None = None
+    expected_wait: float = 0.0
     engine: Engine | None = None
     progress: Progress | None = None
     draining: bool = False
@@ -60,6 +60,10 @@ class Dispatcher(Protocol):
 
     async def run(self, job: Job) -> Result:
         """Do a job; raises EngineError or DispatchError. Cancelling the caller stops the work."""
+        ...
+
+    def refusal(self, size: int) -> Refused | None:
+        """Say what a job with a body of so many bytes would be told that came now; None where it would be taken."""
         ...
 
     def status(self) -> Status: ...

@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Generic, TypeVar
 
 from service.dispatch.errors import DeadlineExceeded, DispatchError, QueueFull
+from service.dispatch.estimates import Estimates, Kind, Took
+from service.dispatch.waiting_lanes import Lane, Waiter
+from service.engine.jobs import Job
 
 W = TypeVar("W")
 
 LIGHT_BYTES = 256 * 1024
 LIGHT_IN_A_ROW = 3
-SMOOTHING = 0.1
 LONGEST_RETRY = 60
+RECKONED_APART = 0.1
+"""Seconds after which it is estimated anew what those who wait will take."""
 
 
 class Admission(Generic[W]):
     """Hands out workers in the order of asking, in two lanes: a small body does not wait behind many large ones.
 
-    While both lanes wait, one job in four is taken from the heavy one, so that neither starves. `away` counts the
-    workers that are taken out for a moment: as many jobs more may wait meanwhile. `elsewhere` counts the jobs of others
-    on the same cores.
+    While both lanes wait, one job in four is taken from the heavy one, so that neither starves. Who would have to wait
+    behind more than `max_wait` seconds of work, or behind `capacity` others, is refused. `away` counts the workers that
+    are taken out for a moment: as many jobs more may wait meanwhile. `elsewhere` counts the jobs of others on the same
+    cores.
     """
 
-    def __init__(self, workers: int, capacity: int, cores: int, elsewhere: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        capacity: int,
+        cores: int,
+        elsewhere: Callable[[], int] = lambda: 0,
+        *,
+        max_wait: float = math.inf,
+    ) -> None:
         self.capacity = capacity
         self.running = 0
         self.away = 0
         self.workers = workers
         self._cores = cores
         self._elsewhere = elsewhere
+        self._max_wait = max_wait
         self._idle: list[W] = []
-        self._light: deque[asyncio.Future[W]] = deque()
-        self._heavy: deque[asyncio.Future[W]] = deque()
+        self._light: Lane[W] = Lane()
+        self._heavy: Lane[W] = Lane()
         self._light_in_a_row = 0
-        self._usual_seconds = 0.1
+        self._estimates = Estimates()
+        self._reckoned = -math.inf
         self._closed: DispatchError | None = None
 
     @property
@@ -45,15 +60,30 @@ class Admission(Generic[W]):
         return len(self._light) + len(self._heavy)
 
     @property
+    def expected_wait(self) -> float:
+        """The seconds that a job would wait that came now, in the slower lane, behind those that wait there."""
+        return max(self._wait(heavy=False), self._wait(heavy=True))
+
+    @property
     def full(self) -> bool:
-        """Tell whether the next job would be refused."""
-        return not self._idle and self.waiting >= self.capacity + self.away
+        """Tell whether some job would be refused that came now."""
+        return not self._idle and (self._crowded or self.expected_wait > self._max_wait)
 
-    def refusal(self) -> QueueFull:
-        """Say what a job is told for which there is no room."""
-        return QueueFull(f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)", self.retry_after)
+    def refusal(self, size: int) -> QueueFull | None:
+        """Say what a job with a body of so many bytes would be told; None where it would be taken."""
+        if self._idle:  # then nobody waits
+            return None
+        if self._crowded:
+            told = f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)"
+            running = self._estimates.by_size(size)  # if they are such jobs, too
+            return QueueFull(told, _whole(self.expected_wait + running))
+        wait = self._wait(heavy=size >= LIGHT_BYTES)
+        if wait > self._max_wait:
+            told = f"a job would wait {wait:.3g} s now, and the most is {self._max_wait:g} s (max_wait)"
+            return QueueFull(told, _whole(wait - self._max_wait))
+        return None
 
-    async def enter(self, size: int, seconds: float) -> W:
+    async def enter(self, job: Job, seconds: float) -> W:
         """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
         if self._closed:
             raise self._closed
@@ -62,9 +92,10 @@ class Admission(Generic[W]):
         if self._idle:  # then nobody waits
             self.running += 1
             return self._idle.pop()
-        if self.full:
-            raise self.refusal()
-        return await self._wait(self._light if size < LIGHT_BYTES else self._heavy, seconds)
+        size = len(job.body)
+        if refusal := self.refusal(size):
+            raise refusal
+        return await self._queue(job, self._light if size < LIGHT_BYTES else self._heavy, seconds)
 
     def threads(self) -> int:
         """Share out the cores: all of them to a job that is alone, one to each in a crowd, here and elsewhere."""
@@ -78,16 +109,16 @@ class Admission(Generic[W]):
         else:
             self._idle.append(worker)
 
-    def leave(self, seconds: float) -> None:
-        """End a job, which took so long."""
+    def leave(self, job: Job, took: Took | None) -> None:
+        """End a job; `took` is what it tells of others like it."""
         self.running -= 1
-        self._usual_seconds += SMOOTHING * (seconds - self._usual_seconds)
+        if took:
+            self._estimates.learn(Kind.of(job), took)
 
     @property
     def retry_after(self) -> int:
-        """Estimate the seconds until a place is free, from what recent jobs took."""
-        seconds = self._usual_seconds * (self.waiting + self.running) / self.workers
-        return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
+        """Estimate the seconds until those who wait now have their workers."""
+        return _whole(self.expected_wait)
 
     def close(self, error: DispatchError) -> None:
         """Send everyone away who waits, and whoever comes from now on."""
@@ -107,32 +138,54 @@ class Admission(Generic[W]):
         idle, self._idle = self._idle, []
         return idle
 
-    async def _wait(self, lane: deque[asyncio.Future[W]], seconds: float) -> W:
+    @property
+    def _crowded(self) -> bool:
+        return self.waiting >= self.capacity + self.away
+
+    def _wait(self, *, heavy: bool) -> float:
+        """Estimate the wait of a job that came now: its lane is before it, and what passes from the other."""
+        now = perf_counter()
+        if now - self._reckoned > RECKONED_APART:
+            self._reckoned = now
+            self._light.reckon(self._estimates)
+            self._heavy.reckon(self._estimates)
+        if heavy:
+            before = self._heavy.seconds + self._light.part(LIGHT_IN_A_ROW * (len(self._heavy) + 1))
+        else:
+            before = self._light.seconds + self._heavy.part(len(self._light) // LIGHT_IN_A_ROW + 1)
+        return before / self.workers
+
+    async def _queue(self, job: Job, lane: Lane[W], seconds: float) -> W:
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[W] = loop.create_future()
+        worker: asyncio.Future[W] = loop.create_future()
         late = DeadlineExceeded(f"no worker became free within {seconds:.3g} s, when the deadline passed")
-        timer = loop.call_later(seconds, fail, waiter, late)
-        lane.append(waiter)
+        timer = loop.call_later(seconds, fail, worker, late)
+        kind = Kind.of(job)
+        waiter = Waiter(kind, self._estimates.seconds(kind), worker)
+        lane.join(waiter)
         try:
-            return await waiter
+            return await worker
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and not waiter.exception():
+            if worker.done() and not worker.cancelled() and not worker.exception():
                 self.running -= 1
-                self.offer(waiter.result())
+                self.offer(worker.result())
             raise
         finally:
             timer.cancel()
-            if waiter in lane:  # what `remove` raises otherwise shows the waiter, which takes longer than to look
-                lane.remove(waiter)
+            lane.leave(waiter)
 
     def _next(self) -> asyncio.Future[W] | None:
         while self.waiting:
             heavy = not self._light or (bool(self._heavy) and self._light_in_a_row >= LIGHT_IN_A_ROW)
-            waiter = (self._heavy if heavy else self._light).popleft()
-            if not waiter.done():
+            worker = (self._heavy if heavy else self._light).first().worker
+            if not worker.done():
                 self._light_in_a_row = 0 if heavy else self._light_in_a_row + 1
-                return waiter
+                return worker
         return None
+
+
+def _whole(seconds: float) -> int:
+    return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
 
 
 def fail(future: asyncio.Future[W], error: DispatchError) -> None:

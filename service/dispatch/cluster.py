@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,8 @@ from distributed.comm.core import connect
 from service.dispatch.admission import Admission
 from service.dispatch.board import Seat
 from service.dispatch.draining import Draining
-from service.dispatch.errors import DispatchError, JobFailed, WorkerCrashed
+from service.dispatch.errors import DeadlineExceeded, DispatchError, JobFailed, WorkerCrashed
+from service.dispatch.estimates import Took, took
 from service.dispatch.host import Host, NotHere, Outcome, late
 from service.dispatch.messages import Failed
 from service.dispatch.worker import Perform, perform_with_engine
@@ -128,8 +130,9 @@ class _Place:
 class Cluster(Draining[_Place]):
     """A Dispatcher over the Dask workers of a scheduler.
 
-    `queue` jobs may wait for each of their threads; `deadline` is in seconds from `Job.received`; `grace` is what
-    accepted jobs have left when `stop` is called. A scheduler that goes away is waited for, and so is the first worker.
+    `queue` jobs may wait for each of their threads, and none behind more than `max_wait` seconds of work; `deadline` is
+    in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. A scheduler that goes
+    away is waited for, and so is the first worker.
 
     With `ahead` above 1 so many jobs are sent for each thread, which then need not wait for the next one to come; each
     has the deadline for itself, not counting those before it.
@@ -144,9 +147,10 @@ class Cluster(Draining[_Place]):
         max_memory_bytes: int,
         perform: Perform = perform_with_engine,
         *,
+        max_wait: float = math.inf,
         ahead: int = 1,
     ) -> None:
-        super().__init__(Admission(1, queue, 1), grace, Seat.alone())
+        super().__init__(Admission(1, queue, 1, max_wait=max_wait), grace, Seat.alone())
         self._address = address
         self._queue = queue
         self._deadline = deadline
@@ -169,12 +173,18 @@ class Cluster(Draining[_Place]):
         self._watching = asyncio.create_task(self._watch())
 
     async def _do(self, job: Job) -> Result:
-        place = await self._admission.enter(len(job.body), self._left(job))
+        place = await self._admission.enter(job, self._left(job))
         start = perf_counter()
+        told: Took | None = None
         try:
-            return await self._bounded(job)
+            result = await self._bounded(job)
+            told = took(result, 1, perf_counter() - start)
+            return result
+        except (DeadlineExceeded, asyncio.CancelledError):
+            told = Took(perf_counter() - start, math.inf)
+            raise
         finally:
-            self._admission.leave(perf_counter() - start)
+            self._admission.leave(job, told)
             self._give_back(place)
 
     def _left(self, job: Job) -> float:

@@ -85,6 +85,11 @@ class Draining(ABC, Generic[Place]):
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
 
+    def refusal(self, size: int) -> Refused | None:
+        if self._stopping:
+            return self._shutting_down()
+        return self._admission.refusal(size) if self._manned else None
+
     def status(self) -> Status:
         reason = self._hindrance()
         return Status(
@@ -94,8 +99,8 @@ class Draining(ABC, Generic[Place]):
             running=self._admission.running,
             queued=self._admission.waiting,
             capacity=self._admission.capacity,
+            expected_wait=self._admission.expected_wait,
             restarts=dict(self._restarts),
-            refusal=self._refusal(),
             engine=self._engine(),
             progress=self._progress(),
             draining=self._stopping is not None,
@@ -114,11 +119,6 @@ class Draining(ABC, Generic[Place]):
 
     def _shutting_down(self) -> ShuttingDown:
         return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
-
-    def _refusal(self) -> Refused | None:
-        if self._stopping:
-            return self._shutting_down()
-        return self._admission.refusal() if self._admission.full and self._manned else None
 
     def _hindrance(self) -> str:
         """Say why no job should be sent now, or nothing."""

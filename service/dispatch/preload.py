@@ -12,8 +12,9 @@ from service.dispatch.lifeline import die_with_parent
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
 die_with_parent()
-# Cores are shared out at admission; BLAS threads beside that would fight over them. Read when NumPy is imported.
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# Cores are shared out at admission; other threads beside that would fight over them. Read when NumPy is imported, and
+# when oxipng is first asked.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = "1"
 
 with suppress(Exception):
     import service.engine.jobs.pipeline  # noqa: F401 -- what the workers run

@@ -44,7 +44,7 @@ class Whole:
         row.beats += 1
 
     def status(self) -> Status:
-        """Sum up: ready when all are; what a job would be told here is this server's own word."""
+        """Sum up: ready when all are; a job may have to wait where the wait is longest."""
         mine = self._mine()
         if not self._seat.others:
             return mine
@@ -59,6 +59,7 @@ class Whole:
             running=sum(status.running for status in known),
             queued=sum(status.queued for status in known),
             capacity=sum(status.capacity for status in known),
+            expected_wait=max(status.expected_wait for status in known),
             restarts=dict(sum((Counter(status.restarts) for status in known), Counter[str]())),
             engine=mine.engine and Engine(mine.engine.level, min(_compiled(status) for status in all_of_them)),
         )
@@ -85,9 +86,7 @@ def _told(row: Row) -> Status | None:
 
 
 def _written(status: Status) -> bytes:
-    """Write all but the refusal, which is a server's own."""
-    fields = {name: value for name, value in vars(status).items() if name != "refusal"}
-    return json.dumps(fields, separators=(",", ":")).encode()
+    return json.dumps(vars(status), separators=(",", ":")).encode()
 
 
 def _read(text: bytes) -> Status:

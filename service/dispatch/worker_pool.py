@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -21,6 +22,7 @@ from service.dispatch.errors import (
     NeverBegun,
     WorkerKilled,
 )
+from service.dispatch.estimates import Took, took
 from service.dispatch.messages import NEWS, Done, Failed, Loaded, Reply
 from service.dispatch.process import NotStarted, WorkerProcess
 from service.dispatch.worker import Perform, perform_with_engine
@@ -44,10 +46,10 @@ log = structlog.get_logger(__name__)
 class WorkerPool(Draining[WorkerProcess]):
     """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
 
-    `deadline` is in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. `cores`
-    are shared out among the jobs, those of other servers at the board of `seat` counted: those of the machine unless
-    given. `compile_when` says whether loops are compiled, by what `compiling` makes, for the processor `level`, and
-    used; the workers of "before" are ready when all are.
+    None may wait behind more than `max_wait` seconds of work. `deadline` is in seconds from `Job.received`; `grace` is
+    what accepted jobs have left when `stop` is called. `cores` are shared out among the jobs, those of other servers at
+    the board of `seat` counted: those of the machine unless given. `compile_when` says whether loops are compiled, by
+    what `compiling` makes, for the processor `level`, and used; the workers of "before" are ready when all are.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class WorkerPool(Draining[WorkerProcess]):
         max_memory_bytes: int,
         perform: Perform = perform_with_engine,
         *,
+        max_wait: float = math.inf,
         jobs_per_worker: int = JOBS_PER_WORKER,
         bytes_per_worker: int | None = None,
         cores: int | None = None,
@@ -69,7 +72,10 @@ class WorkerPool(Draining[WorkerProcess]):
     ) -> None:
         self._cores = cores or available_cores()
         seat = seat or Seat.alone()
-        super().__init__(Admission(workers, queue * workers, self._cores, seat.jobs_elsewhere), grace, seat)
+        admission = Admission[WorkerProcess](
+            workers, queue * workers, self._cores, seat.jobs_elsewhere, max_wait=max_wait
+        )
+        super().__init__(admission, grace, seat)
         self._workers = workers
         self._deadline = deadline
         self._memory = max_memory_bytes
@@ -107,26 +113,27 @@ class WorkerPool(Draining[WorkerProcess]):
 
     async def _run(self, job: Job) -> Result:
         """Do the job in the next worker that is free, and see to it that the worker can be used again, or is not."""
-        worker = await self._admission.enter(len(job.body), job.received + self._deadline - perf_counter())
+        worker = await self._admission.enter(job, job.received + self._deadline - perf_counter())
         start = perf_counter()
         reason: str | None = "crashed"
+        told: Took | None = None
         try:
-            result = await self._call(worker, job)
-            reason = None
+            result, threads = await self._call(worker, job)
+            reason, told = None, took(result, threads, perf_counter() - start)
         except (EngineError, JobFailed):
-            reason = None
+            reason, told = None, Took(0, perf_counter() - start)
             raise
         except DeadlineExceeded:
-            reason = "deadline"
+            reason, told = "deadline", Took(perf_counter() - start, math.inf)
             raise
         except WorkerKilled:
             reason = "killed"
             raise
         except asyncio.CancelledError:
-            reason = "cancelled"
+            reason, told = "cancelled", Took(perf_counter() - start, math.inf)
             raise
         finally:
-            self._admission.leave(perf_counter() - start)
+            self._admission.leave(job, told)
             worker.jobs += 1
             reason = reason or self._age(worker)
             if reason:
@@ -136,7 +143,8 @@ class WorkerPool(Draining[WorkerProcess]):
                 self._free(worker)
         return result
 
-    async def _call(self, worker: WorkerProcess, job: Job) -> Result:
+    async def _call(self, worker: WorkerProcess, job: Job) -> tuple[Result, int]:
+        """Give the result, and the number of threads that made it."""
         loop = asyncio.get_running_loop()
         call: asyncio.Future[Reply] = loop.create_future()
         left = job.received + self._deadline - perf_counter()
@@ -145,10 +153,11 @@ class WorkerPool(Draining[WorkerProcess]):
         self._calls.add(call)
         try:
             body = await worker.mailbox.send(job.body)
-            worker.ask(job, body, self._admission.threads(), call)
+            threads = self._admission.threads()
+            worker.ask(job, body, threads, call)
             match await call:
                 case Done(result, parcel):
-                    return result._replace(body=worker.mailbox.receive(parcel))
+                    return result._replace(body=worker.mailbox.receive(parcel)), threads
                 case Failed(report):
                     raise JobFailed("the job failed in a way that was not foreseen", report)
                 case error:

@@ -6,7 +6,7 @@ EngineError
 │   ├── MissingImage
 │   ├── MissingSpec
 │   └── AmbiguousRequest      the document says one thing twice, or something unknown
-├── InvalidSpec               the spec says something that cannot be meant
+├── InvalidSpec               the spec is JSON, but not a valid spec
 ├── UnsupportedFormat         the bytes are no picture or array that is read here
 ├── InvalidImage              the bytes are of a format read here, and damaged
 └── LimitExceeded

@@ -2,7 +2,7 @@
 
 import { el, freshId } from "./dom.js";
 import { field } from "./field.js";
-import { isRelevant, settle } from "./relevance.js";
+import { isRelevant, partners, settle } from "./relevance.js";
 import { layout } from "./schema.js";
 
 const STRANGE = { description: "Not a field of this operation; empty it to leave it out." };
@@ -59,7 +59,7 @@ export function stepForm(step, operation, named, onchange) {
   }
 
   function change(name, value) {
-    const appeared = Array.isArray(value) !== Array.isArray(step[name]) && (name === "column" || name === "row");
+    const appeared = Array.isArray(value) !== Array.isArray(step[name]) && partners(name, operation).length > 0;
     if (value === undefined) delete step[name];
     else step[name] = value;
     const touched = settle(step, name, operation);

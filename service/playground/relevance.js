@@ -1,29 +1,22 @@
-/** Which fields belong to a certain choice of another, as the service refuses them without it. */
-
-const BELONGS = {
-  padding_value: { field: "padding_mode", choice: "constant" },
-  "blur.sigma": { field: "method", choice: "gaussian" },
-  "blur.size": { field: "method", choice: "box" },
-  "gradient.norm": { field: "direction", choice: "magnitude" },
-  "deconvolve.noise_to_signal": { field: "method", choice: "wiener" },
-  "deconvolve.iterations": { field: "method", choice: "richardson_lucy" },
-  "pool.dilation": { field: "method", choice: "max" },
-};
-const EXCLUDE = { kernel: ["weight", "column", "row"], weight: ["kernel"], column: ["kernel"], row: ["kernel"] };
+/** Which fields have a meaning beside others, as the schema of the operation says: `x-only-with` and `x-alternatives`. */
 
 /** Tell whether a field has a meaning in a step. */
 export function isRelevant(step, name, operation) {
-  const rule = BELONGS[`${step.op}.${name}`] ?? BELONGS[name];
-  if (rule && rule.field in operation.schema.properties) {
-    return (step[rule.field] ?? operation.schema.properties[rule.field].default) === rule.choice;
-  }
-  if (name === "groups") return step.weight !== undefined && step.weight !== null;
-  return true;
+  const { properties } = operation.schema;
+  const rule = properties[name]?.["x-only-with"];
+  if (!rule) return true;
+  const given = step[rule.field] ?? properties[rule.field].default ?? null;
+  return rule.choice === undefined ? given !== null : given === rule.choice;
+}
+
+/** List the fields that are given together with a field, instead of others. */
+export function partners(name, operation) {
+  const own = (operation.schema["x-alternatives"] ?? []).find((names) => names.includes(name)) ?? [];
+  return own.filter((other) => other !== name);
 }
 
 /** Make a step whole after one of its fields has changed: what lost its meaning goes, what is needed comes from an example. */
 export function settle(step, changed, operation) {
-  const { properties } = operation.schema;
   const touched = new Set();
   const drop = (name) => {
     if (delete step[name]) touched.add(name);
@@ -33,17 +26,25 @@ export function settle(step, changed, operation) {
     touched.add(name);
   };
   const given = (name) => step[name] !== undefined && step[name] !== null;
-  if (given(changed)) (EXCLUDE[changed] ?? []).filter((name) => name in step).forEach(drop);
+  if (given(changed)) excluded(changed, operation).filter((name) => name in step).forEach(drop);
   Object.keys(step)
     .filter((name) => !isRelevant(step, name, operation))
     .forEach(drop);
   const example = operation.examples.find((other) => other[changed] === step[changed]) ?? {};
   for (const name of Object.keys(example)) {
-    if (!given(name) && owned(step, name, changed) && isRelevant(step, name, operation)) put(name, example[name]);
+    if (!given(name) && owner(name, operation) === changed && isRelevant(step, name, operation)) put(name, example[name]);
   }
-  const partner = { column: "row", row: "column" }[changed];
-  if (partner in properties && given(changed) && !given(partner)) put(partner, step[changed]);
+  if (given(changed)) {
+    for (const partner of partners(changed, operation)) if (!given(partner)) put(partner, step[changed]);
+  }
   return touched;
 }
 
-const owned = (step, name, changed) => (BELONGS[`${step.op}.${name}`] ?? BELONGS[name])?.field === changed;
+const owner = (name, operation) => operation.schema.properties[name]?.["x-only-with"]?.field;
+
+/** List the fields that are never given together with a field. */
+function excluded(name, operation) {
+  const alternatives = operation.schema["x-alternatives"] ?? [];
+  const instead = alternatives.filter((names) => !names.includes(name));
+  return instead.length < alternatives.length ? instead.flat() : [];
+}

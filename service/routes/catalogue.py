@@ -28,6 +28,7 @@ _LIMITS = {
     "max_bodies_bytes": ("bytes", "queue_full"),
     "deadline": ("seconds", "deadline_exceeded"),
     "queue": ("requests per worker", "queue_full"),
+    "max_wait": ("seconds", "queue_full"),
     "workers": ("processes", "queue_full"),
     "grace": ("seconds", "shutting_down"),
 }

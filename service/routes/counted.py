@@ -29,7 +29,7 @@ def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> Non
 
 
 class Servers(Collector):
-    """How many servers there are, and how connections are spread over several."""
+    """How many servers there are, and how connections are spread over them."""
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
@@ -39,11 +39,10 @@ class Servers(Collector):
         there = sum(row is self._seat.row or row.process > 0 for row in board.rows)
         yield GaugeMetricFamily("convserve_servers", "Servers that are there.", there)
         yield CounterMetricFamily("convserve_server_restarts", "Servers replaced.", board.replaced)
-        if self._seat.others:
-            connections = GaugeMetricFamily("convserve_connections", "Open connections.", labels=("server",))
-            for number, row in enumerate(board.rows):
-                connections.add_metric((str(number),), row.connections)
-            yield connections
+        connections = GaugeMetricFamily("convserve_connections", "Open connections.", labels=("server",))
+        for number, row in enumerate(board.rows):
+            connections.add_metric((str(number),), row.connections)
+        yield connections
 
     def describe(self) -> Iterable[Metric]:
         return ()

@@ -37,7 +37,7 @@ class Services:
     @cached_property
     def room(self) -> Room:
         """Give the one account of the memory that all bodies and answers take."""
-        return Room(self.settings.max_bodies_bytes, self.dispatcher.status, self.seat)
+        return Room(self.settings.max_bodies_bytes, self.dispatcher.refusal, self.seat)
 
 
 def services_of(request: Request) -> Services:

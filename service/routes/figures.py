@@ -20,9 +20,9 @@ from service.routes.dependencies import Needed
 from service.routes.errors import InvalidParameter
 from service.routes.negotiation import VARY, accept_of, choose
 from service.routes.query import query_of
-from service.routes.responses import BufferResponse
+from service.routes.responses import BufferResponse, raw
 from service.routes.submit import submit
-from service.routes.uploads import read_document
+from service.routes.uploads import announced_bytes, read_document
 
 SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 """A drawing brings its own style sheet, and nothing else."""
@@ -48,13 +48,13 @@ async def figure(request: Request, services: Needed) -> Response:
         raise InvalidParameter(f"the query has more than {LONGEST_QUERY:,} bytes")
     view = view_of(request.query_params.multi_items())
     settings = services.settings
-    with services.room.upload() as held:
+    with services.room.upload(announced_bytes(request)) as held:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")
         job = Job(kind="figure", body=body, limits=services.limits, received=perf_counter(), view=view)
         result = await submit(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, SECURITY | VARY, services.room)
+    return BufferResponse(result.body, result.media_type, raw(SECURITY | VARY), services.room)
 
 
 def view_of(parameters: list[tuple[str, str]]) -> View:

@@ -21,7 +21,7 @@ from service.routes.negotiation import accept_of, choose
 from service.routes.responses import filtered
 from service.routes.shortcut import Way
 from service.routes.submit import submit
-from service.routes.uploads import read_filter
+from service.routes.uploads import announced_bytes, read_filter
 
 ANSWERS: dict[str, Answer] = {MEDIA_TYPES[answer]: answer for answer in ("png", "npy", *FORMATS, "json")}
 """By media type. Where several weigh the same the first wins: PNG, and JSON only where it is alone."""
@@ -61,7 +61,7 @@ def preset_named(name: str, services: Services) -> Preset:
 async def _filter(request: Request, services: Services, preset: Preset | None) -> Response:
     settings = services.settings
     answer = choose(accept_of(request.headers), ANSWERS)
-    with services.room.upload() as body:
+    with services.room.upload(announced_bytes(request)) as body:
         upload = await read_filter(request, body, settings.max_body_bytes, preset=preset is not None)
         received = perf_counter()
         job = Job(

@@ -26,7 +26,8 @@ class Metrics:
     seat when it has been killed goes on with them.
     """
 
-    def __init__(self, status: Callable[[], Status], seat: Seat, counters: Path | None = None) -> None:
+    def __init__(self, status: Callable[[], Status], seat: Seat | None = None, counters: Path | None = None) -> None:
+        seat = seat or Seat.alone()
         self.registry = CollectorRegistry()
         self.registry.register(_Workers(status))
         self.registry.register(Servers(seat))
@@ -78,6 +79,9 @@ class _Workers(Collector):
         status = self._status()
         yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
         yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
+        yield GaugeMetricFamily(
+            "convserve_expected_wait_seconds", "What a job would wait that came now.", status.expected_wait
+        )
         yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
         if status.engine:
             yield GaugeMetricFamily(

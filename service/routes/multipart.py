@@ -26,6 +26,8 @@ class Parts:
         try:
             self._parser = PushMultipartParser(boundary, header_charset="latin-1")  # file names may be in any
             self._unpadded = Unpadded(self._parser.boundary)
+            self._delimiter = b"\r\n--" + self._parser.boundary
+            self._preamble: bytes | None = b""
         except MultipartError as error:
             raise _malformed(error) from None
 
@@ -34,6 +36,8 @@ class Parts:
         self._parse(self._unpadded.write(chunk))
 
     def _parse(self, chunk: bytes) -> None:
+        if self._preamble is not None:
+            chunk = self._behind_preamble(self._preamble + chunk)
         if not chunk:  # would mean the end
             return
         try:
@@ -44,6 +48,12 @@ class Parts:
                     self._current.append(event)
         except MultipartError as error:
             raise _malformed(error) from None
+
+    def _behind_preamble(self, begin: bytes) -> bytes:
+        """Drop what comes before the first boundary line; the parser judges it as the network has cut the body."""
+        place = begin.find(self._delimiter)
+        self._preamble = begin[1 - len(self._delimiter) :] if place < 0 else None
+        return b"" if place < 0 else begin[place:]
 
     def close(self) -> None:
         """Check that the body came to its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from starlette.datastructures import Headers
@@ -50,12 +51,18 @@ def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
     A library's `application/json, text/plain, */*`, sent unasked, therefore means the first. Nothing means anything.
     Raises NotAcceptable where the header excludes or leaves out all of them.
     """
+    best = _best(accept, tuple(offers))
+    if best is None:
+        raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them", VARY)
+    return offers[best]
+
+
+@lru_cache(maxsize=64)  # clients are of a few kinds
+def _best(accept: str | None, offers: tuple[str, ...]) -> str | None:
     ranges = _ranges(accept)
     weights = [_weight(media_type, ranges)[0] for media_type in offers]
     best = max(weights)
-    if not best:
-        raise NotAcceptable(f"this address answers with {' or '.join(offers)}; Accept names none of them", VARY)
-    return list(offers.values())[weights.index(best)]
+    return offers[weights.index(best)] if best else None
 
 
 def prefers(accept: str | None, wanted: str, other: str) -> bool:

@@ -175,7 +175,7 @@ def _request_id() -> dict[str, Any]:
         "name": "X-Request-ID",
         "in": "header",
         "required": False,
-        "description": "The name under which the request stands in the log; a fresh one where left out.",
+        "description": "The name of the request in the log; a fresh one by default.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
     }
 
@@ -239,7 +239,7 @@ def _plan_body() -> dict[str, Any]:
 
 def _figure_parameters() -> list[dict[str, Any]]:
     values: dict[str, tuple[str, dict[str, Any]]] = {
-        "animate": ("Draw every position in turn, or one; true where left out.", {"type": "boolean"}),
+        "animate": ("Draw every position in turn, or only one; default true.", {"type": "boolean"}),
         "position": ("Of a still: the position of the window, from 0.", {"type": "integer", "minimum": 0}),
         "reading": ("Of a transposed convolution: what moves.", {"type": "string", "enum": ["gather", "scatter"]}),
     }

@@ -14,14 +14,14 @@ class Unpadded:
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
-        self._padded = re.compile(re.escape(self._delimiter) + rb"[ \t]++(?=\r)")
         self._held = b"\r\n"  # the first boundary may begin the stream
 
     def write(self, chunk: bytes) -> bytes:
         """Give what is known to belong to the stream so far."""
         data = self._held + chunk
-        if self._delimiter in data:
-            data = self._padded.sub(self._delimiter, data)
+        if self._delimiter + b" " in data or self._delimiter + b"\t" in data:
+            # Compiled for these alone: every request has a boundary of its own, and to compile takes a tenth of a ms.
+            data = re.sub(re.escape(self._delimiter) + rb"[ \t]++(?=\r)", self._delimiter, data)
         start = data.rfind(b"\r")
         rest = data[start:] if start >= 0 else b""
         blanks = rest.startswith(self._delimiter) and not rest[len(self._delimiter) :].strip(b" \t")

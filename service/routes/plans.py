@@ -12,9 +12,9 @@ from service.engine.errors import MalformedJson
 from service.engine.jobs import Job
 from service.routes.dependencies import Needed
 from service.routes.negotiation import VARY, accept_of, choose
-from service.routes.responses import BufferResponse
+from service.routes.responses import BufferResponse, raw
 from service.routes.submit import submit
-from service.routes.uploads import read_document
+from service.routes.uploads import announced_bytes, read_document
 
 router = APIRouter(tags=["plan"])
 
@@ -27,10 +27,10 @@ async def plan(request: Request, services: Needed) -> Response:
     """
     choose(accept_of(request.headers), {"application/json": None, "application/problem+json": None})
     settings = services.settings
-    with services.room.upload() as held:
+    with services.room.upload(announced_bytes(request)) as held:
         body = await read_document(request, held, settings.max_body_bytes)
         if not body:
             raise MalformedJson("the body is empty")
         job = Job(kind="plan", body=body, limits=services.limits, received=perf_counter(), answer="json")
         result = await submit(services.dispatcher, job, request)
-    return BufferResponse(result.body, result.media_type, VARY, services.room)
+    return BufferResponse(result.body, result.media_type, raw(VARY), services.room)

@@ -94,7 +94,7 @@ async def _invalid_parameter(request: Request, error: Exception) -> Response:
     """Name the parameters at fault; what the validator says of them is a library's text."""
     places = [fault["loc"] for fault in cast(RequestValidationError, error).errors()]
     pointers = dict.fromkeys("".join(f"/{_token(level)}" for level in place) for place in places)
-    faults = tuple(Fault(pointer, "the value cannot be meant") for pointer in pointers)
+    faults = tuple(Fault(pointer, "the value is invalid") for pointer in pointers)
     names = ", ".join(pointers)
     return problem(request.scope, errors.InvalidParameter(f"a parameter has a faulty value: {names}", faults=faults))
 

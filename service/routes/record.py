@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.routes.exchange import CLIENT_CLOSED_REQUEST, begin
 from service.routes.line import line_of
+from service.routes.turns import Turns
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
@@ -25,6 +26,7 @@ class Recorded:
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self.app = app
+        self._turns = Turns()
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,6 +35,8 @@ class Recorded:
             return
         exchange = begin(scope, _request_id(scope))
         line = line_of(scope)
+        if scope["method"] == "POST":  # the others are brief
+            await self._turns.take()
 
         async def noted() -> Message:
             message = await receive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 
 from starlette.responses import Response
@@ -13,14 +14,26 @@ from service.routes.negotiation import VARY
 from service.routes.room import Room
 from service.routes.timing import server_timing, spans
 
+Header = tuple[bytes, bytes]
+
 CHUNK = 1 << 20
+
+
+def raw(headers: Mapping[str, str]) -> list[Header]:
+    """Write headers as they are sent."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+_OF_ALL_RESULTS = raw(VARY | {"Timing-Allow-Origin": "*"})
 
 
 class BufferResponse(Response):
     """Sends a buffer in chunks that are views of it: nothing is copied, and a slow client holds back the next chunk."""
 
-    def __init__(self, body: Buffer, media_type: str, headers: dict[str, str], room: Room) -> None:
-        super().__init__(b"", headers={**headers, "Content-Length": str(len(body))}, media_type=media_type)
+    def __init__(self, body: Buffer, media_type: str, headers: Iterable[Header], room: Room) -> None:
+        super().__init__(None)
+        length = b"content-length", b"%d" % len(body)
+        self.raw_headers = [*headers, length, (b"content-type", media_type.encode())]
         self._buffer = memoryview(body)
         self._room = room
 
@@ -39,8 +52,8 @@ def filtered(result: Result, received: float, exchange: Exchange, room: Room) ->
     exchange.spans = spans(result.timings, total)
     exchange.received, exchange.timings = received, result.timings
     exchange.pixels = result.origin[0] * result.origin[1] if result.origin else None
-    headers = VARY | {"Server-Timing": server_timing(result.timings, total), "Timing-Allow-Origin": "*"}
-    for name, size in (("Origin", result.origin), ("Result", result.size)):
+    headers = [*_OF_ALL_RESULTS, (b"server-timing", server_timing(result.timings, total).encode("latin-1"))]
+    for name, size in ((b"origin", result.origin), (b"result", result.size)):
         if size is not None:
-            headers |= {f"X-{name}-Width": str(size[0]), f"X-{name}-Height": str(size[1])}
+            headers += [(b"x-%b-width" % name, b"%d" % size[0]), (b"x-%b-height" % name, b"%d" % size[1])]
     return BufferResponse(result.body, result.media_type, headers, room)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from service.dispatch import Status
 from service.dispatch.board import Seat
-from service.dispatch.errors import QueueFull
+from service.dispatch.errors import QueueFull, Refused
 
 RETRY_AFTER = 1
 
@@ -19,9 +18,9 @@ class Room:
     other servers at the board of `seat` hold counts as well.
     """
 
-    def __init__(self, most: int, status: Callable[[], Status], seat: Seat | None = None) -> None:
+    def __init__(self, most: int, refusal: Callable[[int], Refused | None], seat: Seat | None = None) -> None:
         self.most = most
-        self._status = status
+        self._refusal = refusal
         self._seat = seat or Seat.alone()
 
     @property
@@ -33,9 +32,12 @@ class Room:
         """Hold so many bytes more, or less."""
         self._seat.row.held += size
 
-    def upload(self) -> Held:
-        """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read."""
-        if refusal := self._status().refusal:
+    def upload(self, announced: int) -> Held:
+        """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read.
+
+        `announced` is its size, if that is known, or else 0.
+        """
+        if refusal := self._refusal(announced):
             raise refusal
         return Held(self)
 

@@ -98,8 +98,8 @@ def _image_shape() -> dict[str, Any]:
         {
             "width": _SIZE,
             "height": _SIZE,
-            "channels": _SIZE | {"description": "3 where left out."},
-            "dtype": dtype | {"description": "uint8 where left out."},
+            "channels": _SIZE | {"description": "Default 3."},
+            "dtype": dtype | {"description": "Default uint8."},
         },
         "width",
         "height",

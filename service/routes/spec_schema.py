@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from service.engine.operations.base import ALTERNATIVES, ONLY_WITH
 from service.engine.spec.spec import json_schema
 
 PREFIX = "#/components/schemas/"
-_NOT_SAID = ("title", "default")
+_NOT_SAID = ("title", "default", ONLY_WITH, ALTERNATIVES)
 
 Schema = dict[str, Any]
 
@@ -44,13 +45,13 @@ def _name(reference: str) -> str:
 def _lifted(schema: Schema, named: dict[str, Schema]) -> Schema:
     """Rewrite the schema of a model; `named` gathers the objects that stand in its fields."""
     fields = {name: _field(field, named) for name, field in schema["properties"].items()}
-    return {name: value for name, value in schema.items() if name != "title"} | {"properties": fields}
+    return {name: value for name, value in schema.items() if name not in _NOT_SAID} | {"properties": fields}
 
 
 def _field(schema: Schema, named: dict[str, Schema]) -> Schema:
     told = schema.get("description", "")
     if schema.get("default") is not None:
-        told = f"{told} {json.dumps(schema['default'])} where left out.".strip()
+        told = f"{told} Default {json.dumps(schema['default'])}.".strip()
     field: Schema = _named(schema | {"title": ""}, named)
     return field | ({"description": told} if told else {})
 

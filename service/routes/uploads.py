@@ -121,6 +121,12 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
     return bytes(text)
 
 
+def announced_bytes(request: Request) -> int:
+    """Give the size of the body as its head tells it; 0 where it does not."""
+    announced = request.headers.get("content-length", "")
+    return int(announced[:20]) if announced.isdecimal() else 0
+
+
 async def _read_multipart(
     request: Request, boundary: str | None, held: Held, max_bytes: int
 ) -> tuple[bytes | None, bytes | None]:
@@ -140,9 +146,9 @@ async def _read_whole(request: Request, held: Held, max_bytes: int) -> bytes:
 
 async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[bytes], object]) -> int:
     """Take the body as it comes and count its bytes; stop once it is, or says that it will be, larger than may be."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > max_bytes:
-        raise BodyTooLarge(f"the body has {int(announced[:20]):,} bytes and the most is {max_bytes:,}", rest=max_bytes)
+    announced = announced_bytes(request)
+    if announced > max_bytes:
+        raise BodyTooLarge(f"the body has {announced:,} bytes and the most is {max_bytes:,}", rest=max_bytes)
     size, line = 0, line_of(request.scope)
     while True:
         message = await request.receive()

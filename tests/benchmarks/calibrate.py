@@ -18,7 +18,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
@@ -31,9 +31,8 @@ from service.engine import codecs
 from service.engine.algorithms import rates, usable
 from service.engine.algorithms.base import Algorithm, Sample, Task
 from service.engine.algorithms.rates import TABLE, Rates
-from service.engine.algorithms.strips import Rim, source_bytes
 from service.engine.jobs.formats import FORMATS
-from service.engine.loops.convolution import BLOCK_BYTES, Scratch, Source, widen
+from service.engine.loops.rows import BEYOND, widen
 from service.engine.machine import compiled
 from service.engine.machine.limits import Limits
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -43,7 +42,6 @@ from tests.benchmarks import LEVEL
 from tests.benchmarks.pictures import photographs
 
 FORMER = rates.rates()
-NAMES = [field.name for field in fields(Rates)]
 BUDGET = 0.15
 """Seconds for one task, once it is warm."""
 LOYALTY = 0.1
@@ -96,6 +94,10 @@ def layer(inputs: int, outputs: int, side: int) -> Conv2d:
     return Conv2d(weight, padding=Padding(half, half, half, half))
 
 
+def reducing(factor: int, side: int, *, whole: bool = False) -> Conv2d:
+    return replace(separable(side, whole=whole), stride=(factor, factor))
+
+
 def upscaling(stride: int, side: int, *, rank_one: bool = False) -> ConvTranspose2d:
     kernel = np.random.default_rng(side).uniform(0, 1, (side, side))
     if rank_one:
@@ -112,6 +114,8 @@ def tasks() -> Iterator[Task]:
         upscaling(3, 3),
         upscaling(2, 4, rank_one=True),
         upscaling(2, 8, rank_one=True),
+        reducing(2, 4),
+        reducing(4, 24),
         Pool(3, "max", (3, 3), (1, 1)),
         Pool(3, "max", (2, 2), (2, 2)),
         Pool(3, "average", (3, 3), (1, 1)),
@@ -141,6 +145,10 @@ def tasks() -> Iterator[Task]:
     for side in (3, 5, 9, 31):
         for size in (SMALL, MIDDLE, LARGE):
             yield Task(separable(side, whole=True), Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
+    doubling = ConvTranspose2d(np.multiply.outer(*[np.array([1.0, 3.0, 3.0, 1.0])] * 2)[None, None], 3, stride=(2, 2))
+    for step in (doubling, reducing(2, 2, whole=True), reducing(4, 4, whole=True)):
+        for size in (SMALL, MIDDLE, LARGE):
+            yield Task(step, Shape(*size, 3), "uint8", "uint8", "float32", exact=True)
 
 
 def measure(algorithm: Algorithm, task: Task) -> Measured:
@@ -161,9 +169,9 @@ def amounts(measured: Measured) -> list[float]:
     algorithm, task, _ = measured
     base = algorithm.seconds(task)
     return [
-        (predicted(algorithm, task, replace(FORMER, **{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
-        for name in NAMES
-        for value in [getattr(FORMER, name)]
+        (predicted(algorithm, task, FORMER.changed(**{name: (1 + CHANGE) * value})) - base) / (CHANGE * value)
+        for name in rates.names()
+        for value in [FORMER.of(name)]
     ]
 
 
@@ -197,31 +205,28 @@ def coding() -> dict[str, float]:
 
 def widening() -> float:
     """Time the widening of one sample of a strip."""
-    image, wide = np.zeros((64, 1920, 3), np.uint8), np.zeros((64, 5760), np.float32)
-    rim = Rim.padded(Shape(*image.shape), Padding(), "zeros", 0.0, "float32", interleaved=True)
-    padded = Source(source_bytes(image), 0, *rim)
-    none = np.empty(0, np.uint8)
-    scratch = Scratch(none, wide, wide[:0], np.empty((1, 4, BLOCK_BYTES), np.uint8), none, wide[0])
-    return least(lambda: widen(padded, 0, 64, 1, scratch)) / wide.size
+    image, wide = np.zeros(64 * 5760, np.uint8), np.zeros(64 * 5760 + BEYOND, np.float32)
+    image.flags.writeable = False
+    return least(lambda: widen(0, image, 0, wide, 0, image.size)) / image.size
 
 
 def fit(measurements: list[Measured], known: dict[str, float]) -> Rates:
     """Solve amounts @ rates = seconds in the least squares of the relative errors, with the rates `known`."""
-    former = np.array([known.get(name, getattr(FORMER, name)) for name in NAMES])
+    former = np.array([known.get(name, FORMER.of(name)) for name in rates.names()])
     work = np.array([amounts(measured) for measured in measurements])
     seconds = np.array([measured.seconds for measured in measurements])
-    loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in NAMES])
+    loyalty = np.diag([FIRMLY if name in known else LOYALTY for name in rates.names()])
     matrix = np.vstack([work * former / seconds[:, None], loyalty])
     solution, _ = nnls(matrix, np.concatenate([np.ones(len(seconds)), loyalty.sum(axis=1)]))
-    fitted = dict(zip(NAMES, solution * former, strict=True))
+    fitted = dict(zip(rates.names(), solution * former, strict=True))
     # A rate of nothing could never be fitted again.
-    return Rates(**{name: max(value, getattr(FORMER, name) / 100) for name, value in fitted.items()})
+    return FORMER.changed(**{name: max(value, FORMER.of(name) / 100) for name, value in fitted.items()})
 
 
 def write(fitted: Rates) -> None:
     """Put the rates into the table, for the level that was measured."""
     table = json.loads(TABLE.read_text())
-    values = {name: float(f"{getattr(fitted, name):.2e}") for name in NAMES}
+    values = {name: float(f"{fitted.of(name):.2e}") for name in rates.names()}
     today = str(datetime.datetime.now(datetime.UTC).date())
     table[LEVEL] = {"machine": machine(), "date": today, "rates": values}
     TABLE.write_text(json.dumps(dict(sorted(table.items(), reverse=True)), indent=2) + "\n")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import selectors
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -18,15 +22,16 @@ from urllib.parse import urlsplit
 
 from service.dispatch.board import Board
 from tests.benchmarks.cells import Array
-from tests.benchmarks.http_cells import BOUNDARY, form
 from tests.benchmarks.pictures import encoded, sized
-from tests.live import Live, serving
+from tests.benchmarks.services import BOUNDARY, form
+from tests.live import ROOT, Live, free_port, serving, wait_until_ready
 from tests.processes import children, workers_of
 
 SIZES = ((64, 64, "PNG"), (256, 256, "PNG"), (512, 512, "PNG"), (1920, 1200, "JPEG"))
 SPEC = {"op": "conv", "kernel": "sharpen", "padding": "same", "padding_mode": "reflect"}
-ARRANGEMENTS = ((1, 1), (1, 2), (2, 2))
-"""Servers and workers."""
+Arrangement = tuple[int, int]
+"""So many servers, and workers."""
+ARRANGEMENTS: tuple[Arrangement, ...] = ((1, 1), (1, 2), (2, 2))
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 CLIENTS = 8
 ROUNDS = 5
@@ -52,15 +57,17 @@ class Cost(NamedTuple):
 
 
 def run(picture: Array, seconds: float) -> None:
-    """Print two tables; `picture` is (1200, 1920, 3), and each figure takes so many seconds."""
+    """Print two tables, and what FastAPI itself takes.
+
+    `picture` is (1200, 1920, 3), and each figure takes so many seconds.
+    """
     with ExitStack() as stack:
         services = {arrangement: stack.enter_context(service(*arrangement)) for arrangement in ARRANGEMENTS}
-        first = services[ARRANGEMENTS[0]]
         print("\n| request | server | worker | workers that one server feeds | extrapolated |")
         print("|---|--:|--:|--:|---|")
         for width, height, kind in SIZES:
             body = form(encoded(sized(picture, width, height), kind), SPEC)
-            cost = costs({"": first}, body, seconds)[""]
+            (cost,) = costs({ARRANGEMENTS[0]: services[ARRANGEMENTS[0]]}, body, seconds).values()
             print(
                 f"| {width}x{height} {kind} | {1e3 * cost.server:.2f} ms | {1e3 * cost.worker:.2f} ms | {cost.fed:.1f} "
                 f"| {'; '.join(extrapolated(cost))} |",
@@ -72,6 +79,11 @@ def run(picture: Array, seconds: float) -> None:
         for (servers, workers), cost in costs(services, body, seconds).items():
             name = f"{servers} server{'s' * (servers > 1)}, {workers} worker{'s' * (workers > 1)}"
             print(f"| {name} | {1e3 * cost.server:.3f} ms | {1e3 * cost.worker:.3f} ms | {1e3 * sum(cost):.3f} ms |")
+        if find_spec("python_multipart"):  # comes with the peers
+            ours, theirs = (1e3 * each for each in echo_cost(services[ARRANGEMENTS[0]], body, seconds))
+            print(
+                f"\nFastAPI's own echo of this form takes {theirs:.3f} ms, a server {ours / theirs:.2f} times as much."
+            )
         idle = longest_idle(services[2, 2], body, seconds)
         print(f"\nWith 2 servers one had nothing to do while work waited at the other for {1e3 * idle:.0f} ms at most.")
 
@@ -92,15 +104,39 @@ def service(servers: int, workers: int) -> Iterator[Live]:
         yield live
 
 
-def costs(services: Mapping[object, Live], body: bytes, seconds: float) -> Mapping[object, Cost]:
+def costs(services: Mapping[Arrangement, Live], body: bytes, seconds: float) -> Mapping[Arrangement, Cost]:
     """Measure services in turns; gives the median of several rounds for each."""
     for each in services.values():
         ask(each.url, body, seconds / ROUNDS)  # until plans are kept and heaps have grown
-    measured: dict[object, list[Cost]] = {name: [] for name in services}
+    measured: dict[Arrangement, list[Cost]] = {name: [] for name in services}
     for turn in range(ROUNDS):
         for name in list(services)[:: -1 if turn % 2 else 1]:
             measured[name].append(cost(services[name], body, seconds / ROUNDS))
     return {name: Cost(*map(median, zip(*each, strict=True))) for name, each in measured.items()}
+
+
+def echo_cost(live: Live, body: bytes, seconds: float) -> tuple[float, float]:
+    """Measure in turns what a request costs a server, and a service that gives the picture back: seconds of each."""
+    with echo() as echoing:
+        for each in (live, echoing):
+            ask(each.url, body, seconds / ROUNDS)
+        rounds = [(cost(live, body, seconds / ROUNDS), cost(echoing, body, seconds / ROUNDS)) for _ in range(ROUNDS)]
+    return median(ours.server for ours, _ in rounds), median(theirs.server for _, theirs in rounds)
+
+
+@contextmanager
+def echo() -> Iterator[Live]:
+    """Run the echo on a free port, in one process."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "tests.benchmarks.echo_service:app", "--port", str(port)]
+    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, text=True)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url, process)
+        yield Live(url, process, Path(os.devnull))
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def cost(live: Live, body: bytes, seconds: float) -> Cost:

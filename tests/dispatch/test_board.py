@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,13 @@ def like(**told: object) -> Status:
     return Status(**{**fields, **told})  # type: ignore[arg-type]
 
 
+def like_this(status: Status) -> Status:
+    return status
+
+
 def telling(seats: list[Seat], *statuses: Status) -> list[Whole]:
     """Let servers tell how they are, from the first on."""
-    wholes = [Whole(seat, lambda status=status: status) for seat, status in zip(seats, statuses, strict=False)]
+    wholes = [Whole(seat, partial(like_this, status)) for seat, status in zip(seats, statuses, strict=False)]
     for whole in wholes:
         whole.beat()
     return wholes
@@ -91,13 +96,20 @@ def test_shares_come_to_the_whole(seats: list[Seat], whole: int) -> None:
 def test_service_is_the_sum_of_its_servers(seats: list[Seat]) -> None:
     statuses = (
         like(running=1, restarts={"crashed": 1}, engine=Engine("x86-64-v3", 1.0)),
-        like(workers=1, queued=5, restarts={"crashed": 2, "memory": 1}, engine=Engine("x86-64-v3", 0.5)),
+        like(
+            workers=1,
+            queued=5,
+            expected_wait=1.5,
+            restarts={"crashed": 2, "memory": 1},
+            engine=Engine("x86-64-v3", 0.5),
+        ),
         like(engine=Engine("x86-64-v3", 0.75), progress=Progress(3, 4, finished=False, failed=False)),
     )
     for whole in telling(seats, *statuses):
         told = whole.status()
         assert (told.ready, told.reason) == (True, "")
         assert (told.workers, told.running, told.queued, told.capacity) == (5, 1, 5, 96)
+        assert told.expected_wait == 1.5
         assert told.restarts == {"crashed": 3, "memory": 1}
         assert told.engine == Engine("x86-64-v3", 0.5)
     assert progress_of(seats[0].board.rows[2]) == (3, 4, False, False)
@@ -149,12 +161,15 @@ async def test_jobs_of_two_pools_share_the_cores(tmp_path: Path, seats: list[Sea
 
 
 def test_room_is_that_of_all_servers(seats: list[Seat]) -> None:
-    rooms = [Room(1000, like, seat) for seat in seats]
-    with rooms[0].upload() as first, rooms[1].upload() as second:
+    rooms = [Room(1000, lambda _: None, seat) for seat in seats]
+    with rooms[0].upload(0) as first, rooms[1].upload(0) as second:
         first.grow(600)
         second.grow(400)
         assert [room.held for room in rooms] == [1000] * 3
-        with rooms[2].upload() as third, pytest.raises(QueueFull, match="1,000 bytes are held already, of at most 1,0"):
+        with (
+            rooms[2].upload(0) as third,
+            pytest.raises(QueueFull, match="1,000 bytes are held already, of at most 1,0"),
+        ):
             third.grow(1)
     assert [room.held for room in rooms] == [0] * 3
 

@@ -88,10 +88,17 @@ def test_json_runs(block: Block) -> None:
             assert isinstance(document, dict | list), "neither a spec nor a request: it must be JSON at least"
 
 
+def clone(folder: Path) -> None:
+    """Give a folder what a fresh clone has for its reader, once `make serve` has run."""
+    (folder / "docs").symlink_to(ROOT / "docs")
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the folder in which a reader works: with docs/ beside files of his own."""
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    clone(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(PHOTOGRAPH.read_bytes())
     (tmp_path / "spec.json").write_text('{"op": "gradient"}')
     np.save(tmp_path / "layer.npy", np.random.default_rng(7).random((8, 10, 5), dtype=np.float32))
@@ -111,6 +118,18 @@ def test_python_runs(block: Block, desk: Path, live: Live) -> None:
         exec(compile(text, block.place, "exec"), {"__name__": "page", "array": np.eye(8, dtype=np.float32)})
 
 
+def shell(line: str, folder: Path, live: Live) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as a reader would, against the running service."""
+    (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
+    line = line.replace(f"http://{ADDRESS}", live.url).replace(ADDRESS, live.url.removeprefix("http://"))
+    port = str(urlsplit(live.url).port)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "CURL_HOME": str(folder), "CONVSERVE_PORT": port, "no_proxy": "*"}
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, check=False, timeout=120
+    )
+
+
 @pytest.mark.parametrize("command", commands(), ids=place)
 def test_commands_run(command: Command, desk: Path, live: Live) -> None:
     if command.program in NOT_RUN:
@@ -120,14 +139,7 @@ def test_commands_run(command: Command, desk: Path, live: Live) -> None:
         pytest.skip("runs until it is ended, or wants files of the reader's")
     if command.program == "curl" and ADDRESS not in command.line:
         pytest.skip("asks an address that is not there")
-    (desk / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
-    line = command.line.replace(f"http://{ADDRESS}", live.url).replace(ADDRESS, live.url.removeprefix("http://"))
-    port = str(urlsplit(live.url).port)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "CURL_HOME": str(desk), "CONVSERVE_PORT": port, "no_proxy": "*"}
-    done = subprocess.run(
-        ["bash", "-c", line], cwd=desk, env=environment, capture_output=True, check=False, timeout=120
-    )
+    done = shell(command.line, desk, live)
     if command.program == "curl" and command.refused:
         assert done.returncode == 22, done.stderr.decode()
         return
@@ -137,6 +149,42 @@ def test_commands_run(command: Command, desk: Path, live: Live) -> None:
             assert (desk / name).read_bytes().startswith(MAGIC[Path(name).suffix])
     if done.stdout[:1] in {b"{", b"["}:
         json.loads(done.stdout)
+
+
+def test_readme_runs_in_a_fresh_clone(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command after another, with no file but those of the clone and of the commands before."""
+    clone(tmp_path)
+    page = "README.md:"
+    run = [command for command in commands() if command.place.startswith(page) and command.program in RUN]
+    assert len(run) >= 8
+    for command in run:
+        done = shell(command.line, tmp_path, live)
+        assert done.returncode == 0, f"{command.line}\n{(done.stdout + done.stderr).decode(errors='replace')}"
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("python"):
+        if block.place.startswith(page):
+            exec(compile(block.text.replace(f"http://{ADDRESS}", live.url), block.place, "exec"), {"__name__": "page"})
+
+
+def test_readme_opens_with_a_picture_a_sentence_and_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    title, picture, sentence, first, second, *_ = re.split(r"\n\n+", text)
+    assert title.startswith("# ")
+    assert re.fullmatch(r"!\[[^\]]+\]\(\S+\)", picture)
+    assert sentence.count(". ") == 0
+    assert [found for block in (first, second) for found in re.findall(r"```sh\n(\S+) .*\n```", block)] == [
+        "make",
+        "curl",
+    ]
+
+
+def test_every_command_in_a_table_of_the_readme_runs(live: Live, tmp_path: Path) -> None:
+    clone(tmp_path)
+    found = re.findall(r"^\|.*\| `(curl [^`]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) == 4
+    for line in found:
+        done = shell(line, tmp_path, live)
+        assert done.returncode == 0, done.stderr.decode()
 
 
 def test_made_texts_are_current() -> None:

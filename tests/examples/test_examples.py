@@ -67,7 +67,9 @@ def edges() -> Any:
 
 def test_every_example_is_in_the_list_and_here() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
-    listed = re.findall(r"^\| \[([\w-]+)\]\((.+?)\) \|", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| \[([\w-]+)\]\((.+?)\) \|", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert {name for name, _ in listed} == folders
     assert all((EXAMPLES / path).is_file() for _, path in listed)
     tested = Path(__file__).read_text(encoding="utf-8")
@@ -137,23 +139,26 @@ def pages(folder: Path) -> Iterator[str]:
 def test_browser_form_of_another_origin(tmp_path: Path) -> None:
     chromium = find_chromium()
     assert (EXAMPLES / "browser/index.html").is_file()
-    with pages(EXAMPLES / "browser") as origin, serving(tmp_path, workers=1, allow_origins=origin) as server:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            page = browser.new_page()
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.goto(f"{origin}/?service={server.url}")
-            page.get_by_label("Picture").set_input_files(PHOTOGRAPH)
-            page.get_by_role("button", name="Send").click()
-            shown = page.get_by_alt_text("The result")
-            expect(shown).to_be_visible()
-            expect(page.locator("#timing")).to_contain_text("total;dur=")
-            wide = shown.evaluate("image => image.decode().then(() => image.naturalWidth)")
-            page.get_by_label("Picture").set_input_files(EXAMPLES / "README.md")
-            page.get_by_role("button", name="Send").click()
-            expect(page.get_by_role("alert")).to_contain_text("format")
-            browser.close()
+    with (
+        pages(EXAMPLES / "browser") as origin,
+        serving(tmp_path, workers=1, allow_origins=origin) as server,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{origin}/?service={server.url}")
+        page.get_by_label("Picture").set_input_files(PHOTOGRAPH)
+        page.get_by_role("button", name="Send").click()
+        shown = page.get_by_alt_text("The result")
+        expect(shown).to_be_visible()
+        expect(page.locator("#timing")).to_contain_text("total;dur=")
+        wide = shown.evaluate("image => image.decode().then(() => image.naturalWidth)")
+        page.get_by_label("Picture").set_input_files(EXAMPLES / "README.md")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("alert")).to_contain_text("format")
+        browser.close()
     assert wide == inspect(PHOTOGRAPH.read_bytes(), Limits()).width
     assert not faults
 
@@ -170,7 +175,9 @@ def proxy(live: Live, tmp_path: Path) -> Iterator[str]:
         "rate=20r/s": "rate=1r/m",
         "pid /tmp/convserve-nginx.pid;": f"pid {tmp_path}/pid; daemon off; master_process off;",
         "access_log off;": "access_log off; "
-        + " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")),
+        + " ".join(
+            f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        ),
     }.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -214,7 +221,9 @@ def test_nginx_holds_an_address_to_its_share(proxy: str) -> None:
 
 
 @pytest.mark.parametrize("library", ["torch", "numpy"])
-def test_notebook(live: Live, library: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_notebook(
+    live: Live, library: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Run its cells one after another, with PyTorch where that is installed, and as if it were not."""
     if library == "torch":
         pytest.importorskip("torch", reason="torch is not installed: the notebook's layer is NumPy's alone")
@@ -248,7 +257,9 @@ def test_github_action_filters_a_folder(tmp_path: Path) -> None:
     binaries.mkdir(parents=True)
     (binaries / "convserve").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m service "$@"\n', encoding="utf-8")
     (binaries / "convserve").chmod(0o755)
-    environment = {name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: given[m[1]], text) for name, text in work["env"].items()}
+    environment = {
+        name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: given[m[1]], text) for name, text in work["env"].items()
+    }
     shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", work["run"])
     run(*shell, cwd=tmp_path, RUNNER_TEMP=str(tmp_path), **environment)
     results = sorted((tmp_path / "edges").iterdir())

@@ -42,6 +42,7 @@ def by_atheris(target: str, seconds: int, folder: Path) -> None:
         f"-max_total_time={seconds}",
         f"-max_len={2 * seeds.LARGEST}",
         f"-timeout={SLOWEST}",
+        f"-report_slow_units={SLOWEST}",
         f"-rss_limit_mb={MOST_MEGABYTES}",
         f"-artifact_prefix={folder / 'broken'}/",
         "-print_final_stats=1",

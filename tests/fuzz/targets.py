@@ -20,11 +20,11 @@ from PIL import Image
 from starlette.requests import Request
 
 from service.engine.codecs import decode, inspect
-from service.engine.jobs.documents import filter_document
 from service.engine.errors import EngineError, Fault
 from service.engine.jobs import Job, Result
-from service.engine.machine.limits import Limits
+from service.engine.jobs.documents import filter_document
 from service.engine.jobs.pipeline import perform
+from service.engine.machine.limits import Limits
 from service.engine.spec.strict_json import loads
 from service.routes.errors import RouteError
 from service.routes.room import Held, Room
@@ -144,7 +144,7 @@ def png_of(data: bytes) -> bytes:
 
 
 def laid_open(file: bytes) -> bytes | None:
-    """Give what `png_of` makes this file of, its IDAT in one piece and not compressed; None for what is no whole PNG."""
+    """Give what `png_of` makes this file of: its IDAT in one piece, not compressed. None for what is no whole PNG."""
     try:
         parts = [(kind, file[start + 8 : stop - 4]) for kind, start, stop in chunks_of(file)]
         pixels = zlib.decompress(b"".join(content for kind, content in parts if kind == b"IDAT"))
@@ -258,7 +258,7 @@ def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | str:
     scope = {"type": "http", "method": "POST", "path": "/v1/filter", "headers": headers, "query_string": b"spec=%7B%7D"}
     if content_type.strip().lower().startswith((b"multipart", b"application/json")):
         scope["query_string"] = b""
-    held = Held(Room(MOST_BODY, no_status))
+    held = Held(Room(MOST_BODY, no_refusal))
     try:
         return run(read_filter(Request(scope, receive), held, MOST_BODY, preset=False))
     except (EngineError, RouteError) as error:
@@ -266,7 +266,7 @@ def taken_apart(content_type: bytes, pieces: list[bytes]) -> Upload | str:
         return type(error).__name__
 
 
-def no_status() -> Any:
+def no_refusal(size: int) -> Any:
     raise AssertionError("a body that is being read asks for nothing")
 
 

@@ -110,7 +110,9 @@ def _multiparts() -> Iterator[Talk]:
         "part-with-a-thousand-headers": sent(form(b"A: b\r\n" * 1000 + image)),
         "part-with-nonsense-for-a-header": sent(form(b"nonsense\r\n\r\nx")),
         "part-with-a-bare-line-feed-in-a-header": sent(form(b"A: b\nC: d\r\n" + image, spec)),
-        "part-with-a-hidden-disposition": sent(form(b'A: \nContent-Disposition: form-data; name="spec"\r\n' + image, spec)),
+        "part-with-a-hidden-disposition": sent(
+            form(b'A: \nContent-Disposition: form-data; name="spec"\r\n' + image, spec)
+        ),
         "of-line-feeds": sent(plain.replace(b"\r\n", b"\n")),
         "of-zeros": sent(bytes(1000)),
         "in-json": sent(b'{"image": "x"}'),

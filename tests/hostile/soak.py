@@ -69,6 +69,7 @@ class Tally:
     killed: int = 0
     servers_killed: list[float] = field(default_factory=list)
     cut: int = 0
+    unlucky: int = 0
     wrong: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
@@ -130,6 +131,10 @@ async def ask(http: httpx.AsyncClient, request: Request, tally: Tally) -> bytes 
             return None
         if answer.status == 429:
             tally.postponed += 1
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
+            continue
+        if answer.verdict == (503, "worker_killed"):  # each time that it was begun
+            tally.unlucky += 1
             await asyncio.sleep(int(answer.headers["Retry-After"]))
             continue
         if answer.verdict not in request.expected:
@@ -211,6 +216,7 @@ def report(tally: Tally, health: Health, seconds: float) -> str:
         f"answers right     {tally.right:>8,}",
         f"refused by code   {tally.refused:>8,}  {dict(tally.codes.most_common())}",
         f"asked to wait     {tally.postponed:>8,}  (429, and sent again)",
+        f"killed each time  {tally.unlucky:>8,}  (503 worker_killed, and sent again)",
         f"wrong             {len(tally.wrong):>8,}",
         f"lost              {len(tally.lost):>8,}",
         f"workers killed    {tally.killed:>8,}",

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -188,6 +189,60 @@ def test_small_jobs_do_not_wait_behind_large_ones(other: Live) -> None:
     assert order_of_answers.index("small") < 11
 
 
+def test_three_hundred_small_pictures_at_once_are_all_taken(other: Live) -> None:
+    async def main(url: str) -> list[int]:
+        async with client(url, 300) as http:
+
+            async def send() -> int:
+                return (
+                    await http.post("/v1/filter", params={"spec": SPEC}, content=SAMPLE_PNG, headers=RAW)
+                ).status_code
+
+            with stopped(workers_of(other.process.pid)):
+                sending = [asyncio.create_task(send()) for _ in range(300)]
+                await until(lambda: busy(url, 300))
+            return await asyncio.gather(*sending)
+
+    with measuring(other.url) as health:
+        assert asyncio.run(main(other.url)) == [200] * 300
+    print(f"slowest /livez: {health.slowest * 1000:.1f} ms")
+
+
+def test_large_pictures_that_would_wait_too_long_are_refused_before_they_are_sent(other: Live) -> None:
+    """As early as a queue of sixteen for each worker refused them, and small ones are taken nevertheless."""
+    large = npy(np.zeros((2000, 2000), np.uint8))
+    with ExitStack() as lines:
+        with stopped(workers_of(other.process.pid)):
+            taken = []
+            while not (late := _too_late(other.url, len(large))):
+                taken.append(lines.enter_context(wire(other.url)))
+                taken[-1].send(post("Content-Type: application/x-npy", body=large))
+                wait_until(lambda: busy(other.url, len(taken)))
+            assert late >= 1
+            assert 2 <= len(taken) <= 17
+            small = lines.enter_context(wire(other.url))
+            small.send(post("Content-Type: image/png", body=SAMPLE_PNG))
+            wait_until(lambda: busy(other.url, len(taken) + 1))
+        for line in (*taken, small):
+            answer = line.answer()
+            assert answer is not None
+            assert answer[0] == (200, "")
+
+
+def _too_late(url: str, size: int) -> int:
+    """Give the Retry-After of a request whose head alone is sent, or 0 where its body is waited for."""
+    with wire(url) as line:
+        fields = "Content-Type: image/png", f"Content-Length: {size}", "Expect: 100-continue"
+        line.socket.sendall(request("POST", TARGET, *fields))
+        head = line.socket.recv(10_000)
+    if head.startswith(b"HTTP/1.1 100 "):
+        return 0
+    assert head.startswith(b"HTTP/1.1 429 ")
+    found = re.search(rb"\r\nRetry-After: (\d+)\r\n", head, re.IGNORECASE)
+    assert found
+    return int(found[1])
+
+
 def test_killed_workers_cost_no_request(live: Live) -> None:
     """Workers are killed while sixteen clients work; whoever asks is answered rightly, as before."""
     chance = random.Random(7)
@@ -245,13 +300,13 @@ def test_memory_that_a_worker_keeps_is_given_back() -> None:
 
 
 def test_there_is_room_for_so_many_bytes_and_no_more() -> None:
-    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).status)
-    with room.upload() as first:
+    room = Room(2500, WorkerPool(1, 1, 1, 1, 1).refusal)
+    with room.upload(0) as first:
         first.grow(1500)
-        with room.answer(500), room.upload() as second, pytest.raises(QueueFull) as refusal:
+        with room.answer(500), room.upload(0) as second, pytest.raises(QueueFull) as refusal:
             second.grow(501)
         assert refusal.value.retry_after >= 1
-        with room.upload() as third:
+        with room.upload(0) as third:
             third.grow(1000)
         assert room.held == 1500
     assert room.held == 0

@@ -57,7 +57,10 @@ def rename(table: dict[str, Any], old: str, new: str) -> None:
 
 BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
     "a path is gone": (lambda d: d["openapi"]["paths"].pop("/v1/plan"), "POST /v1/plan is gone"),
-    "a path is renamed": (lambda d: rename(d["openapi"]["paths"], "/v1/kernels", "/v1/kernel"), "GET /v1/kernels is gone"),
+    "a path is renamed": (
+        lambda d: rename(d["openapi"]["paths"], "/v1/kernels", "/v1/kernel"),
+        "GET /v1/kernels is gone",
+    ),
     "a method is gone": (lambda d: d["openapi"]["paths"]["/v1/figure"].pop("post"), "POST /v1/figure is gone"),
     "an operation is renamed": (lambda d: post(d).update(operationId="filter"), "was named filterImage"),
     "a key is needed": (lambda d: post(d).update(security=[{"key": []}]), "POST /v1/filter needs a key"),
@@ -77,11 +80,16 @@ BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
     ),
     "a field is newly required": (lambda d: schema(d, "Blur")["required"].append("sigma"), "/sigma is required"),
     "a new field is required": (
-        lambda d: schema(d, "PlanRequest")["required"].append("user")
-        or schema(d, "PlanRequest")["properties"].update(user={"type": "string"}),
+        lambda d: (
+            schema(d, "PlanRequest")["required"].append("user")
+            or schema(d, "PlanRequest")["properties"].update(user={"type": "string"})
+        ),
         "/user is required",
     ),
-    "an operation's name is gone": (lambda d: member(d, "Pool", "op").update(const="pooling"), '/op no longer takes "pool"'),
+    "an operation's name is gone": (
+        lambda d: member(d, "Pool", "op").update(const="pooling"),
+        '/op no longer takes "pool"',
+    ),
     "a word of a request is gone": (
         lambda d: member(d, "Blur", "method")["enum"].remove("box"),
         '/method no longer takes "box"',
@@ -100,11 +108,23 @@ BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
     "a bound is new": (lambda d: member(d, "ImageShape", "width").update(multipleOf=8), "multipleOf 8"),
     "a list must be longer": (lambda d: member(d, "Chain", "steps").update(minItems=2), "minItems 2"),
     "a list must be shorter": (lambda d: member(d, "Chain", "steps").update(maxItems=4), "maxItems 4"),
-    "a text must look otherwise": (lambda d: member(d, "Output", "background")["anyOf"][0].update(pattern="^red$"), "pattern"),
+    "a text must look otherwise": (
+        lambda d: member(d, "Output", "background")["anyOf"][0].update(pattern="^red$"),
+        "pattern",
+    ),
     "an answer's field is gone": (lambda d: schema(d, "Plan")["properties"].pop("macs"), "/macs is gone"),
-    "an answer's field is renamed": (lambda d: rename(schema(d, "Plan")["properties"], "seconds", "time"), "/seconds is gone"),
-    "an answer's field may be missing": (lambda d: schema(d, "Plan")["required"].remove("macs"), "/macs may be missing"),
-    "an answer's field has another type": (lambda d: member(d, "Plan", "macs").update(type="string"), "/macs may be string"),
+    "an answer's field is renamed": (
+        lambda d: rename(schema(d, "Plan")["properties"], "seconds", "time"),
+        "/seconds is gone",
+    ),
+    "an answer's field may be missing": (
+        lambda d: schema(d, "Plan")["required"].remove("macs"),
+        "/macs may be missing",
+    ),
+    "an answer's field has another type": (
+        lambda d: member(d, "Plan", "macs").update(type="string"),
+        "/macs may be string",
+    ),
     "an answer's integer may be any number": (
         lambda d: member(d, "Plan", "macs").update(type="number"),
         "/macs may be number",
@@ -113,7 +133,10 @@ BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
         lambda d: member(d, "Plan", "steps").update(items={"type": "string"}),
         "/steps/* may be string",
     ),
-    "alternatives have one more rule": (lambda d: member(d, "Blur", "size").update(multipleOf=2), "/size has multipleOf 2"),
+    "alternatives have one more rule": (
+        lambda d: member(d, "Blur", "size").update(multipleOf=2),
+        "/size has multipleOf 2",
+    ),
     "a field of a problem is gone": (lambda d: schema(d, "Problem")["properties"].pop("code"), "/code is gone"),
     "a status is gone": (lambda d: post(d)["responses"].pop("429"), "no longer answers 429"),
     "a form of the answer is gone": (
@@ -125,7 +148,10 @@ BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
         "has lost the header Server-Timing",
     ),
     "a code is gone": (lambda d: d["codes"].pop("queue_full"), "problem code queue_full is gone"),
-    "a code has another status": (lambda d: d["codes"].update(queue_full=503), "problem code queue_full was 429, and is 503"),
+    "a code has another status": (
+        lambda d: d["codes"].update(queue_full=503),
+        "problem code queue_full was 429, and is 503",
+    ),
     "a default is another": (
         lambda d: d["defaults"]["gradient"].update(operator="scharr"),
         'default of gradient\'s field operator was "sobel"',
@@ -222,7 +248,10 @@ def test_every_field_of_every_operation_is_watched(now: Contract) -> None:
 
 
 def test_a_schema_that_holds_itself_is_compared_once() -> None:
-    tree = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}}}
+    tree = {
+        "type": "object",
+        "properties": {"children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}},
+    }
     body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Tree"}}}}
     document = {"paths": {"/": {"post": {"requestBody": body}}}, "components": {"schemas": {"Tree": tree}}}
     empty: Contract = {"codes": {}, "defaults": {}, "presets": {}, "metrics": {}, "settings": {"type": "object"}}

@@ -32,7 +32,7 @@ def test_two_builds_are_the_same_bytes(
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     monkeypatch.setenv("LC_ALL", "C")
     old = os.umask(0o077)
-    request.addfinalizer(lambda: os.umask(old))  # noqa: PT021 -- before anything else is written
+    request.addfinalizer(lambda: os.umask(old))
     again = build(tmp_path / "again", other)
     assert [path.name for path in again] == [path.name for path in built]
     for one, two in zip(built, again, strict=True):

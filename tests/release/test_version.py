@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from release import ROOT
 from release import version as versions
 from release.notes import notes
 
@@ -36,7 +37,7 @@ def test_another_tag_is_refused() -> None:
 def test_a_place_left_behind_is_named(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = versions.version()
     for name in ("pyproject.toml", *versions.PLACES):
-        text = (versions.ROOT / name).read_text(encoding="utf-8")
+        text = (ROOT / name).read_text(encoding="utf-8")
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text.replace(right, "0.9.7", 1) if name == file else text, encoding="utf-8")
     monkeypatch.setattr(versions, "ROOT", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -85,10 +86,12 @@ STUBS: Final = {
             os.execv(PYTHON, [PYTHON, "-m", "pip", *sys.argv[1:], "--no-index", "--target", target])
         """,
     "installed-convserve": """
-        import os, pathlib, sys
-        packages = str(pathlib.Path(sys.argv[0]).parents[1] / "packages")
+        import os, pathlib, subprocess, sys
+        packages = str(pathlib.Path(sys.argv[0]).absolute().parents[1] / "packages")
         environment = os.environ | {"PYTHONPATH": packages, "CONVSERVE_COMPILE": "off"}
         os.chdir("docs")  # where there is no folder named service
+        where = subprocess.run([PYTHON, "-c", "import service; print(service.__file__)"], env=environment, stdout=-1)
+        assert where.stdout.decode().startswith(packages), where.stdout
         arguments = [name.replace("docs/", "").replace("build/", "../build/") for name in sys.argv[1:]]
         os.execve(PYTHON, [PYTHON, "-m", "service", *arguments], environment)
         """,
@@ -212,7 +215,7 @@ def test_images_of_both_architectures_have_sbom_and_provenance(walked: Runner) -
     builds = [arguments for arguments in walked.calls("docker") if arguments[:2] == ["buildx", "build"]]
     assert [arguments[arguments.index("--platform") + 1] for arguments in builds] == ["linux/amd64", "linux/arm64"]
     for arguments in builds:
-        pairs = list(zip(arguments, arguments[1:], strict=False))
+        pairs = list(itertools.pairwise(arguments))
         assert {("--sbom", "true"), ("--provenance", "mode=max"), ("--build-arg", f"VERSION={version()}")} <= set(pairs)
         output = dict(pair.split("=") for pair in arguments[arguments.index("--output") + 1].split(","))
         assert output["name"] == "images.example/owner/convserve"
@@ -222,7 +225,7 @@ def test_images_of_both_architectures_have_sbom_and_provenance(walked: Runner) -
 def test_one_image_has_both_digests_and_the_tags(walked: Runner) -> None:
     (create,) = [arguments for arguments in walked.calls("docker") if "create" in arguments]
     name = "images.example/owner/convserve"
-    tags = {tag for option, tag in zip(create, create[1:], strict=False) if option == "--tag"}
+    tags = {tag for option, tag in itertools.pairwise(create) if option == "--tag"}
     major, minor, patch = version().split(".")
     assert tags == {f"{name}:{tag}" for tag in (f"{major}.{minor}.{patch}", f"{major}.{minor}", major, "latest")}
     assert create[-2:] == [f"{name}@{DIGESTS['amd64']}", f"{name}@{DIGESTS['arm64']}"]

@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 
 from service.app import create_app
 from service.dispatch import Status
+from service.dispatch.errors import Refused
 from service.engine.jobs import Job, Result
 from service.engine.jobs.pipeline import perform
 from service.settings import Settings
@@ -51,6 +52,9 @@ class InProcess:
                 self.cancelled += 1
                 raise
         return await asyncio.to_thread(perform, job, 1)
+
+    def refusal(self, size: int) -> Refused | None:
+        return None
 
     def status(self) -> Status:
         return self.status_now

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
-from service.routes.logs import configure_logs
+from service.routes.logs import configure_logs, names_and_values
 from tests.routes.conftest import Serve
 from tests.routes.requests import multipart
 
 pytestmark = pytest.mark.anyio
+printable = st.text().filter(str.isprintable)
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +87,24 @@ def test_console_lines_have_no_control_characters(capsys: pytest.CaptureFixture[
     written = capsys.readouterr().err
     assert len(written.splitlines()) == 1
     assert "\x1b" not in written
+
+
+@given(
+    st.dictionaries(st.sampled_from(["timestamp", "level", "event"]), printable),
+    st.dictionaries(
+        st.text("abc_", min_size=1), printable | st.integers() | st.floats() | st.dictionaries(printable, st.floats())
+    ),
+)
+def test_line_of_names_and_values_is_structlogs(first: dict[str, str], others: dict[str, Any]) -> None:
+    render = structlog.processors.KeyValueRenderer(
+        key_order=["timestamp", "level", "event"], drop_missing=True, repr_native_str=False
+    )
+    line = others | first
+    assert names_and_values(None, "", dict(line)) == render(None, "", dict(line))
+
+
+def test_line_of_names_and_values_has_no_control_characters() -> None:
+    assert (
+        names_and_values(None, "", {"event": "a\nb\x1b[31m", "report": "a\nb\x1b"})
+        == "event=a\ufffdb\ufffd[31m report=a\nb\ufffd"
+    )

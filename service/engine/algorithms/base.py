@@ -43,7 +43,10 @@ class Task:
 
 
 class Algorithm(Protocol):
-    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place."""
+    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place.
+
+    One that accepts none of the steps of tests/engine/algorithms/grid.py names some in an attribute `tried_on`.
+    """
 
     @property
     def name(self) -> str: ...

@@ -13,7 +13,7 @@ from service.engine.algorithms.forms import Form, kit_of
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
-from service.engine.algorithms.strips import workspace
+from service.engine.algorithms.strips import places, workspace
 from service.engine.algorithms.work import Sums, Work
 from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
@@ -28,7 +28,7 @@ class Box:
     kits: tuple[Kit, ...] = ()
 
     def needs(self, task: Task) -> tuple[str, ...]:
-        return (kit_of(_form(task)),)
+        return (kit_of(task.arithmetic),)
 
     def accepts(self, task: Task) -> bool:
         """Accept integers whose sums the floats hold exactly: sums that run on would gather errors."""
@@ -50,7 +50,9 @@ class Box:
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=1, twice=True)
+        halo = (form.step.kernel_size[1] - 1) * task.shape.channels
+        own = places(form.cut, form.layout, form.outputs, task.arithmetic, along=False, halo=halo)
+        return workspace(own, form.cut, form.layout, threads, task.arithmetic, 1)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _work(task).apply(image, threads)
@@ -59,9 +61,9 @@ class Box:
 @ready
 def _work(task: Task) -> Work:
     form = _form(task)
-    tap = table([[Column(0, (_weight(form.step),))]], form.number, 0, skip_zeros=False)
+    tap = table([[Column(0, (_weight(form.step),))]], task.arithmetic, 0, skip_zeros=False)
     end, window = form.finish(task), form.step.kernel_size[1]
-    return form.work(task, Sums(tap, no_taps(form.number), end, form.planes, form.columns, window=window))
+    return form.work(task, Sums(tap, no_taps(task.arithmetic), end, form.outputs, window))
 
 
 def _weight(step: Conv2d) -> float:
@@ -71,4 +73,4 @@ def _weight(step: Conv2d) -> float:
 def _form(task: Task) -> Form:
     if not isinstance(task.step, Conv2d):
         raise TypeError(f"no box in a {type(task.step).__name__}")
-    return Form.of(task.step, task)._replace(number=task.arithmetic, places=0)
+    return Form.of(task.step, task, short=False)

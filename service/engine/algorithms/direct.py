@@ -16,7 +16,7 @@ from service.engine.algorithms.forms import Form, finite, kit_of, tap_seconds
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.runs import Column, no_taps, table
-from service.engine.algorithms.strips import workspace
+from service.engine.algorithms.strips import places, workspace
 from service.engine.algorithms.work import Sums, Work
 from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
@@ -38,7 +38,7 @@ class Direct:
         )
 
     def needs(self, task: Task) -> tuple[str, ...]:
-        return (kit_of(_form(task)),)
+        return (kit_of(_form(task).number),)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, Conv2d)
@@ -52,8 +52,8 @@ class Direct:
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        taps = _taps(form)
-        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=taps, twice=False)
+        own = places(form.cut, form.layout, form.outputs, form.number, along=False)
+        return workspace(own, form.cut, form.layout, threads, form.number, _taps(form))
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _work(task).apply(image, threads)
@@ -63,7 +63,7 @@ class Direct:
 def _work(task: Task) -> Work:
     form = _form(task)
     taps = table(_planes(form), form.number, form.distance, skip_zeros=finite(task))
-    return form.work(task, Sums(taps, no_taps(form.number), form.finish(task), form.planes, form.columns))
+    return form.work(task, Sums(taps, no_taps(form.number), form.finish(task), form.outputs))
 
 
 def _smallest(arithmetic: Arithmetic, weight: float) -> None:
@@ -73,14 +73,14 @@ def _smallest(arithmetic: Arithmetic, weight: float) -> None:
 
 
 def _taps(form: Form) -> int:
-    return form.step.weight.size * (form.planes if form.step.shared else 1)
+    return form.step.weight.size * (form.outputs.planes if form.step.shared else 1)
 
 
 def _planes(form: Form) -> Iterator[list[Column]]:
     """List for each plane of the output all columns of taps."""
     step, weight = form.step, form.step.weight * 2.0**form.places
     if step.shared:
-        for channel in range(form.planes):
+        for channel in range(form.outputs.planes):
             yield list(form.columns_of(weight[0, 0], channel))
         return
     outputs, per_group = weight.shape[:2]

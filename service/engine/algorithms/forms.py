@@ -12,10 +12,13 @@ from service.engine.algorithms.base import Task
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Column, Number
 from service.engine.algorithms.short import short_places
-from service.engine.algorithms.strips import Cut, Layout, Rim, finish, storing_seconds
+from service.engine.algorithms.strips import Cut, Layout, Outputs, Rim, finish, storing_seconds, weaving_seconds
 from service.engine.algorithms.work import Sums, Work
-from service.engine.loops.convolution import Finish
+from service.engine.loops.rows import Finish
 from service.engine.steps import Conv2d, Weights
+
+MOST_APART = 8
+"""Rows of output that share their lines, at most: of those further apart a strip would have to hold too many."""
 
 
 class Form(NamedTuple):
@@ -29,25 +32,28 @@ class Form(NamedTuple):
     interleaved: bool
     layout: Layout
     cut: Cut
-    planes: int
-    columns: int
+    outputs: Outputs
     number: Number
     places: int
 
     @classmethod
-    def of(cls, step: Conv2d, task: Task) -> Form:
-        interleaved = step.shared and step.stride[1] == 1 and _is_uniform(step.bias)
-        most = float(np.abs(step.weight).sum(axis=(1, 2, 3)).max())
-        places = short_places(task, step.weight, most=most, rim=step.padding_value)
-        number: Number = task.arithmetic if places is None else "int16"
+    def of(cls, step: Conv2d, task: Task, *, short: bool = True) -> Form:
+        """Lay out `step`, in integers of 16 bits where these suffice and nothing else is said."""
+        uniform = step.bias is None or bool(np.ptp(step.bias) == 0)
+        interleaved = step.shared and uniform
         (height, width, outputs), channels = task.output, task.shape.channels
+        most = float(np.abs(step.weight).sum(axis=(1, 2, 3)).max())
+        places = short_places(task, step.weight, most=most, rim=step.padding_value) if short and uniform else None
+        number: Number = task.arithmetic if places is None else "int16"
         padded = task.shape.width + sum(step.padding.horizontal)
-        layout = Layout(1, 1, padded * channels) if interleaved else Layout(channels, step.stride[1], padded)
-        spacing = lcm(step.stride[0], step.dilation[0])
-        row_bytes = layout.pitch * np.dtype(number).itemsize
-        cut = Cut.of(height, step.stride[0], step.field_of_view[0], spacing, row_bytes)
+        layout = Layout(channels, step.stride[1], padded, interleaved)
         planes = 1 if interleaved else outputs
-        return cls(step, interleaved, layout, cut, planes, width * outputs // planes, number, places or 0)
+        cut = _cut(step, height, layout.pitch * np.dtype(number).itemsize)
+        return cls(step, interleaved, layout, cut, Outputs(planes, width * outputs // planes), number, places or 0)
+
+    def cut_again(self, pitch: int) -> Form:
+        """Cut it for rows of so many numbers."""
+        return self._replace(cut=_cut(self.step, self.cut.rows, pitch * np.dtype(self.number).itemsize))
 
     @property
     def distance(self) -> int:
@@ -57,44 +63,56 @@ class Form(NamedTuple):
     def rim(self, task: Task) -> Rim:
         step = self.step
         return Rim.padded(
-            task.shape, step.padding, step.padding_mode, step.padding_value, self.number, interleaved=self.interleaved
+            task.shape,
+            step.padding,
+            step.padding_mode,
+            step.padding_value,
+            self.number,
+            interleaved=self.interleaved,
         )
 
     def work(self, task: Task, sums: Sums) -> Work:
-        return Work.of(task, self.rim(task), self.cut, self.layout, sums)
+        return Work.of(task, self.rim(task), self.cut, self.layout, self.number, sums)
 
     def finish(self, task: Task) -> Finish:
-        bias = [0.0] * self.planes if self.step.bias is None else self.step.bias[: self.planes].tolist()
-        return finish(task, [self.step.divisor] * self.planes, bias, places=self.places)
+        planes = self.outputs.planes
+        bias = [0.0] * planes if self.step.bias is None else self.step.bias[:planes].tolist()
+        return finish(task, self.number, [self.step.divisor] * planes, bias, places=self.places)
 
     def along(self, tap: int, channel: int = 0) -> int:
         """Give the offset within a row of the horizontal tap `tap`."""
-        x = tap * self.step.dilation[1]
-        return x * self.step.groups if self.interleaved else self.layout.offset(x, channel)
+        return self.layout.offset(tap * self.step.dilation[1], channel)
 
     def columns_of(self, kernel: Weights, channel: int = 0) -> Iterator[Column]:
         """Cut a kernel (kH, kW) for one channel of the input into the columns of taps that grouped rows share."""
+        along = [self.along(tap, channel) for tap in range(kernel.shape[1])]
+        return self.columns_at(kernel, self.layout.pitch, along)
+
+    def columns_at(self, kernel: Weights, pitch: int, along: list[int]) -> Iterator[Column]:
+        """Do so for rows of `pitch` numbers, in which the taps along a row stand at `along`."""
         dilation = self.step.dilation[0]
-        every = lcm(self.step.stride[0], dilation) // dilation
-        for across in range(kernel.shape[1]):
+        every = self.cut.spacing // dilation if self.cut.spacing % dilation == 0 else len(kernel)
+        for across, place in enumerate(along):
             for down in range(min(every, len(kernel))):
-                offset = down * dilation * self.layout.pitch + self.along(across, channel)
-                yield Column(offset, tuple(kernel[down::every, across].tolist()))
+                yield Column(down * dilation * pitch + place, tuple(kernel[down::every, across].tolist()))
 
     def seconds(self, task: Task) -> float:
         """Predict the time of everything but the taps."""
-        widened = self.cut.count * self.cut.highest * self.layout.pitch
+        cut = self.cut
+        widened = (cut.rows * cut.step + cut.count * (cut.view - cut.step)) * self.layout.pitch
+        strips = cut.rows // cut.height + cut.count
         return (
             rates().call
-            + self.cut.count * rates().strip
+            + strips * rates().strip
             + widened * rates().widen_sample
-            + storing_seconds(task.output.samples, self.planes)
+            + weaving_seconds(widened, self.layout.planes)
+            + storing_seconds(task.output.samples, self.outputs.planes)
         )
 
 
-def kit_of(form: Form) -> str:
+def kit_of(number: Number) -> str:
     """Name the part of the loops that sums strips."""
-    return f"convolution {form.number}"
+    return f"convolution {number}"
 
 
 def tap_seconds(number: Number, *, mixed: bool = False) -> float:
@@ -106,8 +124,13 @@ def tap_seconds(number: Number, *, mixed: bool = False) -> float:
     }[number]
 
 
-def _is_uniform(bias: Weights | None) -> bool:
-    return bias is None or bool(np.ptp(bias) == 0)
+def _cut(step: Conv2d, rows: int, row_bytes: int) -> Cut:
+    """Cut rows; those of output share their lines where a tap meets the lines of another, not too far away."""
+    (stride, _), (dilation, _) = step.stride, step.dilation
+    spacing = lcm(stride, dilation)
+    if spacing // stride > MOST_APART:
+        spacing = stride
+    return Cut.of(rows, stride, step.field_of_view[0], spacing, row_bytes)
 
 
 def finite(task: Task) -> bool:

@@ -16,8 +16,8 @@ from service.engine.algorithms.calls import Call
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.mixing import PIXELS, Lines, Results, Scratch, Weights, mix
+from service.engine.loops.samples import KINDS
 from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d

@@ -12,8 +12,8 @@ from service.engine.algorithms.calls import Call
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import CHANNELS, PIECE, ROOM, Colours, recolour
+from service.engine.loops.samples import KINDS
 from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Padding, Shape

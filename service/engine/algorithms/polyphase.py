@@ -5,7 +5,7 @@ See phases.py for which taps make which outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import gcd
@@ -15,27 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.forms import finite
+from service.engine.algorithms.forms import MOST_APART, finite, kit_of
 from service.engine.algorithms.phases import Axis, Phase
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
-from service.engine.algorithms.runs import Column, Number, no_taps, separable_tap_seconds, table
-from service.engine.algorithms.segments import Run, Segmented, kit_of_segments, wide_enough
+from service.engine.algorithms.runs import Column, Number, no_taps, table
 from service.engine.algorithms.short import short_places
 from service.engine.algorithms.strips import (
     Cut,
     Layout,
+    Outputs,
     Rim,
     finish,
+    places,
     storing_seconds,
     workspace,
 )
 from service.engine.algorithms.work import Sums, Work
 from service.engine.machine.compiled import Kit
-from service.engine.steps import ConvTranspose2d, Weights
-from service.engine.steps.binary import binary_places
+from service.engine.steps import ConvTranspose2d
 from service.engine.steps.geometry import Pair
-from service.engine.steps.taps import factors
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ class Polyphase:
     kits: tuple[Kit, ...] = ()
 
     def needs(self, task: Task) -> tuple[str, ...]:
-        form = _form(task)
-        if form.factors is not None and _in_segments(form, task):
-            return (kit_of_segments(form.number),)
-        return (f"convolution {form.number}",)
+        return (kit_of(_form(task).number),)
 
     def accepts(self, task: Task) -> bool:
         return isinstance(task.step, ConvTranspose2d)
@@ -58,70 +54,50 @@ class Polyphase:
         down, across = (sum(len(phase.taps) for phase in axis.phases) for axis in (form.vertical, form.horizontal))
         rows = form.vertical.outputs
         sums = rows * form.horizontal.outputs * step.out_channels * across
-        if form.factors is None:
-            products = sums * step.in_channels // step.groups * down
-            tap = _dense_tap_seconds(form.number)
-        else:
-            products = rows * down * form.layout.pitch + sums * len(form.vertical.phases)
-            tap = separable_tap_seconds(form.number)
+        products = sums * step.in_channels // step.groups * down
+        cut = form.cut
+        lines = cut.rows + cut.count * (cut.view - 1)
         return (
             rates().call
-            + form.cut.count * rates().strip
-            + form.cut.count * form.cut.highest * form.layout.pitch * rates().widen_sample
+            + (cut.rows // cut.height + cut.count) * rates().strip
+            + lines * form.layout.pitch * rates().widen_sample
             + len(form.vertical.phases) * form.taps // step.kernel_size[0] * rates().column_setup
-            + products * tap
-            + storing_seconds(task.output.samples, form.planes)
+            + products * _tap_seconds(form.number)
+            + storing_seconds(task.output.samples, form.given.planes)
         )
 
     def workspace(self, task: Task, threads: int) -> int:
         form = _form(task)
-        twice = form.factors is not None
-        work = _work(task)
-        if isinstance(work, Segmented):
-            return work.workspace(threads)
-        return workspace(form.cut, form.layout, form.planes, threads, number=form.number, taps=form.taps, twice=twice)
+        own = places(form.cut, form.layout, form.given, form.number, along=False)
+        return workspace(own, form.cut, form.layout, threads, form.number, form.taps)
 
     def apply(self, task: Task, image: NDArray[Any], threads: int) -> NDArray[Any]:
         return _work(task).apply(image, threads)
 
 
 @ready
-def _work(task: Task) -> Work | Segmented:
+def _work(task: Task) -> Work:
     form = _form(task)
+    number = form.number
     bias = [0.0] * len(form.outputs) if form.step.bias is None else form.step.bias[: len(form.outputs)].tolist()
-    if form.factors is not None and _in_segments(form, task):
-        column, row = form.factors
-        end = finish(task, [form.step.divisor], bias[:1], places=form.places)
-        return Segmented.of(
-            task, form.rim(task), end, form.number, _runs(form.vertical, column), _runs(form.horizontal, row)
-        )
-    columns: Iterable[list[Column]]
     rows = form.vertical.phases
-    if form.factors is None:
-        along = no_taps(form.number)
-        columns = chain.from_iterable(form.columns(phase) for phase in rows)
-    else:
-        column, row = form.factors
-        along = table(form.along(row), form.number, 0, skip_zeros=False)
-        columns = (form.down(phase, column) for phase in rows)
+    columns = chain.from_iterable(form.columns(phase) for phase in rows)
     sums = Sums(
-        table(columns, form.number, form.distance, skip_zeros=finite(task)),
-        along,
-        finish(task, [form.step.divisor] * form.planes, bias * len(form.horizontal.phases), places=form.places),
-        form.planes,
-        form.horizontal.outputs * form.unit,
-        len(rows),
-        form.unit,
+        table(columns, number, form.cut.spacing * form.layout.pitch, skip_zeros=finite(task)),
+        no_taps(number),
+        finish(
+            task, number, [form.step.divisor] * form.given.planes, bias * len(form.horizontal.phases), 0, form.places
+        ),
+        form.given,
     )
-    return Work.of(task, form.rim(task), form.cut, form.layout, sums)
+    return Work.of(task, form.rim(task), form.cut, form.layout, number, sums)
 
 
 class Form(NamedTuple):
     """How a transposed convolution is laid out: planes are channels of the output times phases across.
 
-    Interleaved, the channels stay beside one another, and planes are the phases alone. With `factors`, (column, row),
-    the kernel is their outer product: rows of the input are summed by the taps of the column, once for all phases
-    across, and then along themselves. Weights are multiplied by 2**`places`, and the sums divided again.
+    Interleaved, the channels stay beside one another, and planes are the phases alone. Weights are multiplied by
+    2**`places`, and the sums divided again.
     """
 
     step: ConvTranspose2d
@@ -130,13 +106,14 @@ class Form(NamedTuple):
     horizontal: Axis
     layout: Layout
     cut: Cut
-    factors: tuple[Weights, Weights] | None
     number: Number
     places: int
 
     @property
-    def planes(self) -> int:
-        return len(self.horizontal.phases) * len(self.outputs)
+    def given(self) -> Outputs:
+        """Say of which planes the rows of the output consist."""
+        planes = len(self.horizontal.phases) * len(self.outputs)
+        return Outputs(planes, self.horizontal.outputs * self.unit, self.unit, len(self.vertical.phases))
 
     @property
     def outputs(self) -> range:
@@ -150,12 +127,7 @@ class Form(NamedTuple):
 
     def place(self, shift: int, channel: int) -> int:
         """Give the offset within a row of the sample that a shift meets."""
-        x = shift - self.horizontal.begin
-        return x * self.unit if self.interleaved else self.layout.offset(x, channel)
-
-    @property
-    def distance(self) -> int:
-        return self.cut.spacing * self.layout.pitch
+        return self.layout.offset(shift - self.horizontal.begin, channel)
 
     @property
     def taps(self) -> int:
@@ -167,21 +139,13 @@ class Form(NamedTuple):
         first, channels = self.horizontal.replicate - self.horizontal.begin, task.shape.channels
         return Rim.of(rows, columns, first, channels, 0.0, self.number, interleaved=self.interleaved)
 
-    def down(self, phase: Phase, column: Weights) -> list[Column]:
-        """Give the taps of the rows of `phase`, one column for all planes of a row of the strip."""
-        if not phase.taps:
-            return []
-        offset = (phase.shifts[0] - self.vertical.begin) * self.layout.pitch
-        return [Column(offset, tuple(column[list(phase.taps)].tolist()))]
-
-    def along(self, row: Weights) -> Iterator[list[Column]]:
-        """List for each plane the taps along a row."""
-        for across in self.horizontal.phases:
-            for channel in self.outputs:
-                yield [
-                    Column(self.place(shift, channel), (float(row[tap]),))
-                    for tap, shift in zip(across.taps, across.shifts, strict=True)
-                ]
+    def _cut(self, phase: Phase, place: int, weights: list[float]) -> list[Column]:
+        """Make a column of taps, or one of each where the rows of output do not share their lines."""
+        first = self.vertical.begin
+        if len(phase.taps) > 1 and phase.shifts[1] - phase.shifts[0] != self.cut.spacing:
+            pairs = zip(weights, phase.shifts, strict=True)
+            return [Column((shift - first) * self.layout.pitch + place, (weight,)) for weight, shift in pairs]
+        return [Column((phase.shifts[0] - first) * self.layout.pitch + place, tuple(weights))]
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
         """List for each plane the columns of taps that make the rows of phase `down`."""
@@ -195,27 +159,12 @@ class Form(NamedTuple):
                     kernel = step.weight[0 if step.shared else channel, output % outputs]
                     for tap, shift in zip(across.taps, across.shifts, strict=True):
                         if down.taps:
-                            row = (down.shifts[0] - self.vertical.begin) * self.layout.pitch
-                            plane.append(
-                                Column(row + self.place(shift, channel), tuple(kernel[list(down.taps), tap].tolist()))
-                            )
+                            weights = kernel[list(down.taps), tap].tolist()
+                            plane += self._cut(down, self.place(shift, channel), weights)
                 yield plane
 
 
-def _in_segments(form: Form, task: Task) -> bool:
-    step, across = form.step, len(form.horizontal.phases)
-    met = all(phase.taps for axis in (form.vertical, form.horizontal) for phase in axis.phases)
-    twice = form.factors is not None and form.interleaved and step.dilation == (1, 1)
-    plain = twice and met and task.output.width % across == 0
-    return plain and wide_enough(task.output.width // across, form.number)
-
-
-def _runs(axis: Axis, factor: Weights) -> list[Run]:
-    """Give the taps of each phase, which follow one another where nothing is dilated."""
-    return [Run(phase.shifts[0] - axis.begin, tuple(factor[list(phase.taps)].tolist())) for phase in axis.phases]
-
-
-def _dense_tap_seconds(number: Number) -> float:
+def _tap_seconds(number: Number) -> float:
     return {
         "int16": rates().direct_tap_short,
         "float32": rates().polyphase_tap,
@@ -243,22 +192,16 @@ def _form(task: Task) -> Form:
     )
     interleaved = step.shared and (step.bias is None or bool(np.ptp(step.bias) == 0))
     width, channels = horizontal.end - horizontal.begin, task.shape.channels
-    layout = Layout(1, 1, width * channels) if interleaved else Layout(channels, 1, width)
-    spacing = dilations[0] // gcd(dilations[0], strides[0])
+    layout = Layout(channels, 1, width, interleaved)
     view = vertical.end - vertical.begin - vertical.outputs + 1
-    row_bytes = layout.pitch * np.dtype(task.arithmetic).itemsize
-    cut = Cut.of(vertical.outputs, 1, view, spacing, row_bytes)
-    factors = _factors(step, vertical, horizontal)
-    form = Form(step, interleaved, vertical, horizontal, layout, cut, factors, task.arithmetic, 0)
-    places = short_places(task, *(factors or [step.weight]), most=_most(step, vertical, horizontal))
-    if places is None or _in_segments(form, task):  # twice as fast as strips of integers, and as exact
-        return form
-    if factors is not None:
-        column, row = (factor * 2.0 ** (binary_places(factor) or 0) for factor in factors)
-        factors = column, row
-    else:
-        step = replace(step, weight=step.weight * 2.0**places)
-    return form._replace(step=step, factors=factors, number="int16", places=places)
+    form = Form(step, interleaved, vertical, horizontal, layout, Cut(0, 1, 1, 1, view, 1), task.arithmetic, 0)
+    uniform = step.bias is None or bool(np.ptp(step.bias) == 0)
+    places = short_places(task, step.weight, most=_most(step, vertical, horizontal)) if uniform else None
+    if places is not None:
+        form = form._replace(step=replace(step, weight=step.weight * 2.0**places), number="int16", places=places)
+    row_bytes = layout.pitch * np.dtype(form.number).itemsize
+    spacing = dilations[0] // gcd(dilations[0], strides[0])
+    return form._replace(cut=Cut.of(vertical.outputs, 1, view, spacing if spacing <= MOST_APART else 1, row_bytes))
 
 
 def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
@@ -275,9 +218,3 @@ def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
 def _group(step: ConvTranspose2d) -> Pair:
     """Count the inputs and the outputs of a group."""
     return (1, 1) if step.shared else (step.in_channels // step.groups, step.weight.shape[1])
-
-
-def _factors(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> tuple[Weights, Weights] | None:
-    """Find a column and a row where the kernel is their product and two passes are worth while."""
-    most = [max(len(phase.taps) for phase in axis.phases) for axis in (vertical, horizontal)]
-    return factors(step.weight[0, 0]) if step.shared and min(most) > 1 else None

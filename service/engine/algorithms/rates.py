@@ -3,6 +3,9 @@
 Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
 writes them to rates.json, a column for each processor level. Each is that of one machine; between machines of a level
 the ratios change less than the values.
+
+An algorithm that has a rate to itself states it in its own file, as a `Rate`, with what it is taken for until it has
+been measured. `Rates` has those that several share.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,11 +25,11 @@ class Rates:
     """Seconds for each unit of work; in float32 unless said otherwise."""
 
     call: float
-    """Of one `apply`: its set-up, whatever the size."""
+    """The set-up of one `apply`, whatever the size."""
 
     # The compiled loops.
     strip: float
-    """Of one strip: the Python between two runs of a loop."""
+    """The Python between two runs of a loop: once a strip."""
     widen_sample: float
     """To bring one sample into a padded row of the numbers that are summed."""
     store_sample: float
@@ -40,36 +43,46 @@ class Rates:
     column_setup: float
     """The Python of one column of taps, before the loops run."""
     direct_tap: float
-    """Of one product added to a sum."""
+    """One product added to a sum."""
     direct_tap_double: float
     direct_tap_mixed: float
-    """Of one product added to a sum over several channels, each a plane of its own."""
+    """One product added to a sum over several channels, each a plane of its own."""
     direct_tap_mixed_double: float
     direct_tap_short: float
     """In sums of 16-bit integers."""
     separable_row: float
     """To begin one row of the output, in both passes."""
     separable_tap: float
-    """Of one product in one of the two passes."""
+    """One product in one of the two passes."""
     separable_tap_double: float
     separable_tap_short: float
+    resample_row: float
+    """To begin one row of an enlarged or reduced image, in both passes."""
+    resample_tap: float
+    """One product in one of them."""
+    resample_tap_double: float
+    resample_tap_short: float
+    resample_move: float
+    """To deal one byte out to planes, or to weave it into a row."""
+    resample_store: float
+    """To finish, round, clip and store one sample."""
     box_sample: float
     """To add one sample to a running sum, or two sums of windows of a row."""
     polyphase_tap: float
-    """Of one product of a transposed convolution."""
+    """One product of a transposed convolution."""
     polyphase_tap_double: float
 
     # Spectra.
     plane_sample: float
     """To bring one sample into a plane of floats."""
     fft_call: float
-    """Of the set-up beyond that of others."""
+    """The set-up beyond what others need."""
     fft_point: float
-    """Of one complex point and each doubling of the points of a tile, along one axis and one way."""
+    """One complex point, for each doubling of the points of a tile, along one axis and in one direction."""
     fft_move: float
     """To bring two samples into a tile, or out of it and into the result."""
     fft_product: float
-    """Of one complex product of two spectra, for each point of the tile."""
+    """One complex product of two spectra."""
     settle_sample: float
     """To store one sample of a second result, and compare the two."""
     settle_tap: float
@@ -79,24 +92,24 @@ class Rates:
     fft_kernel: float
     """The Python of one kernel, once and in each tile."""
     fft_point_double: float
-    """Of one point of a tile and each of its log2(points), there and back."""
+    """One point of a tile, for each of its log2(points), there and back."""
     fft_product_double: float
     fft_store: float
     """To round and store one sample of the result."""
 
     # Sums over channels.
     mixing_call: float
-    """Of the set-up beyond that of others."""
+    """The set-up beyond what others need."""
     mixing_lay: float
     """To bring one sample into a strip."""
     mixing_weight: float
     """To bring one weight to where it is read."""
     mixing_block: float
-    """Of one block of pixels and outputs, beside its products."""
+    """One block of pixels and outputs, without its products."""
     mixing_part: float
     """To finish the sums of one block of pixels, where they are not what is stored."""
     mixing_vector: float
-    """Of one multiplication and addition of a vector register, in float64 as well."""
+    """One multiplication and addition of a vector register, in float64 as well."""
     mixing_single: float
     """The same where a block has one such vector of outputs and not two."""
     mixing_store: float
@@ -108,7 +121,7 @@ class Rates:
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
-    """The cost of two vectors of outputs of some tiles, beside the products."""
+    """Two vectors of outputs of some tiles, without the products."""
     pointwise_byte: float
     """To read or write one."""
     pointwise_sum: float
@@ -156,6 +169,41 @@ class Rates:
     pool_store: float
     """To divide, round and store one mean."""
 
+    own: tuple[tuple[str, float], ...] = ()
+    """Those that algorithms have to themselves, by name, as far as they were measured."""
+
+    def of(self, name: str) -> float:
+        """Return the rate of a name, an algorithm's own included."""
+        return dict(self.own).get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
+
+    def changed(self, **rates: float) -> Rates:
+        """Return these rates with others for some names."""
+        own = {name: rate for name, rate in rates.items() if name in _defaults}
+        shared = {name: rate for name, rate in rates.items() if name not in own}
+        return replace(self, own=tuple((dict(self.own) | own).items()), **shared)
+
+
+class Rate:
+    """A rate of one algorithm: seconds for each unit of its work, `default` until they have been measured."""
+
+    def __init__(self, name: str, default: float) -> None:
+        if name in names():
+            raise ValueError(f"there is a rate {name} already")
+        self._name = name
+        _defaults[name] = default
+
+    @property
+    def seconds(self) -> float:
+        return rates().of(self._name)
+
+
+_defaults: dict[str, float] = {}
+
+
+def names() -> list[str]:
+    """List the rates that there are, those of the algorithms that have been imported included."""
+    return [*(shared.name for shared in fields(Rates) if shared.name != "own"), *_defaults]
+
 
 TABLE = Path(__file__).with_name("rates.json")
 """By processor level: the machine, the date and the rates."""
@@ -171,8 +219,9 @@ def rates() -> Rates:
 def of_level(level: str | None) -> Rates:
     """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
     table = json.loads(TABLE.read_text(encoding="ascii"))
-    entry = table.get(level) or table[min(table)]
-    return Rates(**entry["rates"])
+    measured = (table.get(level) or table[min(table)])["rates"]
+    own = tuple((name, measured.pop(name)) for name in list(measured) if name not in Rates.__dataclass_fields__)
+    return Rates(**measured, own=own)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from service.engine.algorithms.gradient import Gradient
 from service.engine.algorithms.mixing import Mixing
 from service.engine.algorithms.pointwise import Pointwise
 from service.engine.algorithms.polyphase import Polyphase
+from service.engine.algorithms.resampling import Resampling
 from service.engine.algorithms.rims import NormalizedByLoops
 from service.engine.algorithms.separable import Separable
 from service.engine.algorithms.spectra import Spectra
@@ -17,6 +18,7 @@ from service.engine.algorithms.winograd import Winograd
 COMPILED: tuple[CompiledAlgorithm, ...] = (
     Direct(),
     Separable(),
+    Resampling(),
     Box(),
     Gradient(),
     Polyphase(),
@@ -26,4 +28,5 @@ COMPILED: tuple[CompiledAlgorithm, ...] = (
     Pointwise(),
     NormalizedByLoops(Direct()),
     NormalizedByLoops(Separable()),
+    NormalizedByLoops(Resampling()),
 )

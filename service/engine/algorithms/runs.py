@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from service.engine.algorithms.rates import rates
-from service.engine.loops.convolution import Taps
+from service.engine.loops.sums import Taps
 from service.engine.steps.precision import Arithmetic
 
 Number = Arithmetic | Literal["int16"]

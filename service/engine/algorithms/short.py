@@ -1,12 +1,20 @@
-"""When sums of 8-bit samples are exact in integers of 16 bits: twice as many as floats fit into a vector."""
+"""When sums of 8-bit samples are exact in narrower numbers than would hold any: more of these fit into a vector."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from math import frexp
+
+import numpy as np
 
 from service.engine.algorithms.base import Task
 from service.engine.steps import Weights
 from service.engine.steps.binary import binary_places
+from service.engine.steps.precision import EXACT_BELOW, LEVELS
 
 ENDLESS = 2**15
+HIGHEST = 255
+"""Of the samples."""
 
 
 def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -> int | None:
@@ -21,3 +29,35 @@ def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -
     places = sum(place for place in each if place is not None)
     fits = None not in each and most * 2.0**places * max(255.0, abs(rim)) < ENDLESS
     return places if fits else None
+
+
+def single_suffices(
+    task: Task, down: Sequence[Weights], along: Sequence[Weights], divisor: float, rim: float = 0.0
+) -> bool:
+    """Say whether float32 gives the exact levels of two passes that call for float64, smaller taps added first.
+
+    Sums of integers below 2^24 are exact in any order. Along a row, let all but the last sum of each output be such,
+    for whatever samples. The last one is then rounded at most once. If it is below 2^24 it is not, and from there on
+    it stays there: over the divisor it is beyond the levels, and clipped as the exact one is. `down` and `along` are
+    the taps of each phase, `rim` is a sample beyond the image.
+    """
+    eight_bits = (task.source, task.target) == ("uint8", "uint8")
+    sound = 0 < divisor * LEVELS <= EXACT_BELOW and frexp(divisor)[0] == 0.5 and rim in range(HIGHEST + 1)
+    if not (task.exact and eight_bits and sound):
+        return False
+    lines = [_extremes(weights, 0, HIGHEST) for weights in down]
+    least, most = min(low for low, _ in lines), max(high for _, high in lines)
+    if max(-least, most) > EXACT_BELOW:
+        return False
+    for weights in along:
+        ordered = sorted(weights.tolist(), key=abs)
+        parts = [_extremes(np.array(part), least, most) for part in (ordered[:-1], ordered[-1:])]
+        if max(abs(bound) for part in parts for bound in part) > EXACT_BELOW:
+            return False
+    return True
+
+
+def _extremes(weights: Weights, least: float, most: float) -> tuple[float, float]:
+    """Give the least and the largest of the sums that some of the products can make, whatever the samples are."""
+    ends = np.array([weights * least, weights * most, np.zeros(len(weights))])
+    return float(ends.min(axis=0).sum()), float(ends.max(axis=0).sum())

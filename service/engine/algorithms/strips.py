@@ -16,72 +16,133 @@ from numpy.typing import NDArray
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.rates import rates
 from service.engine.algorithms.runs import Number
-from service.engine.loops.convolution import BLOCK, BLOCK_BYTES, Finish, Shapes
-from service.engine.loops.lanes import KINDS
-from service.engine.loops.sums import SPAN_BYTES, TOGETHER
+from service.engine.loops.convolution import Places, Shapes
+from service.engine.loops.rows import AS_THEY_ARE, BEYOND, EACH, SCALED, SHIFTED, Finish
+from service.engine.loops.samples import KINDS
+from service.engine.loops.sums import TOGETHER
 from service.engine.steps.borders import indices
 from service.engine.steps.geometry import Padding, PaddingMode, Shape
 
 Positions = NDArray[np.signedinteger[Any]]
 
-STRIP_BYTES = 1 << 20
-"""Of a strip, about: a second-level cache."""
+STRIP_BYTES = 1 << 18
+"""Of a strip, about: half of a small second-level cache."""
 SHARE_BYTES = 1 << 17
 PIECES = 8
-"""So many strips, if none is smaller than that: a few threads then end at about the same time."""
+"""So many pieces, if none is smaller than that: a few threads then end at about the same time."""
+VIEWS = 8
+"""Times its view that a piece is high, if it can be: what it sees beyond its own rows is widened twice."""
 LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
-FEWEST_ROWS = 16
+FEWEST_ROWS = 8
 """Of the output in a strip, however long its rows are."""
-SPARE_BYTES = TOGETHER * 8 * SPAN_BYTES
-"""For spans of numbers of two bytes that are stored in eight."""
+MOST_ROWS = 64
+"""Of the output in a piece, unless it sees many."""
+SPARE = 3 * LINE
+"""Numbers that are dealt out to a plane at once, where they are dealt out by threes."""
+BLOCK = 512
+"""Columns that are summed at once."""
+BLOCK_STEP = 64
+"""Of which they are a multiple: four vectors of floats, of the widest."""
+BLOCK_NUMBERS = 4096
+"""Sums of all planes in a block, if it has not the fewest columns."""
+BOX_BLOCK = 1536
+"""Columns of a block of running sums: four rows of floats fit into a first-level cache."""
 TAP_BYTES = 256
 """Of the tables of taps and, while these are made, of lists; more than it takes."""
-POSITION_BYTES = 32
-"""Of the indices of a padded row or column, while these are made."""
-SHUFFLED = {2, 3, 4, 6}
-"""Planes for which the loops have shuffles; those of other numbers go sample by sample."""
 FURTHEST_SHIFT = 14
 """Of integers of 16 bits."""
+POSITION_BYTES = 32
+"""Of the indices of a padded row or column, while these are made."""
+SHUFFLED = {2, 3, 6}
+"""Planes for which the loops have shuffles; those of other numbers go sample by sample."""
 SLACK = 1 << 16
 """Bytes of small arrays."""
 
 
+def padded(columns: int) -> int:
+    """Make an odd number of lines of it, lest rows stand in each other's way."""
+    return (ceil(columns / LINE) | 1) * LINE
+
+
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a strip are laid out: `channels` interleaved in the source, columns dealt out to `phases`.
+    """How a row of the input is laid out: columns of `channels` samples each, dealt out to `phases`.
 
-    `width` counts the padded columns.
+    Each channel of a phase is a plane of its own, or all are one where they stay `together`. `width` counts the padded
+    columns.
     """
 
     channels: int
     phases: int
     width: int
+    together: bool = False
+
+    @property
+    def unit(self) -> int:
+        """Count the numbers that stay beside one another."""
+        return self.channels if self.together else 1
+
+    @property
+    def dealt(self) -> int:
+        """Count the numbers of a plane that come from the row."""
+        return ceil(self.width / self.phases) * self.unit
 
     @property
     def length(self) -> int:
-        """Count the floats of one plane of a row: an odd number of lines, lest rows stand in each other's way."""
-        return (ceil(self.width / self.phases / LINE) | 1) * LINE
+        """Count the numbers from a plane to the next."""
+        return padded(self.dealt + (SPARE if self.together and self.phases > 1 else 0))
+
+    @property
+    def planes(self) -> int:
+        return self.phases * self.channels // self.unit
 
     @property
     def pitch(self) -> int:
-        """Count the floats of a row."""
-        return self.length * self.phases * self.channels
+        """Count the numbers of a row."""
+        return self.length * self.planes
 
     def offset(self, column: int, channel: int = 0) -> int:
+        if self.together:
+            return column % self.phases * self.length + column // self.phases * self.channels + channel
         return ((column % self.phases) * self.channels + channel) * self.length + column // self.phases
+
+
+class Outputs(NamedTuple):
+    """Rows of the output: `columns` numbers of each of `planes` planes, `unit` of one after as many of the one before.
+
+    Each of `phases` takes its turn down the rows.
+    """
+
+    planes: int
+    columns: int
+    unit: int = 1
+    phases: int = 1
+
+    @property
+    def beside(self) -> int:
+        """Count the numbers from a plane that was summed along to the next."""
+        return padded(self.columns)
+
+    @property
+    def block(self) -> int:
+        """Count the columns that are summed at once."""
+        step = BLOCK_STEP * self.unit
+        return max(1, min(BLOCK, BLOCK_NUMBERS // self.planes) // step) * step
 
 
 @dataclass(frozen=True)
 class Cut:
-    """`rows` rows of output in `count` strips of nearly equal height; each begins at `step` times its first row.
+    """`rows` rows of output in pieces of so many but for the last; a thread makes `height` rows of one at once.
 
-    A strip reaches over `view` rows for the first row of output, and `step` more for each other one. Rows of output
-    `spacing` / `step` apart look at rows of input `spacing` apart, and taps of one column too, so that they share them.
+    A strip begins at `step` times its first row. It reaches over `view` rows for the first row of output, and `step`
+    more for each other one. Rows of output `spacing` / `step` apart look at rows of input `spacing` apart, and taps of
+    one column too, so that they share them.
     """
 
     rows: int
-    count: int
+    piece: int
+    height: int
     step: int
     view: int
     spacing: int
@@ -89,22 +150,29 @@ class Cut:
     @classmethod
     def of(cls, rows: int, step: int, view: int, spacing: int, row_bytes: int) -> Cut:
         """Cut `rows`; `spacing` is a multiple of `step`."""
-        apart = spacing // step
-        fitting = min(
-            (STRIP_BYTES // row_bytes - view) // step + 1,
-            max(ceil(rows / PIECES), (SHARE_BYTES // row_bytes - view) // step + 1),
-        )
-        height = max(FEWEST_ROWS, 2 * TOGETHER * apart if apart <= FEWEST_ROWS else 0, view // step, fitting)
-        count = ceil(rows / height)
-        return cls(rows, count, step, view, spacing)
+        together = TOGETHER * spacing // step
+
+        def whole(height: int) -> int:
+            return ceil(height / together) * together
+
+        high = min(max(MOST_ROWS, VIEWS * view // step), ceil(rows / PIECES))
+        piece = whole(max(high, SHARE_BYTES // row_bytes, FEWEST_ROWS))
+        fitting = (STRIP_BYTES // row_bytes - view) // step + 1
+        height = whole(max(FEWEST_ROWS, view // step, fitting))
+        return cls(rows, piece, min(height, piece, whole(rows)), step, view, spacing)
+
+    @property
+    def count(self) -> int:
+        return ceil(self.rows / self.piece)
 
     @property
     def highest(self) -> int:
-        return (ceil(self.rows / self.count) - 1) * self.step + self.view
+        """Count the rows of a strip."""
+        return (self.height - 1) * self.step + self.view
 
     def edges(self) -> NDArray[np.intp]:
-        """Give the first row of each strip, and the end of the last."""
-        return np.arange(self.count + 1) * self.rows // self.count
+        """Give the first row of each piece, and the end of the last."""
+        return np.minimum(np.arange(self.count + 1) * self.piece, self.rows)
 
 
 class Rim(NamedTuple):
@@ -170,37 +238,69 @@ def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image).reshape(len(image), -1).view(np.uint8)
 
 
-def finish(task: Task, divisors: list[float], bias: list[float], norm: int = 0, places: int = 0) -> Finish:
+def finish(
+    task: Task, number: Number, divisors: list[float], bias: list[float], norm: int = 0, places: int = 0
+) -> Finish:
     """Say what becomes of the sums of the planes of one pixel, which are 2**`places` times too large."""
-    number = np.dtype(task.arithmetic).type
     exact = [_is_power_of_two(divisor) for divisor in divisors]
+    divided = [1.0 if power else d for d, power in zip(divisors, exact, strict=True)]
     scale = [2.0**-places / d if power else 2.0**-places for d, power in zip(divisors, exact, strict=True)]
-    shift = 1 - frexp(scale[0])[1] if all(exact) and len({*scale}) == 1 and not any(bias) else -1
-    return Finish(
-        np.array([1.0 if power else d for d, power in zip(divisors, exact, strict=True)], task.arithmetic),
-        np.array(scale, task.arithmetic),
-        np.array(bias, task.arithmetic),
-        number(np.iinfo(task.target).max if np.dtype(task.target).kind == "u" else 1),
-        shift if scale[0] > 0 and shift <= FURTHEST_SHIFT else -1,
-        norm,
-    )
+    alike = not norm and all(len({*each}) == 1 for each in (divided, scale, bias))
+    shift = 1 - frexp(scale[0])[1] if all(exact) and len({*scale}) == 1 and not any(bias) and scale[0] > 0 else -1
+    if shift > FURTHEST_SHIFT:
+        shift = -1
+    way = SCALED if alike else EACH
+    if alike and shift == 0:
+        way = AS_THEY_ARE
+    elif alike and shift > 0 and number == "int16" and task.target == "uint8":
+        way = SHIFTED
+    divisor, factor, added = (np.array(values, task.arithmetic) for values in (divided, scale, bias))
+    return Finish(divisor, factor, added, norm, way, shift)
 
 
 def storing_seconds(samples: int, planes: int) -> float:
     """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
-    woven = 0.0 if planes == 1 else rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart
-    return samples * (rates().store_sample + woven)
+    return samples * rates().store_sample + weaving_seconds(samples, planes)
+
+
+def weaving_seconds(samples: int, planes: int) -> float:
+    """Predict the time in which samples of planes are put beside one another, or dealt out to them."""
+    if planes == 1:
+        return 0.0
+    return samples * (rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart)
 
 
 def _is_power_of_two(divisor: float) -> bool:
     return abs(frexp(divisor)[0]) == 0.5
 
 
-def workspace(cut: Cut, layout: Layout, planes: int, threads: int, *, number: Number, taps: int, twice: bool) -> int:
-    """Bound the bytes of strips, blocks and rows in between for each thread, of positions, and of `taps` taps."""
-    rows = cut.highest + (TOGETHER if twice else 0)
-    own = (
-        np.dtype(number).itemsize * rows * layout.pitch + planes * TOGETHER * BLOCK_BYTES + 2 * SPARE_BYTES + 8 * BLOCK
+def places(cut: Cut, layout: Layout, outputs: Outputs, number: Number, *, along: bool, halo: int = 0) -> Places:
+    """Lay out the scratch memory of a thread; `halo` is what a box needs beside a block."""
+    beyond = BEYOND // np.dtype(number).itemsize
+    row = layout.pitch + layout.planes * beyond
+    block = box_block(halo) if halo else outputs.block
+    sizes = (
+        row if along or layout.planes > 1 else 0,
+        row if along and layout.planes > 1 else 0,
+        cut.highest * (outputs.planes * outputs.beside if along else layout.pitch),
+        block if halo else outputs.planes * TOGETHER * block,
+        2 * (block + halo + beyond) if halo else outputs.planes * TOGETHER * block if outputs.planes > 1 else 0,
     )
-    positions = POSITION_BYTES * (layout.width + cut.rows * cut.step + cut.view)
+    starts, end = [], 0
+    for size in sizes:
+        starts.append(end)
+        end += ceil((size + beyond) / LINE) * LINE if size else 0
+    row_at, dealt, strip, sums, joined = starts
+    return Places(row_at, dealt, strip, sums, joined, end)
+
+
+def box_block(halo: int) -> int:
+    """Count the columns of running sums that are made at once."""
+    return ceil(max(BOX_BLOCK, 2 * halo) / BLOCK_STEP) * BLOCK_STEP
+
+
+def workspace(places: Places, cut: Cut, layout: Layout, threads: int, number: Number, taps: int) -> int:
+    """Bound the bytes of what each thread has for itself, of positions, and of `taps` taps."""
+    own = np.dtype(number).itemsize * places.size
+    positions = POSITION_BYTES * (layout.width * layout.channels + cut.rows * cut.step + cut.view)
     return min(threads, cut.count) * own + positions + taps * TAP_BYTES + SLACK

@@ -25,7 +25,7 @@ from service.engine.algorithms.tilings import Needs, Tiling, best_tiling, radice
 from service.engine.algorithms.work import Counter, Part, Parts, share
 from service.engine.loops.convolution import Source
 from service.engine.loops.fourier import ROW, Axis
-from service.engine.loops.lanes import KINDS
+from service.engine.loops.samples import KINDS
 from service.engine.loops.settling import Windows, settle
 from service.engine.loops.spectra import Kernels, Place, Runs, Tile, correlate
 from service.engine.loops.vectors import LANES

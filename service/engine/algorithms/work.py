@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 from service.engine.algorithms.arrays import CACHE_LINE
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.calls import KEPT_MEMORY, Call
-from service.engine.algorithms.strips import SPARE_BYTES, Cut, Layout, Rim, shapes
-from service.engine.loops.convolution import (
-    BLOCK,
-    BLOCK_BYTES,
-    Finish,
-    Room,
-    Strips,
-    Taps,
-    convolve,
-)
-from service.engine.loops.sums import SPAN_BYTES, TOGETHER
+from service.engine.algorithms.runs import Number
+from service.engine.algorithms.strips import Cut, Layout, Outputs, Rim, box_block, places, shapes
+from service.engine.loops.convolution import Strips, convolve
+from service.engine.loops.rows import Finish
+from service.engine.loops.sums import Taps
 from service.engine.machine import parallel
 
 Bytes = NDArray[np.uint8]
@@ -31,24 +25,14 @@ Counter = NDArray[np.int64]
 
 
 class Sums(NamedTuple):
-    """What is computed from every strip.
-
-    The output consists of `phases` that take turns down its rows. A row is `columns` numbers of each of `planes`
-    planes, `unit` of one after as many of the one before. The taps of `along`, if any, are for the rows that come of
-    `down`.
-    """
+    """What is computed from every strip: the taps of `along`, if any, make of a row of the input what `down` sums."""
 
     down: Taps
     along: Taps
     finish: Finish
-    planes: int
-    columns: int
-    phases: int = 1
-    unit: int = 1
+    outputs: Outputs
     window: int = 0
     """Columns of a window that is summed as a whole, by running sums, and multiplied by the one tap there is."""
-    run: int = 0
-    """Numbers from one tap of `along` to the next, where these are in columns; of one plane."""
 
 
 class Part(NamedTuple):
@@ -86,48 +70,43 @@ class Work(Call):
     """A task in the terms of the loops."""
 
     @classmethod
-    def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, sums: Sums) -> Work:
-        distance = cut.spacing * layout.pitch
+    def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, number: Number, sums: Sums) -> Work:
+        outputs, channels = sums.outputs, task.shape.channels
+        along, halo = len(sums.along.weights) > 0, max(0, sums.window - 1) * channels
+        own = places(cut, layout, outputs, number, along=along, halo=halo)
+        pitch = outputs.planes * outputs.beside if along else layout.pitch
         strips = Strips(
             cut.edges(),
+            cut.height,
             cut.step,
             cut.view,
+            pitch,
             cut.spacing // cut.step,
-            distance,
-            layout.phases,
+            cut.spacing * pitch,
+            layout.planes,
+            layout.unit,
+            layout.dealt,
+            layout.length,
+            outputs.planes,
+            outputs.columns,
+            outputs.unit,
+            box_block(halo) if sums.window else outputs.block,
+            channels if sums.window else outputs.beside,
             sums.window,
-            task.shape.channels,
-            sums.run,
-            sums.columns,
-            sums.unit,
         )
-        byte, numbers = np.dtype(np.uint8), sums.down.weights.dtype
-        twice = sums.window > 0 or len(sums.along.offsets) > 0
-        dealt = layout.channels * layout.phases > 1
-        row_bytes = task.shape.width * task.shape.channels * np.dtype(task.source).itemsize if dealt else 0
-        between = TOGETHER if twice else 0
-        parts = Parts.laid_out(
-            Part((row_bytes,), byte),
-            Part((cut.highest, layout.pitch), numbers, SPAN_BYTES),
-            Part((between, layout.pitch), numbers, 2 * SPAN_BYTES),
-            Part((sums.planes, TOGETHER, BLOCK_BYTES), byte),
-            Part((SPARE_BYTES,), byte),
-            Part((BLOCK,), sums.finish.scale.dtype),
-        )
-        room = Room(parts.starts, row_bytes, cut.highest, layout.pitch, between, sums.planes, SPARE_BYTES)
         return cls(
             convolve,
-            shapes(task, sums.phases),
+            shapes(task, outputs.phases),
             rim,
             strips,
-            sums.down,
             sums.along,
+            sums.down,
             sums.finish,
-            room,
+            own,
             output=task.output,
             target=task.target,
             pieces=cut.count,
-            room=parts.room,
+            room=own.size * np.dtype(number).itemsize,
         )
 
 

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.codecs import jpeg, npy, picture_writer, pictures, png_reader, png_writer, tiff, tiff_writer
+from service.engine.codecs import (
+    jpeg,
+    npy,
+    picture_writer,
+    pictures,
+    png_reader,
+    png_search,
+    png_writer,
+    tiff,
+    tiff_writer,
+)
 from service.engine.codecs.base import Buffer, Coding, Compression, Decoded, ImageInfo
 from service.engine.codecs.metadata import NOTHING, Metadata
 from service.engine.codecs.pillow_state import own_process
@@ -116,11 +126,13 @@ def encode(kind: str, image: NDArray[Any], how: Coding = PLAIN) -> bytes:
             raise ValueError(kind)
 
 
-def encode_bytes(kind: str, pixels: int, written: int) -> int:
+def encode_bytes(kind: str, pixels: int, written: int, compression: Compression = "fast") -> int:
     """Bound the bytes that `encode` needs at its peak beside the image of so many pixels and bytes."""
     if kind in _WRITTEN_BYTES:
         return pixels * _WRITTEN_BYTES[kind] + _FIXED_BYTES
-    return 3 * written + _FIXED_BYTES if kind == "tiff" else written
+    if kind == "tiff":
+        return 3 * written + _FIXED_BYTES
+    return written + (png_search.search_bytes(written) if compression == "small" else 0)
 
 
 def encode_png(

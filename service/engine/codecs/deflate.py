@@ -20,7 +20,7 @@ _VERY_FEW_BYTES, _FEW_BYTES = 4096, 4 * 4096
 _LEAST_SAVED = 0.008
 _SAMPLES, _SAMPLE_BYTES = 4, 4096
 _WORTH_A_TRY = {True: 0.98, False: 1.02}
-"""Of samples that are dense, or not: bytes by ISA-L over those of our own. In dense ones the search takes longest."""
+"""Bytes by ISA-L over bytes by our own coder, for samples that are dense or not: dense ones take longest to search."""
 
 
 def fast(data: Bytes) -> Pieces:
@@ -36,15 +36,6 @@ def fast(data: Bytes) -> Pieces:
         return matched if _size(matched) <= len(data) else _as_they_are(data)
     starts = range(0, len(data), loops.MOST_BYTES)
     return [piece for start in starts for piece in _fast(data[start : start + loops.MOST_BYTES], loops)]
-
-
-def small(data: Bytes) -> Pieces:
-    """Take the best of three ways: where noise leaves no longer matches, run lengths win by up to 5 per cent.
-
-    What is fast beats these by up to 2 per cent, or is beaten by one, and takes a fifth of their time or less.
-    """
-    ways = [_by_zlib(data, 5, strategy) for strategy in (zlib.Z_FILTERED, zlib.Z_RLE)]
-    return min(*ways, fast(data), key=_size)
 
 
 def _fast(data: Bytes, loops: ModuleType) -> Pieces:
@@ -81,12 +72,8 @@ def _by_isal(data: Bytes) -> Pieces:
     return _flushed(isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15), data)
 
 
-def _by_zlib(data: Bytes, level: int, strategy: int) -> Pieces:
-    return _flushed(zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy), data)
-
-
 def _as_they_are(data: Bytes) -> Pieces:
-    return _by_zlib(data, 0, zlib.Z_DEFAULT_STRATEGY)
+    return _flushed(zlib.compressobj(0, zlib.DEFLATED, -15, 9), data)
 
 
 def _flushed(stream: Any, data: Bytes) -> Pieces:

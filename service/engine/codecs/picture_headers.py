@@ -14,7 +14,7 @@ from service.engine.errors import ImageTooLarge, InvalidImage
 from service.engine.machine.limits import Limits
 
 MAX_SCANS = 100
-"""Of a JPEG: each scan of a progressive one walks over the whole picture."""
+"""Scans of a JPEG: each one of a progressive JPEG walks over the whole picture."""
 MAX_FRAMES = 10_000
 MAX_PARTS = 10_000
 """Segments of a JPEG and bytes between them, blocks of a GIF, chunks of a WebP: each is read in Python."""

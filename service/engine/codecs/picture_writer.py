@@ -15,7 +15,7 @@ from service.engine.codecs.jpeg import subsampling
 WEBP_QUALITY, AVIF_QUALITY = 90, 75
 _EVERYTHING = 100
 _WEBP_METHOD = {"fast": 2, "small": 6}
-"""On photographs 2 takes half the time of libwebp's own choice, 4, for 3 to 10 % more bytes at the same PSNR."""
+"""On photographs 2 takes half the time of libwebp's own choice, 4; at the same size its PSNR is 0.1 to 0.7 dB lower."""
 _LOSSLESS_METHOD = {"fast": (2, 20), "small": (6, 100)}
 """Method and effort: on photographs the first takes a sixth of the time of libwebp's own choice, for 2 % more bytes."""
 _AVIF_SPEED = {"fast": 9, "small": 6}

@@ -1,6 +1,6 @@
 """PNG read whole: every depth, palettes, interlacing, transparency, 16 bits.
 
-Of animations the default image is read. Pixels are inflated strip by strip, never beyond what the header promises.
+The default image of an animation is read. Pixels are inflated strip by strip, never beyond what the header promises.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.engine.machine.limits import Limits
 STRIP_BYTES = 256 * 1024
 """Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
 _LONG_STRIP_BYTES = 1024 * 1024
-"""Of rows so long that fewer than go together would fit into that."""
+"""For rows so long that fewer than are read together would fit into that."""
 _TOGETHER = 8
 """Rows that the compiled loop unfilters side by side."""
 _HIGH_STRIP_BYTES, _HIGHEST_STRIP_BYTES = 2 * 1024 * 1024, 8 * 1024 * 1024

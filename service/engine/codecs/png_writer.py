@@ -8,21 +8,20 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine.codecs import deflate, png_ancillary, png_filters
+from service.engine.codecs import deflate, png_ancillary, png_filters, png_search
 from service.engine.codecs.base import Compression
 from service.engine.codecs.metadata import Metadata
 from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB, RGBA, SIGNATURE
 from service.engine.machine import compiled, parallel
 
 STRIP_BYTES = 512 * 1024
-"""Of unfiltered rows: large enough that matches lost at the seams do not count, small enough to share out evenly."""
+"""Bytes of unfiltered rows: matches lost at the seams do not count, and there are enough strips to share out evenly."""
 
 _COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 _LAST_BLOCK = b"\x03\x00"
@@ -32,8 +31,13 @@ _ADLER_MODULUS = 65521
 
 def encode(image: NDArray[Any], compression: Compression, icc: bytes | None, metadata: Metadata, threads: int) -> bytes:
     """Write an image (H, W, C) of uint8 or uint16 and 1 to 4 channels."""
+    data = _encode(image, icc, metadata, threads)
+    return png_search.smaller(data, image.nbytes) if compression == "small" else data
+
+
+def _encode(image: NDArray[Any], icc: bytes | None, metadata: Metadata, threads: int) -> bytes:
     height, width, channels = image.shape
-    deflated = _deflated(_rows(image), image.itemsize, channels, _DEFLATE[compression], threads)
+    deflated = _deflated(_rows(image), image.itemsize, channels, threads)
     header = IMAGE_HEADER.pack(width, height, 8 * image.itemsize, _COLOUR[channels], 0, 0, 0)
     pieces: deflate.Pieces = [SIGNATURE, *_chunk(b"IHDR", header)]
     if icc is not None:
@@ -65,13 +69,7 @@ def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
     return rows
 
 
-def _deflated(
-    rows: NDArray[np.uint8],
-    sample: int,
-    channels: int,
-    method: Callable[[deflate.Bytes], deflate.Pieces],
-    threads: int,
-) -> list[_Deflated]:
+def _deflated(rows: NDArray[np.uint8], sample: int, channels: int, threads: int) -> list[_Deflated]:
     """Filter and deflate strips side by side; a sample has so many bytes."""
     height, row_bytes = rows.shape
     rows_each = max(1, STRIP_BYTES // row_bytes)
@@ -83,14 +81,11 @@ def _deflated(
         strip = np.empty((min(rows_each, height - first), 1 + row_bytes), np.uint8)
         filter_rows(rows, first, sample * channels, swapped, strip)
         filtered = strip.reshape(-1)
-        chunk = _chunk(b"IDAT", *method(filtered))
+        chunk = _chunk(b"IDAT", *deflate.fast(filtered))
         strips[first] = _Deflated(chunk, isal_zlib.adler32(filtered), len(filtered))
 
     parallel.each(deflate_from, range(0, height, rows_each), threads)
     return [strips[first] for first in sorted(strips)]
-
-
-_DEFLATE: dict[Compression, Callable[[deflate.Bytes], deflate.Pieces]] = {"fast": deflate.fast, "small": deflate.small}
 
 
 def _chunk(kind: bytes, *content: bytes | memoryview) -> deflate.Pieces:

@@ -15,7 +15,7 @@ COMFORTABLE_CELL = 26
 TITLE = 32
 BETWEEN = 30
 LETTER = 12.5
-"""Of a title, in width."""
+"""Width of one letter of a title."""
 DEPTH_PENALTY = 0.75
 
 Band = tuple[tuple[Plane, ...], ...]

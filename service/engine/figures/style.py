@@ -18,7 +18,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "output": ("#a3dabb", "#1d5a46"),
     "made": ("#5f9f80", "#4d8f76"),
 }
-"""Of each colour the light one and the dark one."""
+"""Each colour for the light and for the dark theme."""
 
 TAP_OPACITY = 0.87
 FONT = "'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"

@@ -29,6 +29,11 @@ class Format(NamedTuple):
     quality: int | None = None
     lossless: bool = False
 
+    @property
+    def one(self) -> str:
+        """Give the name with its article."""
+        return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name}"
+
 
 FORMATS: dict[Answer, Format] = {
     "png": Format("PNG", "image/png", ("uint8", "uint16")),
@@ -90,19 +95,19 @@ def check_result(spec: Spec, answer: Answer, result: Shape, dtype: str, *, alpha
     place = "/output/{}" if spec.output else ""
     if dtype not in form.dtypes:
         raise InvalidSpec(
-            f"the result has samples of {dtype} and a {form.name} has {listed(form.dtypes)}: ask for "
+            f"the result has samples of {dtype} and {form.one} has {listed(form.dtypes)}: ask for "
             f'"output": {{"dtype": "uint8"}}, or for {_others(dtype)}'
         ).at(place.format("dtype"))
     plain = output.layout == "auto"
     if plain and alpha and not form.alpha and output.background is None:
         raise InvalidSpec(
-            f'the result has alpha and a {form.name} has none: say what shows through, "output": '
+            f'the result has alpha and {form.one} has none: say what shows through, "output": '
             '{"background": "#ffffff"}, or ask for image/webp, image/avif or image/png'
         ).at(place.format("background"))
     if plain and not _holds(form, result.channels, alpha=alpha):
         most = "1 or 3" if not form.alpha else f"1 to {form.most_channels}"
         raise InvalidSpec(
-            f"the result has {result.channels} channels and a {form.name} has {most}: ask for "
+            f"the result has {result.channels} channels and {form.one} has {most}: ask for "
             '"output": {"layout": "montage"}, or for the raw array with "Accept: application/x-npy"'
         ).at(place.format("layout"))
     if answer == "avif" and output.quality == "lossless" and sheet.channels > 2:
@@ -112,7 +117,7 @@ def check_result(spec: Spec, answer: Answer, result: Shape, dtype: str, *, alpha
         ).at("/output/quality")
     if form.longest_side is not None and max(sheet.width, sheet.height) > form.longest_side:
         raise InvalidSpec(
-            f"the result is {sheet.width}x{sheet.height} and a {form.name} has at most {form.longest_side:,} pixels a"
+            f"the result is {sheet.width}x{sheet.height} and {form.one} has at most {form.longest_side:,} pixels a"
             f" side: ask for {'image/png or ' * (dtype != 'float32')}image/tiff"
         ).at("/output" if spec.output else "")
 
@@ -131,14 +136,14 @@ def _faults(output: Output, form: Format) -> Iterator[Fault]:
     if output.dtype != "auto" and output.dtype not in form.dtypes:
         yield Fault(
             "/output/dtype",
-            f"output.dtype is {output.dtype} and a {form.name} has {listed(form.dtypes)}; {output.dtype} is for"
+            f"output.dtype is {output.dtype} and {form.one} has {listed(form.dtypes)}; {output.dtype} is for"
             f" {_others(output.dtype)}",
         )
     if output.quality is not None and form.quality is None:
         lossy = listed(other.media_type for other in FORMATS.values() if other.quality is not None)
-        yield Fault("/output/quality", f"a {form.name} has no quality, it loses nothing; output.quality is for {lossy}")
+        yield Fault("/output/quality", f"{form.one} has no quality, it loses nothing; output.quality is for {lossy}")
     elif output.quality == "lossless" and not form.lossless:
         able = listed(other.media_type for other in FORMATS.values() if other.lossless)
-        yield Fault("/output/quality", f'a {form.name} is never lossless; "lossless" is for {able}')
+        yield Fault("/output/quality", f'{form.one} is never lossless; "lossless" is for {able}')
     if output.background is not None and form.alpha:
-        yield Fault("/output/background", f"a {form.name} keeps alpha; output.background is for image/jpeg")
+        yield Fault("/output/background", f"{form.one} keeps alpha; output.background is for image/jpeg")

@@ -18,7 +18,7 @@ from service.engine.steps.geometry import Shape
 from service.engine.steps.precision import Arithmetic
 
 BYTES = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
-"""Of one sample, by its type."""
+"""Bytes of one sample, by its type."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -309,5 +309,6 @@ def _peak_bytes(plan: Plan, kept: Sequence[int]) -> int:
         stages.append(numbers + plan.output.samples * FLATTENING)
     if plan.answer != "npy":
         written = plan.sheet.samples * BYTES[plan.dtype]
-        stages.append(numbers + written + codecs.encode_bytes(plan.answer, plan.sheet.pixels, written))
+        encoder = codecs.encode_bytes(plan.answer, plan.sheet.pixels, written, plan.settings.compression)
+        stages.append(numbers + written + encoder)
     return max(stages)

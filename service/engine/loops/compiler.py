@@ -66,6 +66,14 @@ class _Cache(FunctionCache):
         super().__init__(function)  # type: ignore[no-untyped-call]
         self._cache_file._source_stamp = _stamp()
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except (AttributeError, ImportError):  # kept by an older version: it names a class that is gone
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError), _alone(self.cache_path):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import VECTOR_BYTES, fma, lanes_of, load, next_piece, splat, store
 
 Array = NDArray[Any]

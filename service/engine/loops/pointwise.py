@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
 from service.engine.loops.compiler import LEVEL, compiled
-from service.engine.loops.lanes import UINT8, UINT16
+from service.engine.loops.samples import UINT8, UINT16
 from service.engine.loops.vectors import (
     arrange,
     convert,

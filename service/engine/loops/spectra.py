@@ -30,7 +30,7 @@ from service.engine.loops.fourier import (
     multiply,
     transposed,
 )
-from service.engine.loops.lanes import FLOAT32, UINT8, UINT16
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
 from service.engine.loops.vectors import LANES, convert, load, load_as, next_piece, prefetch, splat, store
 
 Array = NDArray[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -40,19 +40,4 @@ Operation = Annotated[
     Field(discriminator="op"),
 ]
 
-OPERATIONS: tuple[type[OperationBase], ...] = (
-    Conv,
-    Separable,
-    Depthwise,
-    DepthwiseSeparable,
-    Transposed,
-    Upscale,
-    Downscale,
-    Blur,
-    Gradient,
-    Sharpen,
-    Grayscale,
-    Pool,
-    Blend,
-    Deconvolve,
-)
+OPERATIONS: tuple[type[OperationBase], ...] = get_args(get_args(Operation)[0])

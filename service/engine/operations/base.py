@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 from math import lcm, nan
 from typing import Any, ClassVar, Literal, get_args
 
@@ -13,6 +14,7 @@ from pydantic_core import CoreSchema
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
 from service.engine.operations.fields import FARTHEST, Bias, Divisor, Number, PaddingField, Steps2d
+from service.engine.operations.illustration import Gains, Illustration
 from service.engine.spec.numbers import Kernel, is_unknown, read_only, unknown_numbers
 from service.engine.spec.validation import context_of, refusal
 from service.engine.steps import Conv2d, Step, Weights
@@ -32,16 +34,31 @@ ZERO_SUM = 1e-9
 """Relative to the sum of absolute values: a sum that is 0 to within rounding."""
 
 
+ONLY_WITH, ALTERNATIVES = "x-only-with", "x-alternatives"
+"""What the JSON Schema of an operation says beyond the standard's words, for forms that are made from it."""
+
+
+def only_with(field: str, choice: str | None = None) -> dict[str, Any]:
+    """Mark a field as one that belongs to a choice of another, or to another that must be given."""
+    return {ONLY_WITH: {"field": field} | ({} if choice is None else {"choice": choice})}
+
+
 class OperationBase(BaseModel, ABC):
     """What a client asks for; it says which steps it is made of, and computes nothing.
 
-    `summary` is one line; each of `examples` runs as it stands on an ordinary RGB photograph.
+    `summary` is one line; each of `examples` runs as it stands on an ordinary RGB photograph. The reference page shows
+    `notes` (Markdown) and `illustration`, by default a figure of the first example. `also_called` are other tools'
+    names for it. `alternatives` are sets of fields of which exactly one is given.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     summary: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]]
+    notes: ClassVar[str]
+    illustration: ClassVar[Illustration | Gains | None] = None
+    also_called: ClassVar[tuple[str, ...]] = ()
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     op: str
 
@@ -49,6 +66,11 @@ class OperationBase(BaseModel, ABC):
     def name(cls) -> str:
         """Give the value of `op` that asks for this operation."""
         return str(get_args(cls.model_fields["op"].annotation)[0])
+
+    @classmethod
+    def undoes(cls, example: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG003 -- for those that restore
+        """Give the spec of what an example is there to undo; None where it is for a picture as it is."""
+        return None
 
     def steps(self, shape: Shape) -> tuple[Step, ...]:
         """Give the steps for the colour planes of an image: `shape.channels` is without alpha.
@@ -89,6 +111,9 @@ class OperationBase(BaseModel, ABC):
     @model_validator(mode="after")
     def _checked(self, info: ValidationInfo[Any]) -> OperationBase:
         try:
+            for name, (owner, wanted) in _owners(type(self)).items():
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    belongs(name, owner, getattr(self, owner), wanted)
             self.check(context_of(info).limits)
         except InvalidSpec as error:
             raise refusal(error.at("").faults) from None
@@ -99,6 +124,8 @@ class OperationBase(BaseModel, ABC):
         schema = handler.resolve_ref_schema(handler(core))
         if hasattr(cls, "summary"):
             schema |= {"description": cls.summary, "examples": list(cls.examples)}
+        if cls.alternatives:
+            schema[ALTERNATIVES] = [list(names) for names in cls.alternatives]
         return schema
 
 
@@ -154,7 +181,9 @@ class Windowed(Kernelled):
         ),
     )
     padding_value: Number | None = Field(
-        None, description='With padding_mode "constant" only: its value, in units of 0 to 255; 0 where left out.'
+        None,
+        description='With padding_mode "constant" only: its value, in units of 0 to 255; default 0.',
+        json_schema_extra=only_with("padding_mode", "constant"),
     )
     divisor: Divisor | None = Field(
         None,
@@ -163,12 +192,6 @@ class Windowed(Kernelled):
             "values. Where each output channel has a kernel of its own, it is divided by its own sum."
         ),
     )
-
-    def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
-        if self.padding_value is not None and self.padding_mode != "constant":
-            raise InvalidSpec(
-                f'padding_value belongs to padding_mode "constant", and padding_mode is "{self.padding_mode}"'
-            ).at("/padding_value")
 
     def conv2d(
         self,
@@ -251,6 +274,17 @@ class Windowed(Kernelled):
         }
 
 
+@cache
+def _owners(operation: type[OperationBase]) -> dict[str, tuple[str, str]]:
+    """Say for each field that belongs to a choice of another which field and which choice that is."""
+    rules: dict[str, Any] = {
+        name: field.json_schema_extra.get(ONLY_WITH, {})
+        for name, field in operation.model_fields.items()
+        if isinstance(field.json_schema_extra, dict)
+    }
+    return {name: (rule["field"], rule["choice"]) for name, rule in rules.items() if "choice" in rule}
+
+
 def biases(bias: float | Weights | None, channels: int) -> Weights | None:
     """Give a bias as (channels,); raises InvalidSpec for a list of another length."""
     if bias is None:
@@ -273,9 +307,9 @@ def one_of(**alternatives: object) -> str:
     return given[0]
 
 
-def belongs(field: str, value: object, owner: str, choice: str, wanted: str) -> None:
+def belongs(field: str, owner: str, choice: str, wanted: str) -> None:
     """Refuse a field that is given though it belongs to another choice of the field `owner`."""
-    if value is not None and choice != wanted:
+    if choice != wanted:
         raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", and {owner} is "{choice}"').at(f"/{field}")
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 from service.engine.errors import InvalidSpec
 from service.engine.operations.base import OperationBase, biases
 from service.engine.operations.fields import Bias
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import LARGEST, array
 from service.engine.spec.validation import Checked, Context
 from service.engine.spec.whole_numbers import whole
@@ -56,7 +57,7 @@ else:
         **{
             "with": (
                 Source,
-                Field(description='"input", or the number of an earlier step, from 0, whose result it is.'),
+                Field(description='"input", or the number of an earlier step, counted from 0: what is added.'),
             )
         },
     )
@@ -68,6 +69,22 @@ class Blend(_With):
         {"op": "blend", "with": "input", "weights": [0.25, 0.25], "bias": 64},
         {"op": "blend", "with": "input", "weights": [-0.75, 0.25], "bias": 192},
     )
+    notes: ClassVar = (
+        "The one step that looks back: at the input, or at the result of an earlier step, counted from 0, which "
+        "must have the shape of the result so far. It says differences of blurs, layers of detail and strengths "
+        'of an effect: after `{"op": "blur", "sigma": 20}`, `{"op": "blend", "with": "input", "weights": [-0.4, '
+        '1.4]}` raises the local contrast. In `"color_space": "linear"` it is light that is summed. With alpha, '
+        "weights that sum to 0 leave the alpha of the result so far; others weigh each colour by its alpha. The "
+        "photograph below is blended with itself, which is all that one step alone can do; [presets](#presets) "
+        "show more."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "conv", "weight": [[[[0.5]], [[0.5]]]]},
+        side=4,
+        channels=2,
+        heading="Blend: a pointwise sum of two planes",
+    )
+    also_called: ClassVar = ("add", "addweighted", "subtract", "difference", "mix", "composite")
 
     op: Literal["blend"]
     weights: TwoWeights = Field(

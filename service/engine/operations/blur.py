@@ -9,8 +9,9 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec, WorkTooLarge
 from service.engine.machine.limits import Limits
-from service.engine.operations.base import OperationBase, belongs
+from service.engine.operations.base import OperationBase, only_with
 from service.engine.operations.fields import FARTHEST, RimMode, Sigma, Size2d, Steps2d
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d, Weights
 from service.engine.steps.geometry import Padding, Pair, Shape, same_padding
@@ -24,15 +25,26 @@ class Blur(OperationBase):
         {"op": "blur", "method": "box", "size": [3, 9], "padding_mode": "replicate"},
         {"op": "blur", "method": "gaussian", "sigma": 1, "dilation": 4},
     )
+    notes: ClassVar = (
+        "Both kinds are separable and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to "
+        "each side: 17x17 samples, 34 numbers."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "blur", "method": "box", "size": 3}, sums=True, heading="Blur by a box"
+    )
+    also_called: ClassVar = ("smooth",)
 
     op: Literal["blur"]
-    method: Literal["gaussian", "box"] = Field("gaussian", description="By a Gaussian, or by the mean of a rectangle.")
+    method: Literal["gaussian", "box"] = Field("gaussian", description="A Gaussian, or the mean of a rectangle.")
     sigma: Sigma | None = Field(
         None,
-        description="Of the Gaussian: standard deviation in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        json_schema_extra=only_with("method", "gaussian"),
     )
     size: Size2d | None = Field(
-        None, description="Of the box: samples across, an integer from 1, or [vertical, horizontal]."
+        None,
+        description="Size of the box in samples: an integer from 1, or [vertical, horizontal].",
+        json_schema_extra=only_with("method", "box"),
     )
     dilation: Steps2d = Field(
         (1, 1),
@@ -42,8 +54,6 @@ class Blur(OperationBase):
     padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")
 
     def check(self, limits: Limits) -> None:
-        belongs("sigma", self.sigma, "method", self.method, "gaussian")
-        belongs("size", self.size, "method", self.method, "box")
         needed = "sigma" if self.method == "gaussian" else "size"
         if getattr(self, needed) is None:
             raise InvalidSpec(f'{needed} is missing: method "{self.method}" needs it').at(f"/{needed}")

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
-from service.engine.operations.base import Windowed, as_weight, one_of
+from service.engine.operations.base import Windowed, as_weight, one_of, only_with
 from service.engine.operations.fields import FARTHEST
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import KernelField, Weight4d
 from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Conv2d
@@ -45,6 +46,25 @@ class Conv(Windowed):
             "padding_value": 128,
         },
     )
+    notes: ClassVar = (
+        "The drawing: the window walks over the input, and each position gives one sum. With a 2-D `kernel` every "
+        "channel goes through the same window by itself, as pictures want it. With a 4-D `weight` each output "
+        "channel is a sum over all input channels of its group, as layers want it."
+    )
+    illustration: ClassVar = Illustration({"op": "conv", "kernel": [[1, 0, -1]] * 3}, sums=True)
+    also_called: ClassVar = (
+        "conv2d",
+        "convolve",
+        "convolve2d",
+        "correlate",
+        "correlate2d",
+        "correlation",
+        "filter",
+        "filter2d",
+        "kernel",
+        "feconvolvematrix",
+    )
+    alternatives: ClassVar = (("kernel",), ("weight",))
 
     op: Literal["conv"]
     kernel: KernelField | None = Field(
@@ -55,11 +75,14 @@ class Conv(Windowed):
         description="Instead of kernel: numbers (out, in / groups, kH, kW) that mix channels.",
     )
     groups: Whole = Field(
-        1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
+        1,
+        ge=1,
+        le=FARTHEST,
+        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        json_schema_extra=only_with("weight"),
     )
 
-    def check(self, limits: Limits) -> None:
-        super().check(limits)
+    def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
         if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
             raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
-from service.engine.operations.base import OperationBase, belongs
+from service.engine.operations.base import OperationBase, only_with
 from service.engine.operations.fields import RimMode
+from service.engine.operations.illustration import Gains
 from service.engine.spec.numbers import KernelField, is_unknown
 from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Restore
@@ -37,6 +38,13 @@ class Deconvolve(OperationBase):
             "padding_mode": "circular",
         },
     )
+    notes: ClassVar = (
+        "Here the picture before is one that was blurred by that `psf` and stored in 8 bits. The chart shows what "
+        "is done to each frequency. To divide by what the blur has left is exact as long as something is left; "
+        "then the rounding to 8 bits is multiplied as well. `wiener` stops where the noise begins to win."
+    )
+    illustration: ClassVar = Gains(sigma=2.0, noise_to_signal=(0.001, 0.01, 0.1))
+    also_called: ClassVar = ("restore", "deblur", "unblur")
 
     op: Literal["deconvolve"]
     psf: KernelField = Field(
@@ -57,16 +65,25 @@ class Deconvolve(OperationBase):
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="Of wiener: power of the noise over that of the signal, above 0; 0.01 where left out.",
+        description="For wiener: power of the noise over power of the signal, above 0; default 0.01.",
+        json_schema_extra=only_with("method", "wiener"),
     )
     iterations: Whole | None = Field(
-        None, ge=1, le=1000, description="Of richardson_lucy: 1 to 1000; 20 where left out."
+        None,
+        ge=1,
+        le=1000,
+        description="For richardson_lucy: 1 to 1000; default 20.",
+        json_schema_extra=only_with("method", "richardson_lucy"),
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are taken for.")
+    padding_mode: RimMode = Field("reflect", description="What the samples beyond the border are assumed to be.")
+
+    @classmethod
+    def undoes(cls, example: dict[str, Any]) -> dict[str, Any]:
+        """Give the blur."""
+        rim = example.get("padding_mode", "reflect")
+        return {"op": "conv", "kernel": example["psf"], "mode": "convolution", "padding": "same", "padding_mode": rim}
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
-        belongs("noise_to_signal", self.noise_to_signal, "method", self.method, "wiener")
-        belongs("iterations", self.iterations, "method", self.method, "richardson_lucy")
         numbers = self.psf.numbers
         height, width = numbers.shape
         if not (height % 2 and width % 2):

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from service.engine.operations.base import Windowed, as_depthwise
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import KernelList
 from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Shape
@@ -35,6 +36,14 @@ class Depthwise(Windowed):
             "padding": "same_lower",
         },
     )
+    notes: ClassVar = (
+        "Each channel is read by a kernel of its own, and nothing is added up across channels. Three channels and "
+        "3x3 kernels make 27 parameters; a standard layer from 3 to 3 channels has 81."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "depthwise", "kernels": {"shape": [3, 3, 3]}, "padding": 1}, channels=3
+    )
+    also_called: ClassVar = ("depthwise_conv", "depthwise_conv2d", "depthwiseconv2d")
 
     op: Literal["depthwise"]
     kernels: KernelList = Field(

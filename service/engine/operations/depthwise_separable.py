@@ -8,6 +8,7 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.operations.base import Windowed, as_depthwise
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import KernelList, Matrix, is_unknown, unknown_numbers
 from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Shape
@@ -35,6 +36,16 @@ class DepthwiseSeparable(Windowed):
             "bias": 128,
         },
     )
+    notes: ClassVar = (
+        "First one kernel for each channel, then, at each pixel by itself, a mixture of the channels. From 16 to "
+        "32 channels with 3x3 kernels that is 144 + 512 = 656 parameters; the standard layer has 4608."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "depthwise_separable", "depthwise": {"shape": [3, 3, 3]}, "pointwise": {"shape": [8, 3]}},
+        channels=3,
+        heading="The first step: depthwise",
+    )
+    also_called: ClassVar = ("separableconv2d",)
 
     op: Literal["depthwise_separable"]
     depthwise: KernelList = Field(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.operations.base import OperationBase
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import read_only
 from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import Conv2d, NormalizedConv2d, Weights
@@ -29,6 +30,17 @@ class Downscale(OperationBase):
         {"op": "downscale", "factor": 4, "method": "lanczos3"},
         {"op": "downscale", "factor": 3, "method": "bicubic"},
     )
+    notes: ClassVar = (
+        "A strided convolution whose kernel grows with the factor: each sample of the image has its part in the "
+        "result, and [no pattern appears that was not there](arithmetic.md#stride-is-downsampling). At the rim "
+        "the sum is divided by the weights that lie within the image, and nothing is assumed to lie beyond. If "
+        "the factor does not divide a size, the rest at the right or the bottom gets no sample of its own; wide "
+        "kernels still look at it. The drawing shows `area`; `lanczos3` is the sharpest."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "downscale", "factor": 2}, side=6, heading="Downscale by area: a convolution of stride 2"
+    )
+    also_called: ClassVar = ("downsample", "reduce", "shrink", "thumbnail")
 
     op: Literal["downscale"]
     factor: Whole = Field(

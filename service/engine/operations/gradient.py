@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from service.engine.machine.limits import Limits
-from service.engine.operations.base import OperationBase, belongs
+from service.engine.operations.base import OperationBase, only_with
 from service.engine.operations.fields import RimMode
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d, GradientMagnitude, Weights
 from service.engine.steps.geometry import Padding, Shape
@@ -29,6 +29,13 @@ class Gradient(OperationBase):
         {"op": "gradient", "operator": "scharr", "direction": "x", "padding_mode": "replicate"},
         {"op": "gradient", "operator": "prewitt", "direction": "magnitude", "norm": "l1"},
     )
+    notes: ClassVar = (
+        "The difference of the neighbours at both sides, smoothed across. The slopes are signed: a PNG shows the "
+        'negative ones as 0 unless `"output": {"range": "center"}` or `"abs"` says otherwise. The magnitude is '
+        "never negative."
+    )
+    illustration: ClassVar = Illustration({"op": "gradient", "direction": "x"}, sums=True, heading="Gradient along x")
+    also_called: ClassVar = ("edge", "edges", "edge_detect")
 
     op: Literal["gradient"]
     operator: Literal["sobel", "scharr", "prewitt"] = Field(
@@ -38,12 +45,11 @@ class Gradient(OperationBase):
         "magnitude", description="The steepness, or the signed slope to the right (x) or downwards (y)."
     )
     norm: Literal["l2", "l1"] | None = Field(
-        None, description="Of the magnitude: sqrt(x^2 + y^2) (l2, where left out) or |x| + |y| (l1)."
+        None,
+        description="For the magnitude: sqrt(x^2 + y^2) (l2, the default) or |x| + |y| (l1).",
+        json_schema_extra=only_with("direction", "magnitude"),
     )
     padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")
-
-    def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
-        belongs("norm", self.norm, "direction", self.direction, "magnitude")
 
     def compose(self, shape: Shape) -> tuple[Conv2d | GradientMagnitude]:
         smooth = SMOOTHING[self.operator]

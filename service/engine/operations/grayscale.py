@@ -9,6 +9,7 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.operations.base import OperationBase
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import LARGEST, array, is_unknown, read_only, unknown_numbers
 from service.engine.spec.validation import Checked, Context
 from service.engine.spec.vocabulary import unknown_value
@@ -59,13 +60,24 @@ class Grayscale(OperationBase):
         {"op": "grayscale", "weights": "bt709"},
         {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
     )
+    notes: ClassVar = (
+        "A pointwise convolution: the window is one pixel, and the weight, (1, 3, 1, 1), has a number for each of "
+        "red, green and blue."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
+        side=4,
+        channels=3,
+        heading="Grayscale: a pointwise convolution",
+    )
+    also_called: ClassVar = ("gray", "grey", "greyscale", "luma", "luminance", "rgb2gray", "cvtcolor")
 
     op: Literal["grayscale"]
     weights: GrayWeights = Field(
         "bt601",
         description=(
-            "Of red, green and blue: bt601 is 0.299, 0.587, 0.114; bt709 is 0.2126, 0.7152, 0.0722; or three numbers. "
-            "An image of one channel is gray already, and no weights are applied to it."
+            "Weights of red, green and blue: bt601 is 0.299, 0.587, 0.114; bt709 is 0.2126, 0.7152, 0.0722; or three "
+            "numbers. An image of one channel is gray already, and no weights are applied to it."
         ),
     )
 

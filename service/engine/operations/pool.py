@@ -9,8 +9,9 @@ from pydantic import Field
 from service.engine import steps
 from service.engine.errors import InvalidSpec, WorkTooLarge
 from service.engine.machine.limits import Limits
-from service.engine.operations.base import OperationBase
+from service.engine.operations.base import OperationBase, only_with
 from service.engine.operations.fields import Margins, Size2d, Steps2d
+from service.engine.operations.illustration import Illustration
 from service.engine.steps.geometry import Padding, Shape, conv_size, field_of_view
 
 
@@ -21,15 +22,24 @@ class Pool(OperationBase):
         {"op": "pool", "method": "average", "size": [3, 3], "stride": 1, "padding": 1},
         {"op": "pool", "method": "max", "size": 3, "stride": 2, "padding": 2, "dilation": 2},
     )
+    notes: ClassVar = (
+        "The window walks as that of a convolution does, by its own size unless `stride` says otherwise. The "
+        "average is a convolution with equal numbers, as drawn; the maximum has no kernel."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, side=6, heading="Average pooling of 2×2"
+    )
+    also_called: ClassVar = ("pooling",)
 
     op: Literal["pool"]
     method: Literal["max", "average"] = Field(
-        "max", description="The largest sample, never from the padding; or the mean, zeros of the padding counted in."
+        "max",
+        description="The largest sample, never one of the padding; or the mean, which counts the padding's zeros.",
     )
-    size: Size2d = Field(description="Of the window, in samples: an integer from 1, or [vertical, horizontal].")
+    size: Size2d = Field(description="Size of the window in samples: an integer from 1, or [vertical, horizontal].")
     stride: Steps2d | None = Field(
         None,
-        description="Samples from one window to the next: an integer from 1, or [vertical, horizontal]; else size.",
+        description="Samples from one window to the next: an integer from 1, or [vertical, horizontal]; default size.",
     )
     padding: Margins = Field(
         Padding(),
@@ -41,8 +51,8 @@ class Pool(OperationBase):
     )
     dilation: Steps2d = Field(
         (1, 1),
-        description='Of method "max": samples from one tap to the next, an integer from 1, or [vertical, horizontal].',
-        json_schema_extra={"default": 1},
+        description='For method "max": samples from one tap to the next, an integer from 1, or [vertical, horizontal].',
+        json_schema_extra={"default": 1} | only_with("method", "max"),
     )
 
     def check(self, limits: Limits) -> None:
@@ -51,10 +61,6 @@ class Pool(OperationBase):
                 f"size makes a window of {self.size[1]}x{self.size[0]}; "
                 f"max_kernel_side allows sides up to {limits.max_kernel_side}"
             ).at("/size")
-        if self.method == "average" and self.dilation != (1, 1):
-            raise InvalidSpec(
-                f'dilation belongs to method "max"; with "average" it must be 1, was {list(self.dilation)}'
-            ).at("/dilation")
         for window, sides in zip(self._windows(), (self.padding.vertical, self.padding.horizontal), strict=True):
             if max(sides) > window // 2:
                 raise InvalidSpec(

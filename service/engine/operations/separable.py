@@ -10,6 +10,7 @@ from pydantic import Field
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
 from service.engine.operations.base import Windowed
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import KernelField, Taps, is_unknown, read_only, unknown_numbers
 from service.engine.steps import Conv2d, Weights
 from service.engine.steps.geometry import Shape
@@ -37,17 +38,24 @@ class Separable(Windowed):
             "padding": 2,
         },
     )
+    notes: ClassVar = (
+        "A kernel that is a column times a row can be applied in two passes: first along the rows, then along the "
+        "columns. A 3x3 kernel then costs 6 multiplications instead of 9, and a 31x31 one 62 instead of 961. The "
+        "result is the same."
+    )
+    illustration: ClassVar = Illustration({"op": "separable", "column": [1, 2, 1], "row": [-1, 0, 1], "padding": 1})
+    also_called: ClassVar = ("sepfilter2d", "convsep")
+    alternatives: ClassVar = (("column", "row"), ("kernel",))
 
     op: Literal["separable"]
     column: Taps | None = Field(None, description="The numbers from top to bottom, (kH,); together with row.")
     row: Taps | None = Field(None, description="The numbers from left to right, (kW,); together with column.")
     kernel: KernelField | None = Field(
         None,
-        description="Instead of column and row: a named kernel that is such a product, as gaussian or sobel_x.",
+        description="Instead of column and row: a named kernel that is such a product, such as gaussian or sobel_x.",
     )
 
-    def check(self, limits: Limits) -> None:
-        super().check(limits)
+    def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
         if self.kernel is None:
             for name, taps in (("column", self.column), ("row", self.row)):
                 if taps is None:

@@ -11,6 +11,7 @@ from service.engine.errors import WorkTooLarge
 from service.engine.machine.limits import Limits
 from service.engine.operations.base import OperationBase
 from service.engine.operations.fields import RimMode, Sigma
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import read_only
 from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Padding, Shape
@@ -23,11 +24,22 @@ class Sharpen(OperationBase):
         {"op": "sharpen", "sigma": 1, "amount": 1},
         {"op": "sharpen", "sigma": 0.6, "amount": 2.5, "padding_mode": "replicate"},
     )
+    notes: ClassVar = (
+        "The image minus its blur is the detail; `amount` times the detail is added. All of it is one "
+        "convolution, with a kernel that is 1 + amount in the middle, minus amount times the Gaussian. The "
+        'drawing shows the small fixed relative of it, `{"op": "conv", "kernel": "sharpen"}`.'
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "conv", "kernel": "sharpen", "padding": 1, "padding_mode": "reflect"},
+        sums=True,
+        heading="Sharpening by the kernel of that name",
+    )
+    also_called: ClassVar = ("unsharp", "unsharp_mask", "unsharpmask", "unsharpen")
 
     op: Literal["sharpen"]
     sigma: Sigma = Field(
         1.0,
-        description="Of the Gaussian: standard deviation in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
     )
     amount: float = Field(
         1.0, ge=0, le=1e6, allow_inf_nan=False, description="How many times the details are added; 0 changes nothing."

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
-from service.engine.operations.base import Kernelled, as_weight, one_of
+from service.engine.operations.base import Kernelled, as_weight, one_of, only_with
 from service.engine.operations.fields import FARTHEST, Extra2d, Margins, Size2d
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import KernelField, Weight4d, read_only
 from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import ConvTranspose2d, Weights
@@ -35,6 +36,30 @@ class Transposed(Kernelled):
             "bias": 8,
         },
     )
+    notes: ClassVar = (
+        "The drawing: each input sample is multiplied by the kernel and added into the output, one stride further "
+        "for the next one. Where the stamps overlap, their sums stand. `padding` crops the rim of the result. It "
+        "returns the size from before a strided convolution, not the samples; "
+        "[why](arithmetic.md#transposed-is-not-deconvolution)."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "transposed", "kernel": {"shape": [3, 3]}, "stride": 2}, side=3, reading="scatter"
+    )
+    also_called: ClassVar = (
+        "upconv",
+        "conv_transpose",
+        "conv_transpose2d",
+        "conv2d_transpose",
+        "conv2dtranspose",
+        "conv_transposed",
+        "convtranspose",
+        "convtranspose2d",
+        "transpose",
+        "transposed_conv",
+        "transposed_convolution",
+        "fractionally_strided",
+    )
+    alternatives: ClassVar = (("kernel",), ("weight",))
 
     op: Literal["transposed"]
     kernel: KernelField | None = Field(
@@ -45,7 +70,11 @@ class Transposed(Kernelled):
         description="Instead of kernel: numbers (in, out / groups, kH, kW) that mix channels.",
     )
     groups: Whole = Field(
-        1, ge=1, le=FARTHEST, description="With weight: how many groups of channels, each mixed by itself; from 1."
+        1,
+        ge=1,
+        le=FARTHEST,
+        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        json_schema_extra=only_with("weight"),
     )
     padding: Margins = Field(
         Padding(),
@@ -59,7 +88,7 @@ class Transposed(Kernelled):
         None,
         description=(
             "Rows and columns added at the bottom and right of the output, each less than the larger of stride and "
-            "dilation: an integer from 0, or [vertical, horizontal]; 0 where left out."
+            "dilation: an integer from 0, or [vertical, horizontal]; default 0."
         ),
     )
     output_size: Size2d | None = Field(

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from service.engine.operations.base import OperationBase
+from service.engine.operations.illustration import Illustration
 from service.engine.spec.numbers import read_only
 from service.engine.spec.whole_numbers import Whole
 from service.engine.steps import ConvTranspose2d, Weights
@@ -26,6 +27,14 @@ class Upscale(OperationBase):
         {"op": "upscale", "factor": 3, "method": "bicubic"},
         {"op": "upscale", "method": "nearest"},
     )
+    notes: ClassVar = (
+        "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a "
+        "dark rim appears. Every channel goes through it by itself."
+    )
+    illustration: ClassVar = Illustration(
+        {"op": "upscale"}, side=3, reading="scatter", heading="Upscale: a transposed convolution"
+    )
+    also_called: ClassVar = ("upsample", "upsampling2d", "pyrup", "enlarge")
 
     op: Literal["upscale"]
     factor: Whole = Field(2, ge=2, le=8, description="How many times wider and higher the image becomes: 2 to 8.")

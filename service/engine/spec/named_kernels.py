@@ -221,7 +221,7 @@ _CUT = Parameter(
     None,
     1,
     FAR,
-    "Samples across; 2 int(4 sigma + 0.5) + 1 where left out; a pair is [vertical, horizontal].",
+    "Samples across; default 2 int(4 sigma + 0.5) + 1; a pair is [vertical, horizontal].",
 )
 
 KERNELS: dict[str, NamedKernel] = {

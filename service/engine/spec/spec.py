@@ -65,33 +65,33 @@ class Output(BaseModel):
     range: Literal["clip", "abs", "center", "minmax"] = Field(
         "clip",
         description=(
-            "Into 0 to 255: by clipping; by the absolute value (abs); by adding 128 (center, for signed results); by "
-            "stretching from the smallest to the largest sample (minmax)."
+            "How results are brought into 0 to 255: by clipping (clip); by their absolute value (abs); by adding 128 "
+            "(center, for signed results); by stretching from the smallest to the largest sample (minmax)."
         ),
     )
     dtype: Literal["auto", "uint8", "uint16", "float32"] = Field(
         "auto",
         description=(
-            "Type of the samples; auto is that of the input, and 8 bit for float arrays. uint16 is for PNG and TIFF, "
+            "Type of the samples; auto is the input's, or 8 bit for float arrays. uint16 is for PNG and TIFF, "
             "float32 for TIFF: 0 to 255 without rounding."
         ),
     )
     layout: Literal["auto", "montage"] = Field(
         "auto", description="montage: any number of channels as a grid of gray tiles, one pixel apart."
     )
-    compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send.")
+    compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send: takes seconds.")
     quality: QualityField = Field(
         None,
         description=(
-            "Of a JPEG, WebP (90 where left out) or AVIF (75): 1 to 100, or lossless for a WebP and for a gray AVIF."
+            "For JPEG, WebP (default 90) and AVIF (default 75): 1 to 100, or lossless for a WebP or a gray AVIF."
         ),
     )
     background: BackgroundField = Field(
-        None, description="Of a JPEG of a result with alpha: the colour that shows through, #rrggbb."
+        None, description="For a JPEG of a result with alpha: the colour that shows through, #rrggbb."
     )
     media_type: MediaType = Field(
         "image/png",
-        description="What the base64 of a JSON answer holds, or a plan is made for; otherwise as Accept says.",
+        description="Format of the base64 in a JSON answer, or of a plan; otherwise Accept decides.",
     )
 
 
@@ -163,6 +163,7 @@ def json_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
 
 
 _BY_NAME: dict[str, type[OperationBase]] = {operation.name(): operation for operation in OPERATIONS}
+_OTHER_NAMES = {other: operation.name() for operation in OPERATIONS for other in operation.also_called}
 
 
 def _chain(document: dict[str, Any], context: Context) -> Spec:
@@ -209,7 +210,7 @@ def _operation(document: object, context: Context, subject: str = "the spec") ->
         raise InvalidSpec(f"op must be {listed(_BY_NAME)}, was {shown(name)}").at("/op")
     operation = _BY_NAME.get(name)
     if operation is None:
-        raise InvalidSpec(unknown_operation(name, _BY_NAME)).at("/op")
+        raise InvalidSpec(unknown_operation(name, _BY_NAME, _OTHER_NAMES)).at("/op")
     fields = operation.model_fields
     faults = _strangers(document, fields, name)
     known = {key: value for key, value in document.items() if key in fields}

@@ -5,64 +5,28 @@ After the documentation of PyTorch, ONNX, TensorFlow, OpenCV, scipy, NumPy, libv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from service.engine.errors import InvalidSpec
 from service.engine.spec.wording import LONGEST_KEY, listed, nearest, pointer, shown
 
 _BOTH = "transposed (the layer that enlarges) or deconvolve (which undoes a blur)"
 
-OPERATIONS: dict[str, str] = {
+HINTS: dict[str, str] = {
     "deconv": _BOTH,
     "deconvolution": _BOTH,
     "deconv2d": _BOTH,
-    "upconv": "transposed",
-    "conv2d": "conv",
-    "convolve": "conv",
-    "convolve2d": "conv",
     "convolution": 'conv (with "mode": "convolution" where the kernel is to be rotated)',
-    "correlate": "conv",
-    "correlate2d": "conv",
-    "correlation": "conv",
-    "filter": "conv",
-    "filter2d": "conv",
-    "kernel": "conv",
-    "feconvolvematrix": "conv",
     "dilated": "conv (with dilation)",
     "atrous": "conv (with dilation)",
     "dilated_conv": "conv (with dilation)",
     "strided": "conv (with stride)",
     "pointwise": "conv (with a weight of 1x1 kernels)",
     "grouped": "conv (with weight and groups)",
-    "sepfilter2d": "separable",
-    "convsep": "separable",
     "separable_conv2d": "separable (one channel at a time) or depthwise_separable",
-    "separableconv2d": "depthwise_separable",
-    "depthwise_conv": "depthwise",
-    "depthwise_conv2d": "depthwise",
-    "depthwiseconv2d": "depthwise",
-    "conv_transpose": "transposed",
-    "conv_transpose2d": "transposed",
-    "conv2d_transpose": "transposed",
-    "conv2dtranspose": "transposed",
-    "conv_transposed": "transposed",
-    "convtranspose": "transposed",
-    "convtranspose2d": "transposed",
-    "transpose": "transposed",
-    "transposed_conv": "transposed",
-    "transposed_convolution": "transposed",
-    "fractionally_strided": "transposed",
     "resize": "upscale or downscale",
     "interpolate": "upscale or downscale",
-    "upsample": "upscale",
-    "upsampling2d": "upscale",
-    "pyrup": "upscale",
-    "enlarge": "upscale",
-    "downsample": "downscale",
     "pyrdown": "downscale (or separable with stride)",
-    "reduce": "downscale",
-    "shrink": "downscale",
-    "thumbnail": "downscale",
     "gaussian": 'blur (with "method": "gaussian")',
     "gaussian_blur": 'blur (with "method": "gaussian")',
     "gaussianblur": 'blur (with "method": "gaussian")',
@@ -75,31 +39,15 @@ OPERATIONS: dict[str, str] = {
     "boxfilter": 'blur (with "method": "box")',
     "uniform_filter": 'blur (with "method": "box")',
     "mean": 'blur (with "method": "box") or pool (with "method": "average")',
-    "smooth": "blur",
     "sobel": 'gradient (with "operator": "sobel")',
     "scharr": 'gradient (with "operator": "scharr")',
     "prewitt": 'gradient (with "operator": "prewitt")',
-    "edge": "gradient",
-    "edges": "gradient",
-    "edge_detect": "gradient",
     "laplacian": 'conv (with "kernel": "laplacian")',
     "laplace": 'conv (with "kernel": "laplacian")',
     "emboss": 'conv (with "kernel": "emboss")',
     "outline": 'conv (with "kernel": "outline")',
     "identity": 'conv (with "kernel": "identity")',
     "motion_blur": 'conv (with "kernel": {"name": "motion"})',
-    "unsharp": "sharpen",
-    "unsharp_mask": "sharpen",
-    "unsharpmask": "sharpen",
-    "unsharpen": "sharpen",
-    "gray": "grayscale",
-    "grey": "grayscale",
-    "greyscale": "grayscale",
-    "luma": "grayscale",
-    "luminance": "grayscale",
-    "rgb2gray": "grayscale",
-    "cvtcolor": "grayscale",
-    "pooling": "pool",
     "max_pool": 'pool (with "method": "max")',
     "max_pool2d": 'pool (with "method": "max")',
     "maxpool": 'pool (with "method": "max")',
@@ -109,18 +57,10 @@ OPERATIONS: dict[str, str] = {
     "avgpool": 'pool (with "method": "average")',
     "avgpool2d": 'pool (with "method": "average")',
     "average_pool": 'pool (with "method": "average")',
-    "add": "blend",
-    "addweighted": "blend",
-    "subtract": "blend",
-    "difference": "blend",
-    "mix": "blend",
-    "composite": "blend",
     "wiener": 'deconvolve (with "method": "wiener")',
     "richardson_lucy": 'deconvolve (with "method": "richardson_lucy")',
-    "restore": "deconvolve",
-    "deblur": "deconvolve",
-    "unblur": "deconvolve",
 }
+"""Names of operations elsewhere that call for more than a name here; plain ones are in `also_called` of each class."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "strides": ("stride",),
@@ -256,10 +196,10 @@ VALUES: dict[str, dict[str, str]] = {
 VALUES["psf"] = VALUES["kernel"]
 
 
-def unknown_operation(name: str, known: Iterable[str]) -> str:
-    """Say that there is no such operation, and which one is meant."""
+def unknown_operation(name: str, known: Iterable[str], others: Mapping[str, str]) -> str:
+    """Say that there is no such operation, and which one is meant; `others` are names that tools have for the known."""
     names = tuple(known)
-    if candidate := OPERATIONS.get(name.lower()) or nearest(name, names):
+    if candidate := HINTS.get(name.lower()) or others.get(name.lower()) or nearest(name, names):
         return f"op {shown(name)} is not known here; use {candidate}"
     return f"op {shown(name)} is not known; it must be {listed(names)}"
 

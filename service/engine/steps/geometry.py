@@ -15,7 +15,7 @@ PaddingMode = Literal["zeros", "constant", "replicate", "reflect", "symmetric", 
 
 
 class Shape(NamedTuple):
-    """Of an image in memory: (H, W, C)."""
+    """The shape of an image in memory: (H, W, C)."""
 
     height: int
     width: int

@@ -24,7 +24,7 @@ DOUBLE_BELOW = 2.0**53
 LEVELS = 256.0
 """Beyond these, results of 8 bits are clipped."""
 TOLERANCE = 1e-3
-"""Of a level, as the contract has it; the errors below are about five standard deviations of the real ones."""
+"""In levels, from the contract; the errors below are about five standard deviations of the real ones."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from service.engine.algorithms import named, usable
 from service.engine.algorithms.base import Sample, Task
 from service.engine.machine import compiled
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
+from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
 from service.engine.steps.geometry import Padding, PaddingMode, Pair, Shape
 from tests import oracle
 from tests.engine.algorithms import drawn
+from tests.engine.algorithms.grid import steps_for
 from tests.tolerance import assert_computes
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -146,28 +146,8 @@ def test_sizes_that_hurt(shape: Pair, kernel: Pair) -> None:
 
 @pytest.mark.parametrize("name", [algorithm.name for algorithm in usable()])
 def test_threads_do_not_change_the_result(name: str) -> None:
-    kernel = np.random.default_rng(2).normal(size=(9, 9))
-    column, row = kernel[0].copy(), kernel[1].copy()
-    separable = Conv2d(np.multiply.outer(column, row)[None, None], 4, factors=(column, row))
-    candidates: list[Step] = [
-        Conv2d(kernel[None, None], 4),
-        separable,
-        Conv2d(np.ones((1, 1, 9, 9)), 4, divisor=81.0),
-        Conv2d(np.stack([kernel] * 8).reshape(2, 4, 9, 9)),
-        Conv2d(kernel[:3, :3, None, None]),
-        Conv2d(np.stack([kernel[:3, :3]] * 256).reshape(16, 16, 3, 3)),
-        Conv2d(kernel[None, None], 4, stride=(2, 3), dilation=(2, 1), padding=Padding(9, 0, 3, 4), bias=np.arange(4.0)),
-        ConvTranspose2d(kernel[None, None], 4, stride=(2, 2)),
-        ConvTranspose2d(kernel[None, None, :4, :4], 4, stride=(5, 1), padding=Padding(1, 1, 1, 1)),
-        GradientMagnitude(separable, separable),
-        NormalizedConv2d(
-            replace(separable, stride=(3, 3), padding=Padding(3, 3, 3, 3), divisor=float(separable.weight.sum()))
-        ),
-        Pool(4, "average", (3, 3), (2, 2)),
-        Restore(4, np.abs(kernel), "wiener"),
-    ]
     accepted = 0
-    for step in candidates:
+    for step in steps_for(named(name)):
         shape = Shape(150, 331, step.in_channels)
         image = picture(shape, "uint8")
         for target in get_args(Sample):

@@ -11,8 +11,8 @@ from service.engine.algorithms import calls
 from service.engine.algorithms.calls import Call
 from service.engine.loops import calls as loops
 from service.engine.loops.compiler import compiled
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import PIECE, ROOM, Colours, recolour
+from service.engine.loops.samples import KINDS
 from service.engine.steps.geometry import Shape
 from tests.processes import in_a_fork, keeping_away, needs_fork
 from tests.waiting import PATIENCE

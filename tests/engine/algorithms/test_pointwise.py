@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from service.engine.algorithms.base import Task
 from service.engine.algorithms.calls import Call
 from service.engine.algorithms.pointwise import Pointwise
-from service.engine.loops.lanes import KINDS
 from service.engine.loops.pointwise import BLOCK, PIECE, ROOM, Colours, recolour
+from service.engine.loops.samples import KINDS
 from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Padding, Pair, Shape
 from tests.engine.algorithms.drawn import SAMPLES, task_of

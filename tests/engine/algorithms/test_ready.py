@@ -12,26 +12,9 @@ from numpy.typing import NDArray
 from service.engine.algorithms import usable
 from service.engine.algorithms.base import Algorithm, Task
 from service.engine.algorithms.ready import KEPT_BYTES, LARGE_ONES, SMALL_BYTES, ready
-from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, NormalizedConv2d, Pool, Restore, Step
-from service.engine.steps.geometry import Padding, Shape
-
-COLUMN, ROW = np.array([1.0, 2, 1]), np.array([-1.0, 0, 1])
-SEPARABLE = Conv2d(np.outer(COLUMN, ROW)[None, None], 3, factors=(COLUMN, ROW))
-SMOOTH = Conv2d(
-    np.outer(COLUMN, COLUMN)[None, None], 3, padding=Padding(1, 1, 1, 1), divisor=16.0, factors=(COLUMN, COLUMN)
-)
-STEPS: tuple[Step, ...] = (
-    SEPARABLE,
-    Conv2d(np.ones((1, 1, 3, 3)), 3),
-    Conv2d(np.arange(300.0).reshape(4, 3, 5, 5)),
-    Conv2d(np.arange(108.0).reshape(4, 3, 3, 3)),
-    Conv2d(np.ones((1, 3, 1, 1)) / 3),
-    ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, (2, 2)),
-    NormalizedConv2d(SMOOTH),
-    GradientMagnitude(SEPARABLE, SEPARABLE),
-    Pool(3, "max", (3, 3), (1, 1)),
-    Restore(3, np.ones((5, 5)), "wiener"),
-)
+from service.engine.steps import Conv2d
+from service.engine.steps.geometry import Shape
+from tests.engine.algorithms.grid import steps_for
 
 MANY = 3 * LARGE_ONES
 
@@ -73,8 +56,8 @@ def test_of_large_things_the_last_few_are_kept(size: int, stay: int) -> None:
 
 @pytest.mark.parametrize("algorithm", usable(), ids=lambda algorithm: algorithm.name)
 def test_nothing_outlives_its_task(algorithm: Algorithm) -> None:
-    for step in STEPS:
-        task = Task(step, Shape(40, 50, 3), "uint8", "uint8", "float32")
+    for step in steps_for(algorithm):
+        task = Task(step, Shape(40, 50, step.in_channels), "uint8", "uint8", "float32")
         if algorithm.accepts(task):
             break
     else:

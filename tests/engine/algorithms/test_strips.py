@@ -8,27 +8,30 @@ from hypothesis import strategies as st
 
 from service.engine.algorithms.runs import runs
 from service.engine.algorithms.strips import Cut, Layout
+from service.engine.loops.sums import TOGETHER
 
 numbers = st.integers(1, 50)
 
 
-@given(st.integers(1, 3000), numbers, numbers, numbers, st.integers(1, 10**6))
-def test_strips_cover_the_output_once_and_are_about_as_high(
+@given(st.integers(1, 3000), numbers, numbers, st.integers(1, 8), st.integers(1, 10**6))
+def test_pieces_cover_the_output_once_in_whole_groups_of_rows(
     rows: int, step: int, view: int, apart: int, row_bytes: int
 ) -> None:
     cut = Cut.of(rows, step, view, apart * step, row_bytes)
     edges = cut.edges().tolist()
     assert (edges[0], edges[-1]) == (0, rows)
     heights = [end - begin for begin, end in pairwise(edges)]
+    assert len(heights) == cut.count
     assert min(heights) > 0
-    assert max(heights) - min(heights) <= 1
-    assert cut.highest == (max(heights) - 1) * step + view
-    assert apart > 16 or rows < 8 * apart or min(heights) >= 4 * apart
+    assert all(height == cut.piece for height in heights[:-1])
+    assert cut.piece % (TOGETHER * apart) == cut.height % (TOGETHER * apart) == 0
+    assert cut.height <= cut.piece
+    assert cut.highest == (cut.height - 1) * step + view
 
 
-@given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 4))
-def test_each_sample_of_a_row_has_a_place_of_its_own(width: int, phases: int, channels: int) -> None:
-    layout = Layout(channels, phases, width)
+@given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_each_sample_of_a_row_has_a_place_of_its_own(width: int, phases: int, channels: int, together: bool) -> None:
+    layout = Layout(channels, phases, width, together)
     places = {layout.offset(column, channel) for column in range(width) for channel in range(channels)}
     assert len(places) == width * channels
     assert max(places) < layout.pitch

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from service.engine.codecs.deflate import fast, small
+from service.engine.codecs.deflate import fast
 from service.engine.loops import deflate as loops
 from tests.floors import needs_loops
 
@@ -73,7 +73,6 @@ def test_zlib_inflates_every_kind_of_bytes(size: int) -> None:
         expected = data.tobytes()
         assert inflated(coded(data)) == expected, name
         assert inflated(b"".join(fast(data))) == expected, name
-        assert inflated(b"".join(small(data))) == expected, name
 
 
 def test_zlib_inflates_every_short_length() -> None:
@@ -185,12 +184,6 @@ def test_noise_that_does_not_come_again_is_not_searched(
 def test_what_does_not_repeat_itself_is_no_larger_than_with_zlibs_run_lengths(name: str) -> None:
     data = kinds(400_000)[name]
     assert sum(map(len, fast(data))) < 1.005 * by_zlib(data, 9, zlib.Z_RLE)
-
-
-@pytest.mark.parametrize("strategy", [zlib.Z_FILTERED, zlib.Z_RLE])
-def test_small_is_no_larger_than_with_zlib(strategy: int) -> None:
-    for name, data in kinds(400_000).items():
-        assert sum(map(len, small(data))) <= by_zlib(data, 5, strategy) + len(SYNC) + 1, name
 
 
 def test_nothing_but_zeros_is_tiny() -> None:

@@ -300,7 +300,7 @@ CLEAR = noise(4, 5, 4)
 REFUSED: list[tuple[NDArray[Any], dict[str, Any], Answer, str, str]] = [
     (DEEP, IDENTITY, "jpeg", "", "samples of uint16 and a JPEG has uint8"),
     (DEEP, spec(quality=80), "webp", "/output/dtype", "samples of uint16 and a WebP has uint8"),
-    (CLEAR, spec(dtype="uint16"), "avif", "/output/dtype", "dtype is uint16 and a AVIF has uint8"),
+    (CLEAR, spec(dtype="uint16"), "avif", "/output/dtype", "dtype is uint16 and an AVIF has uint8"),
     (CLEAR, spec(dtype="float32"), "png", "/output/dtype", "float32 is for image/tiff"),
     (CLEAR, IDENTITY, "jpeg", "", "the result has alpha and a JPEG has none"),
     (CLEAR, spec(quality=1), "jpeg", "/output/background", "the result has alpha"),
@@ -346,7 +346,7 @@ def test_longest_side_is_bounded(answer: Answer, side: int) -> None:
     )
     place, detail = refusal(np.zeros((1, side + 1, 1), np.uint8), document, answer)
     assert place == "/output"
-    assert f"{side + 1}x1 and a {FORMATS[answer].name} has at most {side:,} pixels a side" in detail
+    assert f"{side + 1}x1 and {FORMATS[answer].one} has at most {side:,} pixels a side" in detail
 
 
 def test_montage_fits_where_channels_do_not() -> None:

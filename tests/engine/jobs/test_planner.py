@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from service.engine.algorithms import rates
 from service.engine.algorithms.base import Task
-from service.engine.algorithms.rates import Rates
 from service.engine.jobs import planner
 from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.steps import Conv2d, ConvTranspose2d, GradientMagnitude, Pool, Restore, Step
@@ -36,6 +35,12 @@ PRICES = {
     "separable_tap": 3e-11,
     "separable_tap_double": 1e-10,
     "separable_tap_short": 2e-11,
+    "resample_row": 1e-7,
+    "resample_tap": 5e-11,
+    "resample_tap_double": 1e-10,
+    "resample_tap_short": 2e-11,
+    "resample_move": 4e-11,
+    "resample_store": 4e-11,
     "box_sample": 9e-11,
     "polyphase_tap": 2e-11,
     "plane_sample": 5e-10,
@@ -79,7 +84,7 @@ PRICES_OF_64_BYTES = {
 }
 """What is counted in vectors costs as much as they are wide: sums then take the same time at every level."""
 BY_THE_VECTOR = {name: price * VECTOR_BYTES / 64 for name, price in PRICES_OF_64_BYTES.items()}
-GIVEN = Rates(**{field.name: OTHERS for field in fields(Rates)} | PRICES | BY_THE_VECTOR)
+GIVEN = rates.of_level(None).changed(**dict.fromkeys(rates.names(), OTHERS) | PRICES | BY_THE_VECTOR)
 
 PHOTO = Shape(1200, 1920, 3)
 LAYER = Shape(512, 512, 16)
@@ -110,7 +115,9 @@ EXPECTED = [
     (task(separable(15)), "separable"),
     (task(Conv2d(np.ones((1, 1, 63, 63)), 3, divisor=63.0**2), exact=True), "box"),
     (task(GradientMagnitude(SLOPES, SLOPES)), "gradient"),
-    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "polyphase"),
+    (task(ConvTranspose2d(np.arange(16.0).reshape(1, 1, 4, 4) ** 2, 3, stride=(2, 2))), "polyphase"),
+    (task(ConvTranspose2d(np.ones((1, 1, 4, 4)), 3, stride=(2, 2))), "resampling"),
+    (task(replace(separable(4), stride=(2, 2))), "resampling"),
     (Task(Conv2d(np.ones((32, 16, 3, 3))), LAYER, "float32", "float32", "float32"), "winograd"),
     (Task(Conv2d(np.ones((32, 16, 3, 3)), stride=(2, 2)), LAYER, "float32", "float32", "float32"), "mixing"),
     (task(Conv2d(np.ones((1, 3, 1, 1)))), "pointwise"),

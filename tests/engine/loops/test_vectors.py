@@ -21,22 +21,27 @@ from service.engine.loops.vectors import (
     convert,
     fma,
     high,
+    item,
     join,
     lane,
     lanes_of,
     load,
     load_as,
     load_part,
+    load_part_as,
     load_rows,
+    look_up,
     low,
     maximum,
     minimum,
     next_piece,
+    over_power,
     pair_products,
     prefetch,
     select,
     splat,
     splat_as,
+    splat_like,
     sqrt,
     store,
     store_part,
@@ -47,6 +52,7 @@ from service.engine.loops.vectors import (
     unweave,
     view,
     weave,
+    zeros,
 )
 
 Array = NDArray[Any]
@@ -96,6 +102,9 @@ def _moved(x: Array, out: Array) -> None:
     store(out, 5 * N, join((high(a), low(a))))
     store_part(out, 6 * N, first_and_nothing(a), 3)
     out[7 * N] = lane(a, 7)
+    out[7 * N + 1] = item(x, 3)
+    store(out, 8 * N, splat(x[2], N))
+    store(out, 9 * N, zeros(out.dtype, N))
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -103,10 +112,13 @@ def test_vectors_are_loaded_rearranged_and_stored(dtype: Any) -> None:
     x = numbers(dtype, N + 1)
     a = x[1:]
     part, some, three, one = np.zeros((4, N), dtype)
-    part[:5], some[1:4], one[0] = a[:5], a[:3], a[7]
+    part[:5], some[1:4], one[0], one[1] = a[:5], a[:3], a[7], x[3]
     three[:3] = a[0], 0, a[-1]
     turned = np.concatenate([a[N // 2 :], a[: N // 2]])
-    assert_rows(computed(_moved, x, dtype=dtype, count=8 * N), [a, part, some, a[::-1], a, turned, three, one])
+    assert_rows(
+        computed(_moved, x, dtype=dtype, count=10 * N),
+        [a, part, some, a[::-1], a, turned, three, one, np.full(N, x[2]), np.zeros(N)],
+    )
 
 
 def _woven(x: Array, out: Array) -> None:
@@ -235,6 +247,19 @@ def test_products_of_pairs() -> None:
     np.testing.assert_array_equal(computed(_pairs, x, y, dtype=np.int32, count=N // 2), wrapped)
 
 
+def _over_powers(x: Array, out: Array) -> None:
+    for k in range(7):
+        store(out, k * N, over_power(load(x, 0, N), k))
+
+
+@pytest.mark.parametrize("dtype", SIGNED + REALS)
+def test_division_by_a_power_of_two_rounds_half_to_even(dtype: Any) -> None:
+    x = np.array([-7, -6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6, 7, 96, 127, -128], dtype)
+    exact = [x / 2.0**k for k in range(7)]
+    expected = exact if dtype in REALS else [np.rint(row) for row in exact]
+    assert_rows(computed(_over_powers, x, dtype=dtype, count=7 * N), expected)
+
+
 def _filled(number: int, i8: Array, u16: Array, i64: Array, out: Array) -> None:
     store(i8, 0, splat_as(np.int8, number, N))
     store(u16, 0, splat_as(np.uint16, number, N))
@@ -246,6 +271,35 @@ def test_lanes_are_filled_with_integers() -> None:
     arrays = [np.zeros(N, dtype) for dtype in (np.int8, np.uint16, np.int64)]
     assert computed(_filled, 0x12345, *arrays, dtype=np.uint32, count=N).tolist() == [7] * N
     assert [set(array.tolist()) for array in arrays] == [{0x45}, {0x2345}, {0x12345}]
+
+
+def _filled_alike(x: Array, number: Any, out: Array) -> None:
+    store(out, 0, splat_like(load(x, 0, N), number))
+
+
+@pytest.mark.parametrize("dtype", WHOLES)
+@pytest.mark.parametrize("number", [0, 77, -3, 2**40 + 5])
+def test_lanes_are_filled_like_others_with_the_low_bits_of_integers(dtype: Any, number: int) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("number", [np.float32(0.1), np.float64(0.1), np.float64(1e300)])
+def test_lanes_are_filled_like_others_with_floats(dtype: Any, number: Any) -> None:
+    found = computed(_filled_alike, numbers(dtype), number, dtype=dtype, count=N)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(found, np.full(N, number).astype(dtype))
+
+
+def _looked_up(x: Array, places: Array, out: Array) -> None:
+    store(out, 0, look_up(load(x, 0, 16), load(places, 0, 16)))
+
+
+def test_bytes_are_looked_up() -> None:
+    table, places = numbers(np.uint8, 16), np.array([3, 0, 15, 15, 255, 128, 7, 200, *range(8)], np.uint8)
+    found = computed(_looked_up, table, places, dtype=np.uint8, count=16)
+    np.testing.assert_array_equal(found, np.where(places < 128, table[places % 16], 0))
 
 
 def _converted(x: Array, f4: Array, f8: Array, i1: Array, i2: Array, i4: Array, u1: Array, u2: Array) -> None:
@@ -332,11 +386,14 @@ def _as_bytes(x: Array, out: Array) -> None:
     store(out, 1, load_as(np.uint16, x, 1, N))
     store(out, 1 + 2 * N, load_as(np.float64, x, 3, N))
     store_part(out, 1 + 10 * N, load_as(np.int32, x, 5, N), 3)
+    store(out, 18 + 10 * N, load_part_as(np.uint16, x, 7, 3, N))
 
 
 def test_bytes_hold_numbers_of_any_type_at_any_place() -> None:
-    x, size = numbers(np.uint8, 200), 1 + 10 * N + 12 + 5
-    expected = np.concatenate([[0], x[1 : 1 + 2 * N], x[3 : 3 + 8 * N], x[5:17], np.zeros(5)])
+    x, size = numbers(np.uint8, 200), 18 + 12 * N
+    expected = np.concatenate(
+        [[0], x[1 : 1 + 2 * N], x[3 : 3 + 8 * N], x[5:17], np.zeros(5), x[7:13], np.zeros(2 * N - 6)]
+    )
     np.testing.assert_array_equal(computed(_as_bytes, x, dtype=np.uint8, count=size), expected)
 
 
@@ -367,6 +424,21 @@ def test_any_number_of_lanes_will_do(lanes: int) -> None:
     x = np.arange(lanes + 1, dtype=np.float32)
     expected = [2.0 * i for i in range(lanes)] + [0]
     assert computed(_of_width(lanes), x, dtype=np.uint8, count=lanes + 1).tolist() == expected
+
+
+def _doubled(x: Array, out: Array) -> None:
+    a = load(x, 0, N)
+    a += a
+    store(out, 0, a)
+    a -= load(x, 0, N)
+    a *= a
+    store(out, N, a)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_arithmetic_in_place(dtype: Any) -> None:
+    x = numbers(dtype)
+    assert_rows(computed(_doubled, x, dtype=dtype, count=2 * N), [x + x, x * x])
 
 
 def _several_widths(x: Array, out: Array) -> None:

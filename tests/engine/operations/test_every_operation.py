@@ -13,7 +13,7 @@ import pytest
 
 from service.engine import operations
 from service.engine.operations import OPERATIONS
-from service.engine.operations.base import OperationBase
+from service.engine.operations.base import ONLY_WITH, OperationBase
 from service.engine.steps import Step
 from tests.engine.operations.images import PHOTOGRAPH, operation, steps
 
@@ -56,10 +56,26 @@ def test_every_operation_that_is_written_is_offered_once() -> None:
 
 
 @pytest.mark.parametrize("cls", OPERATIONS, ids=lambda cls: cls.name())
-def test_operation_has_a_summary_and_two_examples(cls: type[OperationBase]) -> None:
+def test_operation_has_a_summary_notes_and_two_examples(cls: type[OperationBase]) -> None:
     assert cls.summary.endswith(".")
+    assert cls.notes.endswith(".")
     assert len(cls.examples) >= 2
     assert len({json.dumps(example) for example in cls.examples}) == len(cls.examples)
+
+
+@pytest.mark.parametrize("cls", OPERATIONS, ids=lambda cls: cls.name())
+def test_alternatives_are_fields_of_which_an_example_gives_one_set(cls: type[OperationBase]) -> None:
+    for example in cls.examples if cls.alternatives else ():
+        given = [names for names in cls.alternatives if any(name in example for name in names)]
+        assert len(given) == 1
+        assert set(given[0]) <= example.keys()
+
+
+@pytest.mark.parametrize(("cls", "name"), FIELDS)
+def test_field_that_belongs_to_a_choice_names_one_that_there_is(cls: type[OperationBase], name: str) -> None:
+    properties = cls.model_json_schema()["properties"]
+    if rule := properties[name].get(ONLY_WITH):
+        assert rule.get("choice") in {None, *properties[rule["field"]].get("enum", ())}
 
 
 @pytest.mark.parametrize(("cls", "name"), FIELDS)

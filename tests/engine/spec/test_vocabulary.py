@@ -13,11 +13,12 @@ from service.engine.operations.fields import PADDINGS
 from service.engine.operations.grayscale import STANDARDS
 from service.engine.spec.named_kernels import KERNELS
 from service.engine.spec.spec import Chain, Output
-from service.engine.spec.vocabulary import FIELDS, VALUES, unknown_field, unknown_operation, unknown_value
-from service.engine.spec.vocabulary import OPERATIONS as OTHER_NAMES
+from service.engine.spec.vocabulary import FIELDS, HINTS, VALUES, unknown_field, unknown_operation, unknown_value
 
 OPS = [operation.name() for operation in OPERATIONS]
 MODELS: list[type[OperationBase] | type[Chain] | type[Output]] = [*OPERATIONS, Chain, Output]
+PLAIN = {other: operation.name() for operation in OPERATIONS for other in operation.also_called}
+OTHER_NAMES = HINTS | PLAIN
 KNOWN_FIELDS = {field for model in MODELS for field in model.model_fields}
 
 
@@ -55,6 +56,11 @@ def test_other_name_of_an_operation_leads_to_one_that_is_known(name: str) -> Non
         assert candidate.split()[0] in OPS
 
 
+def test_other_names_are_given_once() -> None:
+    given = [*HINTS, *(other for operation in OPERATIONS for other in operation.also_called)]
+    assert len(given) == len(set(given))
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_other_name_of_a_field_leads_to_one_that_is_known(name: str) -> None:
     assert set(FIELDS[name]) <= KNOWN_FIELDS
@@ -68,7 +74,7 @@ def test_other_value_leads_to_one_that_is_known(field: str) -> None:
 
 
 def test_case_does_not_matter() -> None:
-    assert unknown_operation("CONV2D", OPS).endswith("use conv")
+    assert unknown_operation("CONV2D", OPS, PLAIN).endswith("use conv")
     assert unknown_field("conv", "Strides", ["stride"]).detail.endswith("did you mean stride?")
     assert unknown_value("padding_mode", "Edge", []).endswith('use "replicate"')
 

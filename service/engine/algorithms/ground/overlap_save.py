@@ -31,13 +31,13 @@ from service.engine.steps.geometry import Pair
 
 _SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
 SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
-"""Of tiles: no large prime factor, for which the transform is slow."""
+"""Sides of tiles: none has a large prime factor, for which the transform is slow."""
 MOST_POINTS = 1 << 20
-"""Of a tile; beyond it no cache holds it."""
+"""Points of a tile; no cache holds a larger one."""
 MOST_SIDES = 12
-"""Of the sides of tiles along an axis, those of the least waste are tried against those of the other axis."""
+"""Sides along an axis that are tried against those of the other axis: those of the least waste."""
 CACHED_POINTS = 1 << 16
-"""Of a tile that the second-level cache holds with its spectrum."""
+"""Points of a tile that fits the second-level cache with its spectrum."""
 OUT_OF_CACHE = 1.5
 """So much longer a point takes in a larger tile: 1.2 times with the machine to itself, 2 times without."""
 BATCH = 4

@@ -17,7 +17,7 @@ from service.engine.steps import Pool
 from service.engine.steps.geometry import Padding
 
 STRIP_BYTES = 1 << 18
-"""Of the samples that a strip of the output reads, about."""
+"""Bytes that a strip of the output reads, about."""
 FEW_CHANNELS = 8
 """So few are taken one by one where the windows are apart: a loop over pixels is longer than one over channels."""
 

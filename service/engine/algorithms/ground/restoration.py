@@ -29,9 +29,9 @@ from service.engine.steps import Restore
 from service.engine.steps.geometry import Padding, Pair
 
 NOTHING_LEFT = 1e-9
-"""Of the largest |P|."""
+"""Relative to the largest |P|."""
 DARKEST = 1e-9
-"""Of the largest sample, for Richardson-Lucy."""
+"""Relative to the largest sample, for Richardson-Lucy."""
 
 Plane = NDArray[np.float64]
 Spectrum = NDArray[np.complex128]

@@ -24,7 +24,7 @@ class Padded:
     rows: Positions
     columns: Positions
     value: float
-    """Of the samples outside."""
+    """What the samples outside are."""
 
     @classmethod
     def of(cls, image: NDArray[Any], padding: Padding, mode: PaddingMode, value: float = 0.0) -> Padded:

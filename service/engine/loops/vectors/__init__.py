@@ -15,11 +15,12 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: load, load_as, load_part, load_rows, gather, store, store_part, store_rows, scatter, stream, prefetch,
-  next_piece.
-- Lanes: lanes_of, splat, splat_as, lane, low, high, join, weave, unweave, transpose, arrange.
-- Arithmetic: + - * / and unary -, fma, pair_products, minimum, maximum, absolute, sqrt; & | ^ << >>, leading_zeros
-  and trailing_zeros of integers.
+- Memory: item, load, load_as, load_part, load_part_as, load_rows, gather, store, store_part, store_rows, scatter,
+  stream, prefetch, next_piece.
+- Lanes: lanes_of, splat, splat_as, splat_like, zeros, lane, low, high, join, weave, unweave, transpose, arrange,
+  rearrange, look_up.
+- Arithmetic: + - * / and unary -, fma, over_power, pair_products, minimum, maximum, absolute, sqrt.
+- Bits of integers: & | ^ << >>, leading_zeros, trailing_zeros.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
 - Types: convert, truncate, view.
 """
@@ -32,6 +33,7 @@ from service.engine.loops.vectors.arithmetic import (
     leading_zeros,
     maximum,
     minimum,
+    over_power,
     pair_products,
     select,
     sqrt,
@@ -39,24 +41,13 @@ from service.engine.loops.vectors.arithmetic import (
     truncate,
     view,
 )
-from service.engine.loops.vectors.lanes import (
-    arrange,
-    high,
-    join,
-    lane,
-    lanes_of,
-    low,
-    splat,
-    splat_as,
-    transpose,
-    unweave,
-    weave,
-)
 from service.engine.loops.vectors.memory import (
     gather,
+    item,
     load,
     load_as,
     load_part,
+    load_part_as,
     load_rows,
     next_piece,
     prefetch,
@@ -65,6 +56,23 @@ from service.engine.loops.vectors.memory import (
     store_part,
     store_rows,
     stream,
+)
+from service.engine.loops.vectors.shuffles import (
+    arrange,
+    high,
+    join,
+    lane,
+    lanes_of,
+    look_up,
+    low,
+    rearrange,
+    splat,
+    splat_as,
+    splat_like,
+    transpose,
+    unweave,
+    weave,
+    zeros,
 )
 
 VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
@@ -84,6 +92,7 @@ __all__ = [
     "fma",
     "gather",
     "high",
+    "item",
     "join",
     "lane",
     "lanes_of",
@@ -91,17 +100,22 @@ __all__ = [
     "load",
     "load_as",
     "load_part",
+    "load_part_as",
     "load_rows",
+    "look_up",
     "low",
     "maximum",
     "minimum",
     "next_piece",
+    "over_power",
     "pair_products",
     "prefetch",
+    "rearrange",
     "scatter",
     "select",
     "splat",
     "splat_as",
+    "splat_like",
     "sqrt",
     "store",
     "store_part",
@@ -113,4 +127,5 @@ __all__ = [
     "unweave",
     "view",
     "weave",
+    "zeros",
 ]

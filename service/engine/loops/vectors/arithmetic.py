@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import types
 
-from service.engine.loops.vectors.kinds import INT1, Vector, call, named, operation, shuffle, symbol
+from service.engine.loops.vectors.kinds import INT1, INT64, Vector, call, filled, named, operation, shuffle, symbol
 
 
 def _instruction(real: str | None, whole: str | None, signed: str | None = None) -> Callable[..., Any]:
@@ -35,8 +35,11 @@ def _comparison(builder: Any, kind: Vector, sign: str, x: Any, y: Any) -> Any:
 
 
 symbol(operator.add, _instruction("fadd", "add"))
+symbol(operator.iadd, _instruction("fadd", "add"))
 symbol(operator.sub, _instruction("fsub", "sub"))
+symbol(operator.isub, _instruction("fsub", "sub"))
 symbol(operator.mul, _instruction("fmul", "mul"))
+symbol(operator.imul, _instruction("fmul", "mul"))
 symbol(operator.truediv, _instruction("fdiv", None))
 symbol(operator.and_, _instruction(None, "and_"))
 symbol(operator.or_, _instruction(None, "or_"))
@@ -70,6 +73,25 @@ def fma(x: Any, y: Any, z: Any) -> Any:
         if x.real:
             return call(builder, f"llvm.fmuladd.{x.suffix}", x.code, values)
         return builder.add(builder.mul(*values[:2]), values[2])
+
+    return x, build
+
+
+@operation
+def over_power(x: Any, exponent: Any) -> Any:
+    """Divide by 2**exponent, which has no sign; integers are rounded half to even."""
+    if not isinstance(x, Vector) or not (x.real or x.signed) or not isinstance(exponent, types.Integer):
+        return None
+
+    def build(builder: Any, value: Any, exponent: Any) -> Any:
+        power = builder.shl(INT64(1), exponent)
+        if x.real:
+            return builder.fdiv(value, filled(builder, x, builder.sitofp(power, x.code.element)))
+        below = filled(builder, x, builder.sub(power, INT64(1)))
+        half = filled(builder, x, builder.lshr(power, INT64(1)))
+        quotient = builder.ashr(value, filled(builder, x, exponent))
+        rest = builder.add(builder.and_(value, below), builder.and_(builder.and_(quotient, x.constant(1)), below))
+        return builder.sub(quotient, builder.sext(builder.icmp_signed(">", rest, half), x.code))
 
     return x, build
 

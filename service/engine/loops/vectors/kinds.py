@@ -81,9 +81,6 @@ def operation(function: Callable[..., Any]) -> Any:
         if made is None:
             return None
         result, build = made
-        # Literals stay what they are: numba tells by the types of the arguments which code belongs to a call.
-        plain = [isinstance(kind, types.Integer) and not isinstance(kind, types.IntegerLiteral) for kind in kinds]
-        taken = [types.intp if number else kind for number, kind in zip(plain, kinds, strict=True)]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             given = [_given(context, builder, *each) for each in zip(signature.args, values, strict=True)]
@@ -92,7 +89,7 @@ def operation(function: Callable[..., Any]) -> Any:
                 return context.make_tuple(builder, signature.return_type, value)
             return context.get_dummy_value() if result is None else value
 
-        return (result or types.void)(*taken), generate
+        return (result or types.void)(*kinds), generate
 
     own = inspect.signature(function)
     first = inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -106,6 +103,9 @@ def _given(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         return context.make_array(kind)(context, builder, value).data
     if isinstance(kind, types.BaseTuple):
         return [builder.extract_value(value, i) for i in range(len(kind))]
+    if isinstance(kind, types.Integer) and value.type.width < INT64.width:
+        number: Any = kind
+        return (builder.sext if number.signed else builder.zext)(value, INT64)
     return value
 
 
@@ -141,7 +141,9 @@ def literal(kind: Any) -> int:
 
 
 def named(kind: Any) -> Any:
-    """Give the type that an argument such as np.uint8 names; None where it names none."""
+    """Give the type that an argument such as np.uint8, or the `dtype` of an array, names; None where it names none."""
+    if isinstance(kind, types.DType):
+        return kind.dtype
     return kind.instance_type if isinstance(kind, types.NumberClass) else None
 
 
@@ -154,3 +156,11 @@ def call(builder: Any, name: str, result: Any, arguments: Sequence[Any]) -> Any:
 def shuffle(builder: Any, x: Any, y: Any, places: Sequence[int]) -> Any:
     """Give the numbers at `places` of two vectors of one type, the second of which begins where the first ends."""
     return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT32, len(places)), list(places)))
+
+
+def filled(builder: Any, kind: Vector, value: Any) -> Any:
+    """Fill all lanes with a number, the low bits of one of 64 if it is an integer."""
+    undefined = ir.Constant(kind.code, ir.Undefined)
+    if kind.whole and kind.size < INT64.width // 8:
+        value = builder.trunc(value, kind.code.element)
+    return shuffle(builder, builder.insert_element(undefined, value, INT32(0)), undefined, [0] * kind.lanes)

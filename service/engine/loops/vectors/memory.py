@@ -45,6 +45,14 @@ def load(array: Any, place: Any, lanes: Any) -> Any:  # noqa: ARG001
 
 
 @operation
+def item(array: Any, place: Any) -> Any:  # noqa: ARG001
+    """Give number `place` of a flat array without asking, as `array[place]` does, whether that is negative."""
+    if not is_flat(array) or not isinstance(array.dtype, types.Number):
+        return None
+    return array.dtype, lambda builder, data, place: builder.load(builder.gep(data, [place], inbounds=True))
+
+
+@operation
 def load_rows(array: Any, base: Any, places: Any, first: Any, lanes: Any) -> Any:  # noqa: ARG001
     """Load as many vectors as they have lanes, from `base` + places[first] on, `base` + places[first + 1] ..."""
     if not is_flat(array) or not is_flat(places, types.int64) or literal(lanes) < 1:
@@ -166,9 +174,20 @@ def load_part(array: Any, place: Any, count: Any, lanes: Any) -> Any:  # noqa: A
     """Load `count` numbers, at most `lanes`, and touch none behind them; the lanes left over are 0."""
     if not is_flat(array) or literal(lanes) < 1:
         return None
-    kind = Vector(array.dtype, literal(lanes))
+    return _part(Vector(array.dtype, literal(lanes)))
 
-    def build(builder: Any, data: Any, place: Any, count: Any, _: Any) -> Any:
+
+@operation
+def load_part_as(dtype: Any, array: Any, byte: Any, count: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Do the same for numbers of `dtype` from `byte` on of a flat array of bytes."""
+    if named(dtype) is None or not is_flat(array, types.uint8) or literal(lanes) < 1:
+        return None
+    return _part(Vector(named(dtype), literal(lanes)))
+
+
+def _part(kind: Vector) -> Any:
+    def build(builder: Any, *values: Any) -> Any:
+        data, place, count, _ = values[-4:]
         room = cgutils.alloca_once(builder, kind.code)  # type: ignore[no-untyped-call]
         builder.store(kind.constant(0), room)
         _copy(builder, room, builder.gep(data, [place]), count, kind)

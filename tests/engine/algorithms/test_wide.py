@@ -1,4 +1,4 @@
-"""Rows wide enough for segments, at the sizes where tiles, blocks of lanes and pieces end."""
+"""Two passes over wide rows: where blocks of columns, vectors and pieces end."""
 
 from __future__ import annotations
 
@@ -7,22 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.engine.algorithms.base import Sample, Task
-from service.engine.algorithms.polyphase import Polyphase
-from service.engine.algorithms.segments import Segmented
+from service.engine.algorithms.base import Sample
 from service.engine.algorithms.separable import Separable
-from service.engine.operations.upscale import Upscale
 from service.engine.steps import Conv2d
-from service.engine.steps.geometry import Padding, Shape
+from service.engine.steps.geometry import Padding
 from tests.engine.algorithms.drawn import task_of
 from tests.tolerance import assert_computes
 
 SIZES = [(5, 1024, 1), (7, 1030, 3), (19, 1100, 2), (300, 1027, 1), (9, 1055, 4)]
-
-
-def was_cut(task: Task) -> bool:
-    """Tell whether the rows of a task were cut into segments, from what was made ready for it."""
-    return any(isinstance(made, Segmented) for made in task.made.values())
 
 
 def drawn(shape: tuple[int, int, int], source: str) -> Any:
@@ -50,16 +42,3 @@ def test_separable_kernels(shape: tuple[int, int, int], source: str, target: Sam
             )  # fmt: skip
             task = task_of(step, image, target, "float32")
             assert_computes(task, image, Separable().apply(task, image, 2))
-            assert was_cut(task)
-
-
-@pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("method", ["bicubic"])
-@pytest.mark.parametrize("factor", [2, 3])
-@pytest.mark.parametrize(("target", "arithmetic"), [("uint8", "float32"), ("float64", "float64")])
-def test_upscaling(shape: tuple[int, int, int], method: Any, factor: int, target: Sample, arithmetic: Any) -> None:
-    image = drawn(shape, "uint8")
-    (step,) = Upscale(op="upscale", factor=factor, method=method).compose(Shape(*shape))
-    task = task_of(step, image, target, arithmetic)
-    assert_computes(task, image, Polyphase().apply(task, image, 2))
-    assert was_cut(task)

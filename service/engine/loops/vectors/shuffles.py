@@ -8,16 +8,30 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from service.engine.loops.vectors.kinds import INT32, INT64, Vector, literal, named, operation, shuffle
+from service.engine.loops.compiler import LEVEL
+from service.engine.loops.vectors.kinds import INT64, Vector, call, filled, literal, named, operation, shuffle
+
+TABLE = 16
+"""Bytes that are looked up in."""
+SINGLE = 4
 
 
 @operation
 def splat(number: Any, lanes: Any) -> Any:
-    """Fill `lanes` lanes with a number of the type that they shall have; what is an integer makes int64."""
+    """Fill `lanes` lanes with a number, whose type is that of the lanes."""
     if literal(lanes) < 1 or not isinstance(number, types.Float | types.Integer):
         return None
-    kind = Vector(number if isinstance(number, types.Float) else types.int64, literal(lanes))
-    return kind, lambda builder, value, _: _filled(builder, kind, value)
+    kind = Vector(types.unliteral(number), literal(lanes))  # type: ignore[no-untyped-call]
+    return kind, lambda builder, value, _: filled(builder, kind, value)
+
+
+@operation
+def zeros(dtype: Any, lanes: Any) -> Any:
+    """Give `lanes` zeros of type `dtype`."""
+    if named(dtype) is None or literal(lanes) < 1:
+        return None
+    kind = Vector(named(dtype), literal(lanes))
+    return kind, lambda *_: kind.constant(0)
 
 
 @operation
@@ -26,17 +40,36 @@ def splat_as(dtype: Any, number: Any, lanes: Any) -> Any:
     if named(dtype) is None or literal(lanes) < 1 or not isinstance(number, types.Integer):
         return None
     kind = Vector(named(dtype), literal(lanes))
-
-    def build(builder: Any, _dtype: Any, value: Any, _: Any) -> Any:
-        own = kind.code.element
-        return _filled(builder, kind, value if own == value.type else builder.trunc(value, own))
-
-    return (kind, build) if kind.whole else None
+    return (kind, lambda builder, _dtype, value, _: filled(builder, kind, value)) if kind.whole else None
 
 
-def _filled(builder: Any, kind: Vector, value: Any) -> Any:
-    undefined = ir.Constant(kind.code, ir.Undefined)
-    return shuffle(builder, builder.insert_element(undefined, value, INT32(0)), undefined, [0] * kind.lanes)
+@operation
+def splat_like(vector: Any, number: Any) -> Any:
+    """Fill as many lanes as `vector` has with a number, as one of its type: of an integer the low bits."""
+    if not isinstance(vector, Vector) or not isinstance(number, types.Float if vector.real else types.Integer):
+        return None
+
+    def build(builder: Any, _: Any, value: Any) -> Any:
+        own = vector.code.element
+        if own != value.type:
+            widened = vector.real and vector.size > SINGLE
+            narrowed = builder.fptrunc if vector.real else builder.trunc
+            value = builder.fpext(value, own) if widened else narrowed(value, own)
+        return filled(builder, vector, value)
+
+    return vector, build
+
+
+@operation
+def look_up(table: Any, places: Any) -> Any:
+    """Give the bytes of `table` at `places`, and 0 where a place is 128 or more; both are vectors of 16 bytes.
+
+    A place from 16 to 127 gives what differs between processors.
+    """
+    if not isinstance(table, Vector) or (table.dtype, table.lanes) != (types.uint8, TABLE) or places != table:
+        return None
+    name = "llvm.aarch64.neon.tbl1.v16i8" if LEVEL == "aarch64" else "llvm.x86.ssse3.pshuf.b.128"
+    return table, lambda builder, *values: call(builder, name, table.code, values)
 
 
 @operation
@@ -78,7 +111,7 @@ high = arrange(lambda lanes: range(lanes // 2, lanes))
 """Give the second half of the lanes."""
 
 
-def _rearranging(order: Callable[[int, int], Sequence[int]], *, whole: bool = False) -> Any:
+def rearrange(order: Callable[[int, int], Sequence[int]], *, whole: bool = False) -> Any:
     """Make an operation that takes a tuple of vectors as one, rearranges it, and gives as many again, or the `whole`.
 
     `order` takes the number of vectors and that of their lanes, and says which number comes to each place.
@@ -113,11 +146,11 @@ def _joined(builder: Any, vectors: Sequence[Any]) -> Any:
     return parts[0]
 
 
-join = _rearranging(lambda count, lanes: range(count * lanes), whole=True)
+join = rearrange(lambda count, lanes: range(count * lanes), whole=True)
 """Put the vectors of a tuple after one another into one."""
-weave = _rearranging(lambda count, lanes: [part * lanes + i for i in range(lanes) for part in range(count)])
+weave = rearrange(lambda count, lanes: [part * lanes + i for i in range(lanes) for part in range(count)])
 """Interleave the vectors of a tuple: lane 0 of each, then lane 1 of each ... Gives as many vectors."""
-unweave = _rearranging(lambda count, lanes: [i * count + part for part in range(count) for i in range(lanes)])
+unweave = rearrange(lambda count, lanes: [i * count + part for part in range(count) for i in range(lanes)])
 """Deal numbers that are interleaved in a tuple of vectors out to as many planes: the inverse of `weave`."""
 
 

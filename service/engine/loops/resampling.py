@@ -1,0 +1,237 @@
+"""Filters of rank one: a row of the result is summed down the rows of the image, and what comes of that along itself.
+
+One loop enlarges, reduces and keeps the size. Down, a row of the result has the taps of its phase. Along, it is dealt
+out to planes where windows move by more than one sample, so that what they meet is side by side. Each phase along is
+summed by itself, and phases are woven into the row when they are samples again.
+
+A thread keeps the padded rows that it still needs, as the numbers that are summed, in a ring.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
+from service.engine.loops.compiler import compiled
+from service.engine.loops.convolution import Shapes, Source, source_at
+from service.engine.loops.moving import Moves, move
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
+from service.engine.loops.vectors import LANES, convert, fma, load, next_piece, splat_like, store
+
+Array = NDArray[Any]
+
+TOGETHER = 4 * LANES
+"""Numbers of a row that are summed at once."""
+
+
+class Layout(NamedTuple):
+    """How the result is cut, and how rows are laid out.
+
+    Piece k makes the rows `edges[k]` to `edges[k + 1]`. The padded row i is row i % `kept` of the ring, which begins at
+    `ring[i % kept]`; so for twice as many, that rows may be counted on. It has `padded` numbers, a phase of a row of
+    the result `each`. Plane p has the columns from `residues[p]` on, by the step of `along`; there is none where that
+    is 1. `memory` says at which bytes the parts of `Memory` begin, `planes` and `lines` how far apart these are.
+    """
+
+    edges: Array
+    kept: int
+    ring: Array
+    padded: int
+    each: int
+    channels: int
+    residues: Array
+    planes: int
+    lines: int
+    memory: Array
+
+
+class Taps(NamedTuple):
+    """The taps of each phase along one axis: phase p has those from `bounds[p]` to `bounds[p + 1]`.
+
+    Tap t meets what is `offsets[t]` further than where its window begins, which moves by `step` from one output of a
+    phase to the next.
+    """
+
+    weights: Array
+    offsets: Array
+    bounds: Array
+    step: int
+
+
+class End(NamedTuple):
+    """What becomes of a sum: sum / divisor * scale + bias, rounded half to even and clipped where it is an integer.
+
+    These are `numbers`: there is one bias, or one for each number of a line. Sums of 16 bits that become bytes by a
+    division by 2**`shift` alone stay integers; it is negative where they do not, and None for sums of floats.
+    """
+
+    numbers: Array
+    shift: int | None
+
+
+class Memory(NamedTuple):
+    """What a thread needs for itself.
+
+    The `ring` of padded rows, a row `between` the passes, its `planes`, all of numbers that are summed; `lines` (bytes)
+    of each phase of a row of the result; `places` where the rows begin that a window meets.
+    """
+
+    ring: Array
+    between: Array
+    planes: Array
+    lines: Array
+    places: Array
+
+
+@compiled
+def resample(
+    given: Array, shapes: Shapes, rim: Any, layout: Layout, down: Taps, along: Taps, deal: Moves, weave: Moves, end: End
+) -> None:
+    """Make piece after piece of the result, as long as the counter gives one that no other thread has taken."""
+    source, counter = source_at(given, shapes, rim), counter_at(given)
+    out = bytes_at(given[OUT], (shapes.out_rows * shapes.out_row_bytes,))
+    starts, like = layout.memory + given[MEMORY], down.weights
+    own = Memory(
+        numbers_at(starts[0], ((starts[1] - starts[0]) // like.itemsize,), like),
+        numbers_at(starts[1], ((starts[2] - starts[1]) // like.itemsize,), like),
+        numbers_at(starts[2], ((starts[3] - starts[2]) // like.itemsize,), like),
+        bytes_at(starts[3], (starts[4] - starts[3],)),
+        numbers_at(starts[4], (len(layout.ring),), layout.ring),
+    )
+    while True:
+        piece: int = next_piece(counter)
+        if piece >= len(layout.edges) - 1:
+            return
+        phases = len(down.bounds) - 1
+        made = layout.edges[piece] // phases * down.step
+        for row in range(layout.edges[piece], layout.edges[piece + 1]):
+            begin, phase = row // phases * down.step, row % phases
+            needed = min(begin + layout.kept, len(source.rows))
+            made = max(made, begin)
+            while made < needed:
+                _widen(source, made, own.ring, layout.ring[made % layout.kept])
+                made += 1
+            _sum_down(layout, down, phase, begin % layout.kept, own)
+            _sum_along(layout, along, deal, own, end, shapes.out_kind)
+            _put(own.lines, out, row * shapes.out_row_bytes, shapes.out_row_bytes, len(along.bounds) - 1, weave)
+
+
+@compiled
+def _widen(source: Source, row: int, ring: Array, to: int) -> None:
+    """Make a padded row of the ring."""
+    index, columns, width = source.rows[row], source.columns, source.image.shape[1] >> source.kind
+    target = ring[to : to + len(columns)]
+    if index < 0:
+        target[:] = source.value
+        return
+    line = source.image[index]
+    if source.kind == UINT8:
+        _pad(line, columns, source.first, source.value, target, width)
+    elif source.kind == UINT16:
+        _pad(line.view(np.uint16), columns, source.first, source.value, target, width)
+    elif source.kind == FLOAT32:
+        _pad(line.view(np.float32), columns, source.first, source.value, target, width)
+    else:
+        _pad(line.view(np.float64), columns, source.first, source.value, target, width)
+
+
+@compiled
+def _pad(line: Array, columns: Array, first: int, outside: Any, target: Array, width: int) -> None:
+    whole = target[first : first + width]
+    for i in range(width):
+        whole[i] = line[i]
+    for k in range(len(columns) - width):
+        x = k if k < first else k + width
+        target[x] = line[columns[x]] if columns[x] >= 0 else outside
+
+
+@compiled
+def _sum(numbers: Array, at: int, offsets: Array, weights: Array) -> Any:
+    """Sum taps for TOGETHER numbers; the tap t meets those from `at` + `offsets[t]` on."""
+    total = splat_like(load(numbers, at, TOGETHER), weights[0] * 0)
+    for t in range(len(weights)):  # from 0 on: an index that may be negative would be looked at
+        samples = load(numbers, at + offsets[t], TOGETHER)
+        total = fma(samples, splat_like(samples, weights[t]), total)
+    return total
+
+
+@compiled
+def _sum_down(layout: Layout, down: Taps, phase: int, begin: int, own: Memory) -> None:
+    first, last = down.bounds[phase], down.bounds[phase + 1]
+    weights, offsets = down.weights[first:last], own.places[: last - first]
+    for t in range(len(offsets)):
+        offsets[t] = layout.ring[begin + down.offsets[first + t]]
+    for j in range(0, layout.padded, TOGETHER):
+        store(own.between, j, _sum(own.ring, j, offsets, weights))
+
+
+@compiled
+def _sum_along(layout: Layout, along: Taps, deal: Moves, own: Memory, end: End, kind: int) -> None:
+    planes, size = own.between, own.between.itemsize
+    if len(layout.residues):
+        planes = own.planes
+        for p in range(len(layout.residues)):
+            first, columns = layout.residues[p], layout.padded // layout.channels
+            count = (columns - first + along.step - 1) // along.step * layout.channels
+            move(
+                deal, own.between.view(np.uint8), first * layout.channels * size,
+                planes.view(np.uint8), p * layout.planes * size, count * size,
+            )  # fmt: skip
+    for phase in range(len(along.bounds) - 1):
+        first, last = along.bounds[phase], along.bounds[phase + 1]
+        weights, offsets = along.weights[first:last], along.offsets[first:last]
+        line = own.lines[phase * layout.lines : (phase + 1) * layout.lines]
+        if not _make_bytes(planes, offsets, weights, end.shift, kind, line, layout.each):
+            if kind == UINT8:
+                _make_line(planes, offsets, weights, end.numbers, np.uint8, line, 0, layout.each)
+            elif kind == UINT16:
+                _make_line(planes, offsets, weights, end.numbers, np.uint16, line, 1, layout.each)
+            elif kind == FLOAT32:
+                _make_line(planes, offsets, weights, end.numbers, np.float32, line, 2, layout.each)
+            else:
+                _make_line(planes, offsets, weights, end.numbers, np.float64, line, 3, layout.each)
+
+
+@compiled
+def _make_bytes(
+    planes: Array, offsets: Array, weights: Array, shift: int | None, kind: int, line: Array, each: int
+) -> bool:
+    """Make a line of sums that stay integers until they are bytes; tell whether they may."""
+    if shift is not None:  # noqa: SIM102 -- for sums of floats the rest is not even compiled
+        if shift >= 0 and kind == UINT8:
+            some = 1 if shift > 0 else 0
+            for j in range(0, each, TOGETHER):
+                total = _sum(planes, j, offsets, weights)
+                level = total >> splat_like(total, shift)
+                # Half to even: half a unit is added, less the last bit of it where the level is even.
+                half = splat_like(total, (1 << shift >> 1) - some) + (level & splat_like(total, some))
+                store(line, j, convert((total + half) >> splat_like(total, shift), np.uint8))
+            return True
+    return False
+
+
+@compiled
+def _make_line(
+    planes: Array, offsets: Array, weights: Array, numbers: Array, dtype: Any, line: Array, size: int, each: int
+) -> None:
+    """Make a line of samples of `dtype`, of 2**`size` bytes."""
+    divisor, scale, bias, biased = numbers[0], numbers[1], numbers[2], len(numbers) > 3
+    for j in range(0, each, TOGETHER):
+        result = convert(_sum(planes, j, offsets, weights), numbers.dtype.type)
+        if divisor != 1:
+            result = result / splat_like(result, divisor)
+        biases = load(numbers, j + 2, TOGETHER) if biased else splat_like(result, bias)
+        store(line, j << size, convert(fma(result, splat_like(result, scale), biases), dtype))
+
+
+@compiled
+def _put(lines: Array, out: Array, to: int, length: int, phases: int, weave: Moves) -> None:
+    if phases > 1:
+        move(weave, lines, 0, out, to, length)
+        return
+    target = out[to : to + length]
+    for i in range(length):
+        target[i] = lines[i]

@@ -1,0 +1,317 @@
+"""Rows: samples become numbers that loops compute with, planes part and come together, numbers become samples.
+
+Scratch memory is written and read in whole vectors, up to BEYOND bytes behind the end of a row; images are not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.loops.compiler import compiled
+from service.engine.loops.samples import FLOAT32, UINT8, UINT16
+from service.engine.loops.vectors import (
+    VECTOR_BYTES,
+    absolute,
+    convert,
+    fma,
+    lanes_of,
+    load,
+    load_as,
+    load_part_as,
+    over_power,
+    rearrange,
+    splat,
+    sqrt,
+    store,
+    store_part,
+    unweave,
+    weave,
+)
+
+Array = NDArray[Any]
+
+ONE, TWO, FOUR, EIGHT = (count * VECTOR_BYTES for count in (1, 2, 4, 8))
+"""Bytes of so many registers."""
+BEYOND = EIGHT
+"""Bytes behind the end of a row that may be read or written."""
+L1, L2 = 1, 2
+"""Norms of two numbers."""
+
+AS_THEY_ARE, SHIFTED, SCALED, EACH = range(4)
+"""Ways to finish sums: not at all, by `shift`, all as those of the first plane, each as those of its plane."""
+
+
+class Finish(NamedTuple):
+    """What becomes of the sums of each plane: sum / divisor * scale + bias, then rounded and clipped if it must be.
+
+    `scale` is the inverse of a divisor that is a power of two; any other must remain a divisor, since ties have to come
+    out exactly. `norm` says to store |x| + |y| or sqrt(x x + y y) of each two planes. Where the `way` is SHIFTED, all
+    this is a division by 2**`shift`.
+    """
+
+    divisor: Array
+    scale: Array
+    bias: Array
+    norm: int
+    way: int
+    shift: int
+
+
+_weave_by_threes = rearrange(
+    lambda count, lanes: [
+        (p * count // 2 * lanes) + 3 * g + u for g in range(count // 2 * lanes // 3) for p in range(2) for u in range(3)
+    ]
+)
+
+
+_deal_by_threes = rearrange(
+    lambda count, lanes: [6 * g + 3 * p + u for p in range(2) for g in range(count // 2 * lanes // 3) for u in range(3)]
+)
+
+
+@compiled
+def widen(kind: int, samples: Array, byte: int, numbers: Array, at: int, count: int) -> None:
+    """Make numbers, from `at` on, of `count` samples of `kind`, which stand in a flat array of bytes from `byte` on."""
+    if kind == UINT8:
+        _widen(np.uint8, 1, samples, byte, numbers, at, count)
+    elif kind == UINT16:
+        _widen(np.uint16, 2, samples, byte, numbers, at, count)
+    elif kind == FLOAT32:
+        _widen(np.float32, 4, samples, byte, numbers, at, count)
+    else:
+        _widen(np.float64, 8, samples, byte, numbers, at, count)
+
+
+@compiled
+def _widen(dtype: Any, size: int, samples: Array, byte: int, numbers: Array, at: int, count: int) -> None:
+    lanes = lanes_of(numbers, FOUR)
+    whole = count // lanes * lanes
+    for i in range(0, whole, lanes):
+        store(numbers, at + i, convert(load_as(dtype, samples, byte + i * size, lanes), numbers.dtype))
+    if whole < count:
+        rest = load_part_as(dtype, samples, byte + whole * size, count - whole, lanes)
+        store(numbers, at + whole, convert(rest, numbers.dtype))
+
+
+@compiled
+def narrow(
+    kind: int,
+    numbers: Array,
+    at: int,
+    apart: int,
+    count: int,
+    finish: Finish,
+    samples: Array,
+    byte: int,
+    pitch: int,
+    height: int,
+) -> None:
+    """Make samples of `kind` of `height` rows of `count` sums, those of integers rounded half to even and clipped.
+
+    Rows begin `apart` numbers apart, and `pitch` bytes where they go to.
+    """
+    if kind == UINT8:
+        _narrow(np.uint8, 1, numbers, at, apart, count, finish, samples, byte, pitch, height)
+    elif kind == UINT16:
+        _narrow(np.uint16, 2, numbers, at, apart, count, finish, samples, byte, pitch, height)
+    elif kind == FLOAT32:
+        _narrow(np.float32, 4, numbers, at, apart, count, finish, samples, byte, pitch, height)
+    else:
+        _narrow(np.float64, 8, numbers, at, apart, count, finish, samples, byte, pitch, height)
+
+
+@compiled
+def _narrow(
+    dtype: Any,
+    size: int,
+    numbers: Array,
+    at: int,
+    apart: int,
+    count: int,
+    finish: Finish,
+    samples: Array,
+    byte: int,
+    pitch: int,
+    height: int,
+) -> None:
+    lanes = lanes_of(numbers, FOUR)
+    for m in range(height):
+        for i in range(0, count, lanes):
+            sums = load(numbers, at + m * apart + i, lanes)
+            if finish.way == SHIFTED:
+                some = convert(over_power(sums, finish.shift), dtype)
+            elif finish.way == SCALED:
+                some = convert(_scaled(numbers, at + m * apart + i, finish, 0), dtype)
+            else:
+                some = convert(sums, dtype)
+            to = byte + m * pitch + i * size
+            if i + lanes <= count:
+                store(samples, to, some)
+            else:
+                store_part(samples, to, some, count - i)
+
+
+@compiled
+def _scaled(numbers: Array, at: int, finish: Finish, plane: int) -> Any:
+    """Give sums / divisor * scale + bias of four registers, as numbers of the type of these."""
+    lanes = lanes_of(numbers, FOUR)
+    some = convert(load(numbers, at, lanes), finish.scale.dtype)
+    if finish.divisor[plane] != 1:
+        some = some / splat(finish.divisor[plane], lanes)
+    return fma(some, splat(finish.scale[plane], lanes), splat(finish.bias[plane], lanes))
+
+
+@compiled
+def scale(numbers: Array, at: int, count: int, finish: Finish, plane: int) -> None:
+    """Finish the sums of a plane, which remain numbers."""
+    for i in range(0, count, lanes_of(numbers, FOUR)):
+        store(numbers, at + i, convert(_scaled(numbers, at + i, finish, plane), numbers.dtype))
+
+
+@compiled
+def fill(numbers: Array, at: int, count: int, value: Any) -> None:
+    lanes = lanes_of(numbers, FOUR)
+    for i in range(0, count, lanes):
+        store(numbers, at + i, splat(value, lanes))
+
+
+@compiled
+def move(numbers: Array, source: int, target: int, count: int) -> None:
+    """Copy numbers to a place before their own, or behind all of them."""
+    lanes = lanes_of(numbers, FOUR)
+    for i in range(0, count, lanes):
+        store(numbers, target + i, load(numbers, source + i, lanes))
+
+
+@compiled
+def copy(source: Array, first: int, count: int, target: Array, at: int) -> None:
+    """Copy bytes from one array to another."""
+    lanes = lanes_of(source, FOUR)
+    for i in range(0, count, lanes):
+        some = load(source, first + i, lanes)
+        if i + lanes <= count:
+            store(target, at + i, some)
+        else:
+            store_part(target, at + i, some, count - i)
+
+
+@compiled
+def deal(numbers: Array, source: int, planes: int, unit: int, count: int, target: int, apart: int) -> None:
+    """Deal numbers out to planes by `unit` numbers for each in turn, until they have `count`; they begin `apart`."""
+    n = lanes_of(numbers, ONE)
+    if planes == 2 and unit == 3:
+        for i in range(0, count, 3 * n):
+            at, to = source + 2 * i, target + i
+            below = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
+            at += 3 * n
+            above = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
+            a, b, c, d, e, f = _deal_by_threes(below + above)
+            store(numbers, to, a)
+            store(numbers, to + n, b)
+            store(numbers, to + 2 * n, c)
+            to += apart
+            store(numbers, to, d)
+            store(numbers, to + n, e)
+            store(numbers, to + 2 * n, f)
+    elif unit > 1:
+        for p in range(planes):
+            for i in range(count):
+                numbers[target + p * apart + i] = numbers[source + (i // unit * planes + p) * unit + i % unit]
+    elif planes == 2:
+        for g in range(0, count, n):
+            a, b = unweave((load(numbers, source + 2 * g, n), load(numbers, source + 2 * g + n, n)))
+            store(numbers, target + g, a)
+            store(numbers, target + g + apart, b)
+    elif planes == 3:
+        for g in range(0, count, n):
+            at = source + 3 * g
+            a, b, c = unweave((load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)))
+            store(numbers, target + g, a)
+            store(numbers, target + g + apart, b)
+            store(numbers, target + g + 2 * apart, c)
+    elif planes == 6:
+        for g in range(0, count, n):
+            at = source + 6 * g
+            a, b = unweave((load(numbers, at, n), load(numbers, at + n, n)))
+            c, d = unweave((load(numbers, at + 2 * n, n), load(numbers, at + 3 * n, n)))
+            e, f = unweave((load(numbers, at + 4 * n, n), load(numbers, at + 5 * n, n)))
+            u, v, w = unweave((a, c, e))
+            x, y, z = unweave((b, d, f))
+            store(numbers, target + g, u)
+            store(numbers, target + g + apart, x)
+            store(numbers, target + g + 2 * apart, v)
+            store(numbers, target + g + 3 * apart, y)
+            store(numbers, target + g + 4 * apart, w)
+            store(numbers, target + g + 5 * apart, z)
+    else:
+        for p in range(planes):
+            for g in range(count):
+                numbers[target + p * apart + g] = numbers[source + g * planes + p]
+
+
+@compiled
+def join(numbers: Array, source: int, planes: int, apart: int, unit: int, count: int, target: int) -> None:
+    """Put `unit` numbers of one plane after as many of the one before, until there are `count` of each.
+
+    Planes begin `apart` at the source.
+    """
+    n = lanes_of(numbers, ONE)
+    if planes == 2 and unit == 1:
+        for i in range(0, count, n):
+            a, b = weave((load(numbers, source + i, n), load(numbers, source + apart + i, n)))
+            store(numbers, target + 2 * i, a)
+            store(numbers, target + 2 * i + n, b)
+    elif planes == 3 and unit == 1:
+        for i in range(0, count, n):
+            at = source + i
+            parts = load(numbers, at, n), load(numbers, at + apart, n), load(numbers, at + 2 * apart, n)
+            a, b, c = weave(parts)
+            store(numbers, target + 3 * i, a)
+            store(numbers, target + 3 * i + n, b)
+            store(numbers, target + 3 * i + 2 * n, c)
+    elif planes == 6 and unit == 1:
+        for i in range(0, count, n):
+            at, to = source + i, target + 6 * i
+            u, v, w = weave((load(numbers, at, n), load(numbers, at + 2 * apart, n), load(numbers, at + 4 * apart, n)))
+            at += apart
+            x, y, z = weave((load(numbers, at, n), load(numbers, at + 2 * apart, n), load(numbers, at + 4 * apart, n)))
+            a, b = weave((u, x))
+            c, d = weave((v, y))
+            e, f = weave((w, z))
+            store(numbers, to, a)
+            store(numbers, to + n, b)
+            store(numbers, to + 2 * n, c)
+            store(numbers, to + 3 * n, d)
+            store(numbers, to + 4 * n, e)
+            store(numbers, to + 5 * n, f)
+    elif planes == 2 and unit == 3:
+        for i in range(0, count, 3 * n):
+            at, to = source + i, target + 2 * i
+            below = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
+            at += apart
+            above = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
+            a, b, c, d, e, f = _weave_by_threes(below + above)
+            store(numbers, to, a)
+            store(numbers, to + n, b)
+            store(numbers, to + 2 * n, c)
+            store(numbers, to + 3 * n, d)
+            store(numbers, to + 4 * n, e)
+            store(numbers, to + 5 * n, f)
+    else:
+        for p in range(planes):
+            for i in range(count):
+                numbers[target + (i // unit * planes + p) * unit + i % unit] = numbers[source + p * apart + i]
+
+
+@compiled
+def combine(numbers: Array, x: int, y: int, count: int, finish: Finish, target: int) -> None:
+    """Make a norm of each two numbers."""
+    lanes = lanes_of(numbers, TWO)
+    for i in range(0, count, lanes):
+        a = convert(load(numbers, x + i, lanes), finish.scale.dtype)
+        b = convert(load(numbers, y + i, lanes), finish.scale.dtype)
+        norm = absolute(a) + absolute(b) if finish.norm == L1 else sqrt(fma(a, a, b * b))
+        store(numbers, target + i, convert(norm, numbers.dtype))
