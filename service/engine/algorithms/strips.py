@@ -274,17 +274,21 @@ def _is_power_of_two(divisor: float) -> bool:
     return abs(frexp(divisor)[0]) == 0.5
 
 
-def places(cut: Cut, layout: Layout, outputs: Outputs, number: Number, *, along: bool, halo: int = 0) -> Places:
-    """Lay out the scratch memory of a thread; `halo` is what a box needs beside a block."""
+def places(
+    cut: Cut, layout: Layout, outputs: Outputs, number: Number, *, along: bool, halo: int | None = None
+) -> Places:
+    """Lay out the scratch memory of a thread; `halo` is what a box needs beside a block, None where there is none."""
     beyond = BEYOND // np.dtype(number).itemsize
     row = layout.pitch + layout.planes * beyond
-    block = box_block(halo) if halo else outputs.block
+    box = halo is not None
+    halo = halo or 0
+    block = box_block(halo) if box else outputs.block
     sizes = (
         row if along or layout.planes > 1 else 0,
         row if along and layout.planes > 1 else 0,
         cut.highest * (outputs.planes * outputs.beside if along else layout.pitch),
-        block if halo else outputs.planes * TOGETHER * block,
-        2 * (block + halo + beyond) if halo else outputs.planes * TOGETHER * block if outputs.planes > 1 else 0,
+        block if box else outputs.planes * TOGETHER * block,
+        2 * (block + halo + beyond) if box else outputs.planes * TOGETHER * block if outputs.planes > 1 else 0,
     )
     starts, end = [], 0
     for size in sizes:

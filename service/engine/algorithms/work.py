@@ -72,7 +72,7 @@ class Work(Call):
     @classmethod
     def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, number: Number, sums: Sums) -> Work:
         outputs, channels = sums.outputs, task.shape.channels
-        along, halo = len(sums.along.weights) > 0, max(0, sums.window - 1) * channels
+        along, halo = len(sums.along.weights) > 0, (sums.window - 1) * channels if sums.window else None
         own = places(cut, layout, outputs, number, along=along, halo=halo)
         pitch = outputs.planes * outputs.beside if along else layout.pitch
         strips = Strips(
@@ -90,7 +90,7 @@ class Work(Call):
             outputs.planes,
             outputs.columns,
             outputs.unit,
-            box_block(halo) if sums.window else outputs.block,
+            outputs.block if halo is None else box_block(halo),
             channels if sums.window else outputs.beside,
             sums.window,
         )

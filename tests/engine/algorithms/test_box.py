@@ -37,6 +37,18 @@ def test_running_sums_are_exact(kernel: Pair, mode: PaddingMode, stride: int) ->
     assert_computes(task, image, BOX.apply(task, image, 2))
 
 
+@pytest.mark.parametrize("arithmetic", ["float32", "float64"])
+def test_windows_of_one_column_have_room_as_wide_ones_have(arithmetic: Arithmetic) -> None:
+    """Nothing is beside a block then, and yet sums and their powers need as much as in windows of two columns."""
+
+    def room(width: int) -> int:
+        step = box((9, width))
+        task = Task(step, Shape(50, 70, 3), "uint8", "uint8", arithmetic, exact=True)
+        return BOX.workspace(task, 1)
+
+    assert room(1) >= room(2) - 70 * 3 * 8 * 2
+
+
 @pytest.mark.parametrize("kernel", [(3, 3), (2, 300)])
 def test_rows_of_several_blocks(kernel: Pair) -> None:
     image = picture(9, 1700)
