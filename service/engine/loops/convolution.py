@@ -8,8 +8,7 @@ passes the one along the rows is made while the strip is filled, which then hold
 What makes these loops fast, and is easily lost:
 
 - Sums of four rows stay in registers, two of each: a line that is loaded meets a tap of every row. Eight sums are as
-  many as keep two units busy that take four cycles for a product. To fold equal taps brings nothing: the loads are
-  what it would save nothing of.
+  many as keep two units busy that take four cycles for a product. To fold equal taps would save products, no loads.
 - Sums of one plane are rounded and stored at once; only other ones go through scratch memory.
 - Blocks of columns whose lines fit the first-level cache, and strips that fit the second; rows are not a multiple of
   4096 bytes apart, since a load is held up by a store to the same address modulo 4096.
