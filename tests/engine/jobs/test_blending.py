@@ -248,7 +248,7 @@ def test_what_is_kept_counts_as_memory_until_its_last_use() -> None:
 
 
 def test_more_is_planned_where_more_is_kept() -> None:
-    image = noise(1000, 1000, 3)
+    image = noise(2000, 2000, 3)  # large beside what the threads have for themselves
     chain: list[dict[str, Any]] = [{"op": "conv", "kernel": [[0.3]]}, TENT, TENT]
     assert planned(image, *chain, blend(0, 1, 1)).peak_bytes > planned(image, *chain, TENT).peak_bytes + image.size
 
