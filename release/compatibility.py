@@ -38,7 +38,7 @@ def breaks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _table(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Of names with what they stand for, none may go or stand for something else."""
+    """No name may go, or stand for something else."""
     for name, value in old.items():
         if name not in new:
             yield f"{what} {name} is gone"

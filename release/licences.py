@@ -65,7 +65,7 @@ CHOSEN: Final = {
     "uvloop": "MIT OR Apache-2.0",
     "numba": "BSD-2-Clause",
 }
-"""Of packages whose word is a family of licences: read in their files."""
+"""Licences of packages that name only a family: read in their files."""
 
 FILES: Final = {
     "libgomp-*": ("GCC's OpenMP runtime", "GPL-3.0-or-later WITH GCC-exception-3.1"),

@@ -28,7 +28,7 @@ MACHINE = {
     "SO_SNDBUF",
 }
 DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_make"}
-"""Of os, and of named tuples."""
+"""Names that os and named tuples document."""
 SYSTEM = ("/proc/cpuinfo", "/proc/meminfo", "VmHWM", "VmRSS")
 SEEDED = {"default_rng", "Random", "RandomState"}
 

@@ -16,7 +16,7 @@ SHARE_OF_SIZE = 0.1
 """How much it tells of others of its size, which may be asked for anything."""
 KEPT = 256
 SEEN_BYTES = 4096
-"""Of a spec, to tell it from others."""
+"""So much of a spec is looked at to tell it from others."""
 LEAST_SECONDS = 1e-6
 
 

@@ -48,7 +48,7 @@ LOYALTY = 0.1
 """How much the former value of a rate counts, against one measured task."""
 
 CHANGE = 1e-6
-"""Of a rate, relative to it, to see how much depends on it."""
+"""A rate is changed by this part of it, to see how much depends on it."""
 
 FIRMLY = 1000.0
 """The same for what is known."""

@@ -52,7 +52,7 @@ NOT_RUN = {
 }
 """Programs whose commands are shown and not run, and why."""
 STARTS = {"serve", "batch"}
-"""Of convserve: what runs until it is ended, and what wants a folder of the reader's own."""
+"""Commands of convserve that run until they are ended, or want a folder of the reader's own."""
 ELSEWHERE = ("torch", "cv2", "onnx", "onnxruntime")
 """Libraries with which a page compares; blocks that import one run where it is installed."""
 MAGIC = {".png": b"\x89PNG", ".npy": b"\x93NUMPY", ".webp": b"RIFF", ".svg": b"<svg", ".json": b"{"}

@@ -25,7 +25,7 @@ def built(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_two_builds_are_the_same_bytes(
     built: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Of another checkout, in another time zone, by somebody whose new files are for nobody else."""
+    """Build another checkout, in another time zone, as somebody whose new files are for nobody else."""
     other = checkout(tmp_path / "other" / "place")
     for path in other.rglob("*.py"):
         os.utime(path, (1_000_000_000, 1_000_000_000))

@@ -30,11 +30,11 @@ STRIP_BYTES = 1 << 18
 PIECES = 16
 """So many strips, if none is lower than FEWEST_ROWS: a few threads then end at about the same time."""
 FEWEST_ROWS = 4
-"""Of the output in a strip, however long its rows are; rows above and below it are laid again for the next one."""
+"""Rows of output in a strip, however long they are; the rows above and below are laid again for the next strip."""
 SUMS_BYTES = 1 << 15
-"""Of the sums that are finished at once: half of a first-level cache."""
+"""Sums that are finished at once fill half of a first-level cache."""
 BLOCK_BYTES = 512
-"""Of the table of blocks while it is made; more than it takes."""
+"""An upper bound for a block's part in the table of blocks, while that is made."""
 
 
 class Block(NamedTuple):

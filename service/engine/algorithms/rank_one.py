@@ -102,7 +102,7 @@ class Filter(NamedTuple):
         down, along = self.down.weights, self.along.weights
         sides = np.concatenate(down), np.concatenate(along)
         most = [max(float(np.abs(taps).sum()) for taps in phases) for phases in (down, along)]
-        # Of integers, what is summed down the rows is no larger than what may come of it.
+        # Sums of integers down the rows are no larger than the results may be.
         places = short_places(task, *sides, most=most[0] * most[1], rim=self.outside)
         if places is not None:
             scales = [2.0 ** (binary_places(side) or 0) for side in sides]

@@ -26,7 +26,7 @@ from service.engine.steps.precision import Arithmetic
 Integers = NDArray[np.intp]
 
 PIECES = 16
-"""Of the result, if they are not too low: those that threads take last are then small."""
+"""The result is cut into so many, if they are not too low: the last ones that threads take are then small."""
 LINE = 64
 """Bytes of a cache line."""
 NOWHERE = 255

@@ -12,7 +12,7 @@ from service.engine.loops.sums import Taps
 from service.engine.steps.precision import Arithmetic
 
 Number = Arithmetic | Literal["int16"]
-"""Of strips, taps and sums."""
+"""The numbers of strips, taps and sums."""
 
 WORTH_A_CUT = 2
 """Zeros in a row: to go on with a new column costs the loads of three lines, a zero four products."""

@@ -14,7 +14,7 @@ from service.engine.steps.precision import EXACT_BELOW, LEVELS
 
 ENDLESS = 2**15
 HIGHEST = 255
-"""Of the samples."""
+"""The largest sample."""
 
 
 def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -> int | None:

@@ -26,7 +26,7 @@ from service.engine.steps.geometry import Padding, PaddingMode, Shape
 Positions = NDArray[np.signedinteger[Any]]
 
 STRIP_BYTES = 1 << 18
-"""Of a strip, about: half of a small second-level cache."""
+"""A strip has about as many: half of a small second-level cache."""
 SHARE_BYTES = 1 << 17
 PIECES = 8
 """So many pieces, if none is smaller than that: a few threads then end at about the same time."""
@@ -35,25 +35,25 @@ VIEWS = 8
 LINE = 32
 """Numbers of one cache line or, of floats, of two or four."""
 FEWEST_ROWS = 8
-"""Of the output in a strip, however long its rows are."""
+"""Rows of output in a strip, however long they are."""
 MOST_ROWS = 64
-"""Of the output in a piece, unless it sees many."""
+"""Rows of output in a piece, unless its window is high."""
 SPARE = 3 * LINE
 """Numbers that are dealt out to a plane at once, where they are dealt out by threes."""
 BLOCK = 512
 """Columns that are summed at once."""
 BLOCK_STEP = 64
-"""Of which they are a multiple: four vectors of floats, of the widest."""
+"""Blocks are a multiple of it: four vectors of floats, the widest there are."""
 BLOCK_NUMBERS = 4096
 """Sums of all planes in a block, if it has not the fewest columns."""
 BOX_BLOCK = 1536
 """Columns of a block of running sums: four rows of floats fit into a first-level cache."""
 TAP_BYTES = 256
-"""Of the tables of taps and, while these are made, of lists; more than it takes."""
+"""An upper bound for a tap's part in the tables, and in the lists that these are made from."""
 FURTHEST_SHIFT = 14
-"""Of integers of 16 bits."""
+"""The most bits by which an integer of 16 bits is shifted."""
 POSITION_BYTES = 32
-"""Of the indices of a padded row or column, while these are made."""
+"""An upper bound for the indices of a padded row or column, while these are made."""
 SHUFFLED = {2, 3, 6}
 """Planes for which the loops have shuffles; those of other numbers go sample by sample."""
 SLACK = 1 << 16

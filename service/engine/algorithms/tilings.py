@@ -22,15 +22,15 @@ from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Pair
 
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Of tiles: multiples of LANES whose prime factors are 2 and, once at most, 3."""
+"""Tiles have these: multiples of LANES whose prime factors are 2 and, once at most, 3."""
 MOST_BYTES = 16 << 20
-"""Of the tiles of all channels."""
+"""The tiles of all channels together take no more."""
 MOST_SPECTRA = 64 << 20
 """Bytes of all the kernels' spectra."""
 PAIRS = 8
-"""Of runs, if so many can be had: a few threads then end at about the same time."""
+"""So many pairs of runs are made, if they can be had: a few threads then end at about the same time."""
 UNEVEN = 0.5
-"""Of a pair of runs that threads may wait for one another."""
+"""Threads may wait for one another for this part of a pair of runs."""
 
 
 class Needs(NamedTuple):

@@ -37,7 +37,7 @@ from service.engine.steps.precision import EXACT_BELOW
 
 NUMBER = np.dtype(np.float32)
 TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-"""Of a column of weights, and of a row."""
+"""Transforms a column of weights, and a row."""
 QUARTERS = 4
 GROWTH = 16 * QUARTERS
 """What is added up to a sum of a window may be 16 times as large as that could be, and counts quarters."""

@@ -24,7 +24,7 @@ SYMBOLS = 286
 RUN = 8
 """Bytes of the shortest run that is looked for; a shorter one hardly costs more as literals."""
 CODE_BITS = 14
-"""Of the longest code: four of them fit into 64 bits."""
+"""The longest code; four of them fit into 64 bits."""
 MOST_BYTES = 2**20
 DENSE = 3
 """Bits for each byte: from here on, few bytes that are alike by chance are worth a match."""
@@ -33,7 +33,7 @@ _LENGTH, _CODE, _WORD_BITS = np.uint64(32), np.uint64(0xFFFF), np.uint64(64)
 _WORD, _HASH_BITS, _REMEMBERED_EVERY, _LOOK_EVERY = 8, 12, 4, 64
 _META, _META_BITS = 19, 7
 HEAD_BYTES = (17 + 3 * _META + (SYMBOLS + 2) * 2 * _META_BITS) // 8 + 8
-"""Of the longest head; here and everywhere, words of 8 bytes are stored, of which one may be in use."""
+"""The longest head, and a word: words of 8 bytes are stored, even where only one byte is in use."""
 END_BYTES = 2 + 8
 """The empty block and a word."""
 

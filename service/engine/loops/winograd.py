@@ -21,7 +21,7 @@ LANES = VECTOR_BYTES // 4
 PAIR = 2 * LANES
 """Outputs that are summed at once."""
 SIDE, PLACES = 4, 16
-"""Of a tile of samples; of results it is 2."""
+"""The side of a tile of samples, whose results have 2, and its places."""
 TILES = PIXELS
 """Worked on at once: what they are transformed to stays in the first-level cache."""
 BESIDE = 2 * TILES

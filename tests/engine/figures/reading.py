@@ -34,7 +34,7 @@ class Drawing:
 
     @cached_property
     def side(self) -> int:
-        """Of a cell, as the mark has it."""
+        """Give the side of a cell, as the mark has it."""
         (mark,) = (element for element in self.root.iter(SVG + "rect") if element.get("class") == "mark")
         return int(mark.get("width", ""))
 

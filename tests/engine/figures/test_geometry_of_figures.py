@@ -26,7 +26,7 @@ FIGURES = {
     "padding_strides_odd": (6, 3, 2, 1, 1),
     "dilation": (7, 3, 1, 0, 2),
 }
-"""Of vdumoulin/conv_arithmetic."""
+"""The figures of vdumoulin/conv_arithmetic."""
 
 
 def distinct(height: int, width: int) -> Weights:

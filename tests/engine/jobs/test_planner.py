@@ -17,7 +17,7 @@ from service.engine.steps.geometry import Padding, Shape
 from tests.floors import needs_ground, needs_loops
 
 OTHERS = 1e-8
-"""Of rates that are not named: what has others is slow."""
+"""Rates that are not named: an algorithm that has others is slow."""
 PRICES = {
     "call": 3e-6,
     "strip": 5e-6,
