@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -18,8 +19,11 @@ def main() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """End: nothing has been accepted yet. Later the server takes signals its own way."""
-    sys.exit(0)
+    """End: nothing has been accepted yet. Later the server takes signals its own way.
+
+    An exception might be lost: Python ignores those that are raised in the callbacks of imports.
+    """
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ def serve(settings: Settings) -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the servers
     parent = os.getpid()
+    # The watch takes them one by one, and nothing else does: so none comes amiss. Servers are told what they obey.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     folder = Path(tempfile.mkdtemp(prefix="convserve-"))
     seat: Seat | None = None
     try:
@@ -123,7 +125,7 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
 
 
 class Watch:
-    """Keeps a server on each post until a signal comes. A second signal ends them at once."""
+    """Keeps a server on each post until a signal comes, of those that are blocked. A second one ends them at once."""
 
     def __init__(self, settings: Settings, listeners: Sequence[socket.socket], folder: Path) -> None:
         self._settings = settings
@@ -138,8 +140,6 @@ class Watch:
 
     def run(self) -> Seat | None:
         """Watch, and give None at the end; in each process that is forked for it, give the seat of the server."""
-        # Taken one by one below, and by nothing else: so none comes amiss. Servers are told what they obey.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         while True:
             self._bury()
             if self._draining and not any(post.process for post in self._posts):

@@ -48,6 +48,7 @@ class Whole:
         mine = self._mine()
         if not self._seat.others:
             return mine
+        self.beat()  # else another server, asked next, might still say less than this one does now
         all_of_them = [mine if row is self._seat.row else _told(row) for row in self._seat.board.rows]
         known = [status for status in all_of_them if status]
         reason = _reason([status.reason if status else STARTING for status in all_of_them])

@@ -74,8 +74,8 @@ def test_strips_of_any_height_give_the_same(
 
 @pytest.mark.parametrize("largest", [1, 3, 40])
 def test_integer_sums_are_exact_or_refused(largest: int) -> None:
-    weight = RANDOM.integers(-largest, largest + 1, (LANES, LANES, 3, 3)).astype(np.float64)
-    image = RANDOM.integers(0, 256, (20, 21, LANES), dtype=np.uint8)
+    weight = RANDOM.integers(-largest, largest + 1, (16, 16, 3, 3)).astype(np.float64)
+    image = RANDOM.integers(0, 256, (20, 21, 16), dtype=np.uint8)
     task = Task(Conv2d(weight), Shape(*image.shape), "uint8", "float32", "float32", exact=True)
     accepted = Winograd().accepts(task)
     assert accepted == (largest < 40)

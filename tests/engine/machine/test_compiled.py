@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from service.engine.algorithms import with_loops
 from service.engine.machine import compiled, levels
 from tests.floors import needs_loops
 
@@ -113,21 +114,7 @@ def test_all_loops_are_loaded_here() -> None:
 
 
 @needs_loops
-@pytest.mark.parametrize(
-    "kit",
-    [
-        "convolution int16",
-        "convolution float32",
-        "convolution float64",
-        "segments float32",
-        "segments float64",
-        "spectra",
-        "mixing float32",
-        "mixing float64",
-        "winograd",
-        "pointwise",
-    ],
-)
+@pytest.mark.parametrize("kit", sorted({kit.name for algorithm in with_loops() for kit in algorithm.kits}))
 def test_an_algorithm_calls_the_loops_that_it_says_it_needs_and_no_others(kit: str) -> None:
     run(ONE_KIT, kit)
 
