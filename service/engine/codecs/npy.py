@@ -125,7 +125,7 @@ def _literal(text: bytes, version: bytes) -> object:
 
 
 def _without_long(source: str) -> str:
-    """Drop each L behind a number, where Python's tokenizer finds one, as NumPy does: not in a text, not on a new line."""
+    """Drop each L behind a number where Python's tokenizer finds one, as NumPy does, but none in a text."""
     kept, number = [], False
     for token in tokenize.generate_tokens(StringIO(source).readline):
         if not (number and token.string == "L"):
