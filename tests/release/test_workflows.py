@@ -208,6 +208,7 @@ def test_files_of_a_release(walked: Runner) -> None:
 
 def test_what_is_installed_is_audited(walked: Runner) -> None:
     (arguments,) = walked.calls("pip-audit")
+    assert "--strict" in arguments  # else what cannot be asked after passes
     assert arguments[arguments.index("--requirement") + 1] == "requirements-extras.lock"
 
 
