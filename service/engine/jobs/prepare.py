@@ -45,7 +45,7 @@ from service.engine.steps.integers import in_integers
 from service.engine.steps.precision import Arithmetic, Signal, arithmetic, follow
 
 GREATEST = 1e38
-"""No number of a result may be larger: float32, the type of results, ends at 3.4e38."""
+"""No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
 
 MOST_PNG_CHANNELS = 4
 FLATTENING = 32
@@ -243,7 +243,7 @@ def _result_type(info: ImageInfo, spec: Spec, answer: Answer) -> Sample:
 
 
 def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample) -> bool:
-    """Tell whether the last step's results, rounded and clipped, are the samples to send."""
+    """Say whether the last step's results, rounded and clipped as they come, are the samples to send."""
     output = spec.output or Output()
     same_units = dtype == "uint8" if info.as_array else dtype == info.dtype
     return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units
