@@ -67,7 +67,7 @@ def share() -> float:
 
 
 def loops(name: str) -> ModuleType | None:
-    """Return the module of service.engine.loops for the kit of that name, if the kit is loaded."""
+    """Give the module of service.engine.loops that is a kit of the same name, if that is loaded."""
     return import_module(f"service.engine.loops.{name}") if name in _loaded else None
 
 
