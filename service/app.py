@@ -69,7 +69,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is its own
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is separate
         lifespan=_lifespan,
         middleware=[
             Middleware(Prefix, prefix=settings.root_path),

@@ -92,7 +92,7 @@ def serve(
             return
         from service.dispatch.process import start_fork_server
 
-        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while we import the rest
         from service import server
 
         server.serve(chosen)

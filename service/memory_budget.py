@@ -37,7 +37,7 @@ UNKNOWN = 1 << 62
 
 
 class Wishes(NamedTuple):
-    """What is set; None is to be found. Bytes of a job, of all bodies, of one body; servers that take connections."""
+    """The settings; None leaves a value open. Bytes of a job, of all bodies, of one body; servers for connections."""
 
     workers: int | None
     job: int | None
