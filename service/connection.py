@@ -169,7 +169,7 @@ class Connection(HttpToolsProtocol):
         if self._overhead > HEAD_BYTES + FRAMING * self._body_bytes:
             self.send_400_response("")
         elif not (self._under_way or self._reading or self.timeout_keep_alive_task) and not self._owes_answers():
-            self._expect(HEAD_SECONDS, self._end_late_head)  # only line ends came, which belong to no request
+            self._expect(HEAD_SECONDS, self._end_late_head)  # line ends, which belong to no request
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED:

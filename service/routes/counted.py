@@ -18,7 +18,7 @@ MILLION = 1_000_000
 
 
 def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> None:
-    """From now on count in files in `folder`, and let `registry` report the sums over all processes that do.
+    """Let this process count in files of `folder` from now on, and `registry` give the sums of all that do.
 
     The files are named by seat, not by process: the server that takes the seat of a killed one continues its files, so
     no sum shrinks.

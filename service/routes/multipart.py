@@ -50,7 +50,7 @@ class Parts:
             raise _malformed(error) from None
 
     def _behind_preamble(self, begin: bytes) -> bytes:
-        """Drop what comes before the first boundary line; the parser judges it as the network has cut the body."""
+        """Drop the preamble before the first boundary; the parser may or may not accept it, by the network's cuts."""
         place = begin.find(self._delimiter)
         self._preamble = begin[1 - len(self._delimiter) :] if place < 0 else None
         return b"" if place < 0 else begin[place:]
