@@ -81,7 +81,7 @@ class Header:
 
     @property
     def icc(self) -> bytes | None:
-        """Give the ICC profile, if there is one that describes these channels."""
+        """Return the ICC profile, if there is one that describes these channels."""
         return self.ancillary.get(b"iCCP")
 
     @property

@@ -71,7 +71,7 @@ def _stored(image: Image, plan: Plan) -> Image:
 
 
 def _full(plan: Plan) -> int:
-    """Give the largest sample of the output."""
+    """Return the largest possible sample of the output."""
     return WHITE if plan.dtype == "float32" else int(np.iinfo(plan.dtype).max)
 
 
