@@ -4,7 +4,7 @@ Measured, not chosen: `make calibrate` times every algorithm on its own tasks, f
 writes them to rates.json, a column for each processor level. Each column comes from one machine; between machines of a
 level the ratios change less than the values.
 
-A rate of a single algorithm stands in that algorithm's file, as a `Rate` with a default until it has been measured.
+A single algorithm's own rate is in that algorithm's file, as a `Rate` with a default until it has been measured.
 `Rates` has the rates that several share.
 """
 

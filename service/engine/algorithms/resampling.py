@@ -125,7 +125,7 @@ def _call(task: Task) -> Resampled:
 
 
 def _odd_lines(size: int) -> int:
-    """Round a number of bytes up to an odd number of cache lines, lest rows stand in each other's way."""
+    """Round a number of bytes up to an odd number of cache lines, lest rows evict each other from the cache."""
     return (ceil(size / LINE) | 1) * LINE
 
 

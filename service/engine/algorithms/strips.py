@@ -61,7 +61,7 @@ SLACK = 1 << 16
 
 
 def padded(columns: int) -> int:
-    """Round up to an odd number of lines, lest rows compete for the same cache sets."""
+    """Round up to an odd number of lines, lest rows evict each other from the cache."""
     return (ceil(columns / LINE) | 1) * LINE
 
 
