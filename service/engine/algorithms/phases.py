@@ -28,9 +28,10 @@ class Phase(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """One axis with `outputs` outputs per phase; the first phases may have one more than the others.
+    """One axis with `outputs` outputs per phase; the last phases may have one fewer.
 
-    `begin` and `end` span the samples that are read: `size`, and `replicate` more at each side.
+    `begin` and `end` bound the samples that are read. They count in the input of `size` samples, extended by
+    `replicate` at each side.
     """
 
     phases: list[Phase]
