@@ -105,7 +105,7 @@ def _stretched(colour: Image, full: int) -> Image:
     least, most = float(colour.min()), float(colour.max())
     if most == least:
         return np.zeros_like(colour)
-    _, exponent = math.frexp(max(-least, most))  # a power of two, so that no difference is beyond float64's range
+    _, exponent = math.frexp(max(-least, most))  # dividing by a power of two is exact
     least, most = math.ldexp(least, -exponent), math.ldexp(most, -exponent)
     image = colour.astype(np.float64)
     np.ldexp(image, -exponent, out=image)

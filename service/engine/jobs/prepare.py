@@ -120,7 +120,8 @@ def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], others: Mapping
     whole = info.dtype in {"uint8", "uint16"}
     bound = 65535.0 if info.dtype == "uint16" else 255.0
     signals = follow(Signal(bound, 0 if whole and not linear else None), steps, others)
-    greatest = max(signal.bound for signal in signals)
+    # nothing is known of floats but their results, which are looked at
+    greatest = max(signal.bound for signal in (signals if whole else signals[-1:]))
     if linear:
         greatest = max(greatest, srgb.greatest(signals[-1].bound, 255.0 * unit, info.gamma))
     if greatest > GREATEST:
@@ -247,7 +248,7 @@ def _result_type(info: ImageInfo, spec: Spec, answer: Answer) -> Sample:
 def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample) -> bool:
     """Say whether the last step's results, rounded and clipped as they come, are the samples to send."""
     output = spec.output or Output()
-    if info.dtype in {"float32", "float64"}:  # of which some may be beyond their range, and must not be clipped unseen
+    if info.dtype in {"float32", "float64"}:  # some may be beyond their range, and must not be clipped unseen
         return False
     same_units = dtype == "uint8" if info.as_array else dtype == info.dtype
     return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units

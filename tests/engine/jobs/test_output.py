@@ -178,11 +178,21 @@ def test_results_beyond_the_numbers_of_their_type_are_refused(
         filter_bytes(npy(largest), spec(step, **output))
 
 
+THERE_AND_BACK = {"steps": [{"op": "conv", "kernel": [[factor]]} for factor in (3e29, 3e29, 1e-29, 1e-29)]}
+
+
 def test_numbers_that_grow_too_large_on_the_way_are_refused() -> None:
-    """Though the last step would bring them back: in float32 they are infinite by then."""
-    steps = [{"op": "conv", "kernel": [[factor, factor / 3]]} for factor in (1e30, 1e30, 1e-30, 1e-30)]
+    """The last step would bring them back, but in float32 they are infinite by then."""
     with pytest.raises(InvalidSpec, match=r"could grow to .*; at most 1e\+38"):
-        filter_bytes(as_png(noise(5, 9, 1)), {"steps": steps})
+        filter_bytes(as_png(noise(5, 9, 1)), THERE_AND_BACK)
+
+
+def test_floats_may_grow_on_the_way_as_far_as_their_type_goes() -> None:
+    array = noise(5, 9, 1).astype(np.float64)
+    result = np.load(BytesIO(filter_bytes(npy(array), THERE_AND_BACK, answer="npy")))
+    np.testing.assert_allclose(result, 9 * array, rtol=1e-6)
+    with pytest.raises(InvalidSpec, match="beyond the range of float32"):
+        filter_bytes(npy(array.astype(np.float32)), THERE_AND_BACK)
 
 
 def gamma(value: float) -> Metadata:
