@@ -21,6 +21,7 @@ GLANCE_SECONDS = 0.001
 """After which a server looks again whether a connection that was not its turn is still waiting."""
 PATIENCE_SECONDS = 0.1
 """For others to take a connection, before anybody does."""
+IN_A_TURN = 16
 SHORT_SECONDS = 1.0
 """Without files or memory for another connection, before the next try; as long as asyncio waits."""
 BALANCE_SECONDS = 1.0
@@ -57,17 +58,22 @@ class Listening:
         self._sockets.clear()
 
     def _offered(self, listener: socket.socket) -> None:
-        if not (self._balance.is_turn() or self._nobody_does()):
-            self._pause(listener, GLANCE_SECONDS)
-            return
-        try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another server was sooner
-            return
-        except OSError as error:  # of which a connection that waits is not to blame
-            log.error("no_connection_taken", error=str(error))
-            self._pause(listener, SHORT_SECONDS)
-            return
+        """Take what is there, a few at a time: between two turns of the event loop many may come."""
+        for _ in range(IN_A_TURN):
+            if not (self._balance.is_turn() or self._nobody_does()):
+                self._pause(listener, GLANCE_SECONDS)
+                return
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # or another server was sooner
+                return
+            except OSError as error:  # of which a connection that waits is not to blame
+                log.error("no_connection_taken", error=str(error))
+                self._pause(listener, SHORT_SECONDS)
+                return
+            self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
         connection.settimeout(0)
         row = self._seat.row
         row.taken += 1

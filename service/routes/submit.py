@@ -12,7 +12,7 @@ from service.dispatch import Dispatcher
 from service.engine.jobs import Job, Result
 from service.routes.errors import ClientGone
 
-BRIEF_SECONDS = 0.01
+BRIEF_SECONDS = 0.05
 """Work that takes no longer is done before anybody could be told; to watch costs as much as to send a small answer."""
 
 
