@@ -110,6 +110,12 @@ class _Answer(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._connection.transport.is_closing()
 
+    def watch(self, gone: Callable[[], None] | None) -> None:
+        if gone and self._connection.lost:
+            gone()
+        else:
+            self._connection.gone = gone
+
     async def settled(self) -> int | None:
         connection = self._connection
         while not connection.lost and connection.flow.write_paused:
@@ -142,6 +148,7 @@ class Connection(HttpToolsProtocol):
         self._behind = 0.0
         self._glanced = (0.0, 0)
         self.lost = False
+        self.gone: Callable[[], None] | None = None
         self.taken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -161,6 +168,8 @@ class Connection(HttpToolsProtocol):
         if not self.lost:
             self.lost = True
             self.taken = self.outgoing.written if exc is None else self.outgoing.taken()
+        if self.gone:
+            self.gone()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._expect_nothing()
@@ -171,6 +180,7 @@ class Connection(HttpToolsProtocol):
         """Let go of whatever refers to the connection: it is freed at once, and the collector has nothing to find."""
         self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
         self.pipeline.clear()
+        self.gone = None
 
     def data_received(self, data: bytes) -> None:
         self._piece = data

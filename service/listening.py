@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,14 +23,39 @@ GLANCE_SECONDS = 0.001
 PATIENCE_SECONDS = 0.1
 """For others to take a connection, before anybody does."""
 IN_A_TURN = 16
+"""So many are taken in one turn of the event loop. uvloop would take one: of a thousand that come at once
+the last would have to wait long."""
 SHORT_SECONDS = 1.0
 """Without files or memory for another connection, before the next try; as long as asyncio waits."""
 BALANCE_SECONDS = 1.0
 LENIENCE = 8
 """A server may have so much more than the one with the fewest: an eighth. Few connections are spread evenly."""
 CLOSE = (b"connection", b"close")
+BACKLOG = 2048  # as uvicorn has it
+FAILURE = 1
 
 log = structlog.get_logger(__name__)
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """Listen on every address that the host has, as asyncio's servers do; ends the program where that cannot be."""
+
+    async def bound() -> Sequence[socket.socket]:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, backlog=BACKLOG, start_serving=False
+        )
+        async with server:
+            return [listener.dup() for listener in server.sockets]
+
+    try:
+        listeners = asyncio.run(bound())
+    except OSError as error:
+        log.error("not_listening", error=str(error))
+        sys.exit(FAILURE)
+    for listener in listeners:
+        listener.settimeout(0)
+        listener.listen(BACKLOG)
+    return listeners
 
 
 class Listening:
