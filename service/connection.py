@@ -111,10 +111,13 @@ class _Answer(asyncio.Transport):
         return self._connection.transport.is_closing()
 
     def watch(self, gone: Callable[[], None] | None) -> None:
-        if gone and self._connection.lost:
+        connection = self._connection
+        if gone and connection.lost:
             gone()
-        else:
-            self._connection.gone = gone
+            return
+        connection.gone = gone
+        if gone:
+            connection.flow.resume_reading()  # a large body has paused it, and the end of a client is read
 
     async def settled(self) -> int | None:
         connection = self._connection

@@ -138,7 +138,9 @@ def test_second_signal_does_not_wait(tmp_path: Path) -> None:
     with serving(tmp_path, workers=1, grace=100) as server:
         port = urlsplit(server.url).port or 0
         with socket.create_connection(("127.0.0.1", port), 5) as client:
-            client.sendall(b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+            head = b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+            client.sendall(head)
+            assert client.recv(12) == b"HTTP/1.1 100"  # it waits for the body, and would for long
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: lets_nobody_in(server.url))
             server.process.send_signal(signal.SIGTERM)  # a second one that comes before the first is seen is lost
