@@ -31,7 +31,7 @@ from tests.engine.codecs.samples import npy
 from tests.hostile import files, specs
 from tests.hostile.case import Verdict
 from tests.hostile.probe import Health, measuring
-from tests.hostile.sending import IDENTITY, RAW, client, read, resident_bytes
+from tests.hostile.sending import IDENTITY, PATIENCE, RAW, client, read, resident_bytes
 from tests.hostile.test_load import kill_one
 from tests.live import Live, serving
 from tests.processes import children, servers_of
@@ -39,12 +39,14 @@ from tests.processes import children, servers_of
 LARGEST = 1_000_000
 """Bytes of the hostile files and specs that are sent: the point is their number."""
 SECONDS_BETWEEN_KILLS = 2.0
-"""At least: nobody is killed before the last one has been replaced. On a busy machine nobody would be left otherwise."""
+"""At least: nobody is killed before the last one has been replaced. A busy machine would have no worker left."""
 KILLS_FOR_A_SERVER = 5
 """So many workers are killed for each server."""
 SECONDS_TO_NOTICE = 5.0
 """For a client to see that its connection was cut, which it may do after it has sent a request on it."""
 SECONDS_BETWEEN_LOOKS = 5.0
+DEADLINE = 300.0
+"""Seconds for a job: it may be begun again several times, each time a worker has to start, and the machine is busy."""
 PAUSES = 50
 """How often a client comes again that is told to, as the contract asks it to."""
 
@@ -154,6 +156,7 @@ async def soak(server: Live, options: argparse.Namespace) -> Tally:
     chance = random.Random(options.seed)
     right, hostile = right_requests(), hostile_requests()
     async with client(server.url, clients) as http, client(server.url) as watching:
+        http.timeout = DEADLINE + PATIENCE
         first = {request.name: await ask(http, request, tally) for request in right}
         assert all(first.values()), "refused at the very beginning: " + "; ".join(tally.wrong)
 
@@ -252,7 +255,7 @@ def main() -> int:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder), servers=options.servers, workers=options.workers) as server,
+        serving(Path(folder), servers=options.servers, workers=options.workers, deadline=DEADLINE) as server,
     ):
         begun = time.monotonic()
         with measuring(server.url, cut=options.servers > 1) as health:
