@@ -174,7 +174,8 @@ class Connection(HttpToolsProtocol):
         if self.gone:
             self.gone()
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task:
+            self.timeout_keep_alive_task.cancel()
         self._expect_nothing()
         self.resume_writing()
         self._forget()
