@@ -1,4 +1,4 @@
-"""What several servers count, as one: by the library's mode for several processes, and what that leaves out."""
+"""Combine the counts of several servers: the library's mode for several processes, and what that mode lacks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MILLION = 1_000_000
 def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> None:
     """Let this process count in files of `folder` from now on, and `registry` give the sums of all that do.
 
-    The files are known by the seat and not by the process: whoever takes the seat of a server that was killed goes on
-    with them, and no sum becomes smaller.
+    The files are named by seat, not by process: the server that takes the seat of a killed one continues its files, so
+    no sum shrinks.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(lambda: seat.number)  # type: ignore[no-untyped-call]
@@ -29,7 +29,7 @@ def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> Non
 
 
 class Servers(Collector):
-    """How many servers there are, and how connections are spread over them."""
+    """The number of servers, and the connections of each."""
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
