@@ -18,7 +18,7 @@ if os.environ.get("CONVSERVE_COMPILE") == "off":
 else:
     compiled.load()
 
-from tests.live import live  # noqa: E402
+from tests.live import live
 
 __all__ = ["live"]
 
