@@ -1,4 +1,4 @@
-"""The command line, of which a server obeys signals from its first moment: process 1 of a container would miss them."""
+"""The command line. It obeys signals from the first moment: as process 1 of a container, a server would miss them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """End: nothing has been accepted yet. Later the server takes signals its own way.
+    """Exit: nothing has been accepted yet. Later the server handles signals in its own way.
 
-    An exception might be lost: Python ignores those that are raised in the callbacks of imports.
+    Raising an exception is not enough: Python ignores those raised in callbacks of imports.
     """
     os._exit(0)
 

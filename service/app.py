@@ -1,4 +1,4 @@
-"""Puts the service together; nothing happens when this is imported."""
+"""Assemble the service; importing this module has no effects."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def create_app(
 ) -> FastAPI:
     """Make the application; raises BadSettings.
 
-    Without settings it is its own master, as under `uvicorn --factory`: it reads them and sets up the log. `seat` is
-    that of one server of several, which count in a folder, `counters`.
+    Without settings, as under `uvicorn --factory`, it reads them and sets up the log itself. `seat` is the seat of one
+    server of several; these keep their counters in the folder `counters`.
     """
     if settings is None:
         settings = Settings.load()
@@ -69,7 +69,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is its own
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is separate
         lifespan=_lifespan,
         middleware=[
             *([Middleware(Prefix, prefix=settings.root_path)] if settings.root_path else []),
@@ -89,12 +89,12 @@ def create_app(
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.openapi_schema = openapi.document(app.routes, known)  # takes too long for the event loop
+    app.openapi_schema = openapi.document(app.routes, known)  # made now: it would take too long in the event loop
     return app
 
 
 def _tracing(collector: str | None) -> list[Middleware]:
-    """Give the middleware that sends spans to a collector, if there is one; raises BadSettings without the extra."""
+    """Make the middleware that sends spans to a collector, if one is set; raises BadSettings without the extra."""
     if collector is None:
         return []
     try:
@@ -107,7 +107,7 @@ def _tracing(collector: str | None) -> list[Middleware]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Begin to warm the workers; until they are, /readyz says so and what comes waits for them."""
+    """Start warming the workers; until they are warm, /readyz says so and requests wait."""
     services: Services = app.state.services
     await services.dispatcher.start()
     telling = asyncio.create_task(services.whole.tell()) if services.seat.others else None

@@ -1,4 +1,4 @@
-"""Who does the work: worker processes of this machine, or a cluster."""
+"""Choose who does the work: worker processes on this machine, or a cluster."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SCHEDULER = "CONVSERVE_SCHEDULER"
 
 
 def dispatcher_of(settings: Settings, seat: Seat | None = None, *, ahead: int = 1) -> Dispatcher:
-    """Make the dispatcher that the settings name; raises BadSettings where it cannot be used, or cannot work.
+    """Make the dispatcher that the settings name; raises BadSettings if it cannot be used, or cannot work.
 
-    At the board of `seat` it has its share of the workers, and the first server's compiles for all. `ahead` is how many
-    jobs are sent at once for each thread of a cluster.
+    With the board of `seat` it gets its share of the workers, and the first server's dispatcher compiles for all.
+    `ahead` is the number of jobs sent at once per thread of a cluster.
     """
     seat = seat or Seat.alone()
     if settings.scheduler is not None:

@@ -19,7 +19,7 @@ import typer.core
 
 from service.settings import BadSettings, Settings
 
-# The engine, and what serves it, take a second to import; commands that need neither answer without it.
+# The engine and the server take a second to import; commands that need neither do not wait for them.
 # ruff: noqa: PLC0415
 
 WRONG_USAGE = 2
@@ -39,11 +39,11 @@ ANSWERS: dict[str, Answer] = {
     ".npy": "npy",
     ".json": "json",
 }
-"""What `run` writes, by the suffix of the target."""
+"""The format that `run` writes, by the target's suffix."""
 
 
 class Commands(typer.core.TyperGroup):
-    """All commands: an error of the system is one line and exit status 1."""
+    """All commands; a system error prints one line and gives exit status 1."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -92,7 +92,7 @@ def serve(
             return
         from service.dispatch.process import start_fork_server
 
-        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while this process imports the rest
+        start_fork_server(compiled=chosen.compile != "off")  # it imports the engine while we import the rest
         from service import server
 
         server.serve(chosen)
@@ -243,7 +243,7 @@ def for_the_engine(chosen: Settings) -> Settings:
 
 
 def health_address(url: str | None) -> str:
-    """Give the address to ask: of the service whose address is given, or of the one that is set up here."""
+    """Return the address to ask: that of the service at `url`, or of the service configured here."""
     if url is None:
         with good_settings():
             here = Settings.load()
@@ -254,7 +254,7 @@ def health_address(url: str | None) -> str:
 
 
 def answer_for(target: Path) -> Answer:
-    """Give the form that a target's suffix names; a PNG where it has none."""
+    """Return the form that a target's suffix names; PNG if it has none."""
     answer = ANSWERS.get(target.suffix.lower()) if target.suffix else "png"
     if answer is None:
         raise typer.BadParameter(
@@ -264,7 +264,7 @@ def answer_for(target: Path) -> Answer:
 
 
 def read(path: Path) -> bytes:
-    """Read a file, or standard input; raises OSError where it is there and cannot be read."""
+    """Read a file, or standard input; raises OSError if it exists but cannot be read."""
     if path == STANDARD:
         return _standard(sys.stdin, "standard input").read()
     try:
@@ -274,7 +274,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file, or standard output; raises OSError. What could not be written whole is taken away again."""
+    """Write a file, or standard output; raises OSError. An incompletely written file is removed."""
     if path == STANDARD:
         output = _standard(sys.stdout, "standard output")
         output.write(data)
@@ -286,7 +286,7 @@ def write(path: Path, data: bytes | bytearray | memoryview) -> None:
     except OSError as error:
         if made:
             path.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None  # that of writing does not name the file
+        raise OSError(error.errno, error.strerror, str(path)) from None  # an error of writing does not name the file
 
 
 def _standard(stream: TextIO | None, name: str) -> BinaryIO:
@@ -296,7 +296,7 @@ def _standard(stream: TextIO | None, name: str) -> BinaryIO:
 
 
 def _forget_output() -> None:
-    """Let go of what could not be written: Python would try again at its end, and tell of it at length."""
+    """Discard what could not be written: at exit Python would try again and report it at length."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -305,7 +305,7 @@ def _forget_output() -> None:
 
 @contextmanager
 def good_settings() -> Iterator[None]:
-    """Name every faulty setting, and end as wrong usage ends."""
+    """Name every faulty setting, and exit as for wrong usage."""
     try:
         yield
     except BadSettings as error:
@@ -316,12 +316,12 @@ def good_settings() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Print a refusal as the service would word it: code, detail, and the places at fault."""
+    """Print a refusal in the service's words: code, detail, and faulty places."""
     from service.engine.errors import EngineError
     from service.routes.errors import RouteError
     from service.routes.problem_table import kind_of
 
-    # As in a worker: the engine shares out the cores itself. Read when NumPy is imported.
+    # As in a worker: the engine shares out the cores itself. NumPy reads this when imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         yield

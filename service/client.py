@@ -66,7 +66,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Filtered:
-    """The result of a filter: `body` as it came, and seconds by part."""
+    """The result of a filter: `body` as received, and seconds by part."""
 
     body: bytes
     media_type: str
@@ -75,19 +75,19 @@ class Filtered:
 
     @property
     def content(self) -> bytes:
-        """The bytes as they came, of whatever `media_type`."""
+        """The bytes as received, whatever their `media_type`."""
         return self.body
 
     @property
     def png(self) -> bytes:
-        """The PNG; raises TypeError if another form was asked for."""
+        """The PNG; raises TypeError if another form was requested."""
         if self.media_type != MEDIA_TYPES["png"]:
             raise TypeError(f"the result is {self.media_type}, as was asked for, and no PNG")
         return self.body
 
     @cached_property
     def array(self) -> NDArray[Any]:
-        """The result as (H, W, C): the samples of the picture, or float32 if asked for with accept="npy"."""
+        """The result as (H, W, C): the samples of the picture, or float32 if requested with accept="npy"."""
         if self.media_type == MEDIA_TYPES["npy"]:
             array: NDArray[Any] = np.lib.format.read_array(BytesIO(self.body), allow_pickle=False)
             return array
@@ -98,7 +98,7 @@ class Filtered:
 
 
 class Client:
-    """Calls the service; a context manager. Refusals raise Refused; 429 and 503 are tried again as the answer says."""
+    """Calls the service; a context manager. Refusals raise Refused; 429 and 503 are retried as the answer says."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Client:
         return _filtered(self._send(_preset_request(_read(image), name, accept)))
 
     def plan(self, spec: Spec, width: int, height: int, channels: int = 3, dtype: str = "uint8") -> dict[str, Any]:
-        """Tell what a spec would do to an image of that shape, and cost."""
+        """Report what a spec would do to an image of that shape, and its cost."""
         return _document(self._send(_plan_request(spec, width, height, channels, dtype)))
 
     def figure(
@@ -157,7 +157,7 @@ class Client:
 
 
 class AsyncClient:
-    """Client, awaited."""
+    """The same as `Client`, with `await`."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ def _key(api_key: str | None) -> dict[str, str]:
 
 
 def _read(image: Image) -> bytes:
-    """Give the bytes to send: an array's as NPY, a file's as they are."""
+    """Return the bytes to send: an array as NPY, a file as it is."""
     if isinstance(image, np.ndarray):
         stream = BytesIO()
         np.lib.format.write_array(stream, np.ascontiguousarray(image), allow_pickle=False)
@@ -247,7 +247,7 @@ def _preset_request(image: bytes, name: str, accept: Accept) -> Call:
 
 
 def _media_type(accept: str) -> str:
-    """Give the media type of a form; raises ValueError for one that is none."""
+    """Return the media type of a form; raises ValueError for an unknown form."""
     found = {str(name): media_type for name, media_type in MEDIA_TYPES.items()}.get(accept)
     if found is None:
         raise ValueError(f"accept must be one of {', '.join(MEDIA_TYPES)}, was {accept!r}")
@@ -270,7 +270,7 @@ def _figure_request(
 
 
 def _pause(response: httpx.Response, left: int) -> float | None:
-    """Tell how long to wait before the same request is sent again, or not at all."""
+    """Return the seconds to wait before sending the same request again; None not to send it again."""
     if response.status_code not in COME_AGAIN or not left:
         return None
     try:
@@ -286,7 +286,7 @@ def _accepted(response: httpx.Response) -> httpx.Response:
         problem = response.json()
     except ValueError:
         problem = None
-    if not isinstance(problem, dict):  # of a proxy, not of the service
+    if not isinstance(problem, dict):  # the answer is a proxy's, not the service's
         problem = {"detail": response.reason_phrase}
     raise Refused(
         response.status_code,
@@ -307,7 +307,7 @@ def _filtered(response: httpx.Response) -> Filtered:
 
 
 def _timings(header: str) -> dict[str, float]:
-    """Give seconds by part; a `desc` may hold any punctuation."""
+    """Read the seconds of each part; a `desc` may hold any punctuation."""
     found = ((match[1], DURATION.search(match[2])) for match in METRIC.finditer(header))
     return {name: float(duration[1]) / 1000 for name, duration in found if duration}
 

@@ -1,4 +1,4 @@
-"""One HTTP connection with bounds that uvicorn does not set: nobody holds one by trickling, or without end."""
+"""One HTTP connection with bounds that uvicorn lacks: no client can hold it by trickling bytes or forever."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if sys.platform != "win32":
     import resource
 
 HEAD_BYTES = 1 << 20  # a spec with a kernel of 255x255 fits into the query
-FIELD_BYTES = 32 * 1024  # of all header fields; proxies and cookies need a few KiB
+FIELD_BYTES = 32 * 1024  # all header fields together; proxies and cookies need a few KiB
 FIELDS = 100
-FRAMING = 8  # bytes of chunk sizes and the like for each byte of a body: chunks of one byte take five
+FRAMING = 8  # bytes of chunk sizes and the like per byte of a body: chunks of one byte take five
 HEAD_SECONDS = 15.0
 BODY_SECONDS = 30.0
 BODY_BYTES_PER_SECOND = 16 * 1024
-TELLING_SECONDS = 1.0  # for a route to answer that a body comes too slowly, before that is done here
-SWALLOWED_BYTES = 64 << 20  # of a body that was answered before its end
-WRITE_BYTES_PER_SECOND = 4000  # a little less than the 4 KiB that are promised
+TELLING_SECONDS = 1.0  # for a route to refuse a slow body; then this module refuses it
+SWALLOWED_BYTES = 64 << 20  # most bytes read of a body that was answered before its end
+WRITE_BYTES_PER_SECOND = 4000  # a little less than the promised 4 KiB
 WRITE_SECONDS = 240.0
-"""How far a reader may fall behind that pace: systems take up to a sixteenth of their receive buffer at once, so that
-from one that reads 4 KiB a second nothing is heard for minutes."""
-GLANCES = 16  # at a reader's pace within that time
+"""How far a reader may fall behind that pace: systems acknowledge up to a sixteenth of their receive buffer at once,
+so a client that reads 4 KiB a second is silent for minutes."""
+GLANCES = 16  # checks of a reader's pace within that time
 PIPELINED = 32
 CONNECTIONS = 8192
 _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
@@ -44,7 +44,7 @@ _UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 @cache
 def most_connections() -> int:
-    """Bound the connections so that half of the files that this process may open are left for its work."""
+    """Bound the connections so that half of the files that this process may open remain for its work."""
     if sys.platform == "win32":
         return CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -58,16 +58,16 @@ _NO_HTTP = (
 
 
 class _Refused(Exception):
-    """The request is not taken; the parser turns this into an error of its own."""
+    """The request is refused; the parser turns this into an error of its own."""
 
 
 class _Parser(HttpRequestParser):
-    """Reads a request that wishes for another protocol as one that does not."""
+    """Ignores a request's wish to upgrade to another protocol."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._connection = connection
-        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets its own
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as on uvicorn's own parser
 
     def feed_data(self, data: Any) -> None:
         try:
@@ -77,9 +77,9 @@ class _Parser(HttpRequestParser):
 
 
 class _Answer(asyncio.Transport):
-    """The transport of one answer, whose head is written together with the first of its body, and its line (`Line`).
+    """The transport of one answer and its `Line`; it writes the head together with the first piece of the body.
 
-    Small answers, written apart, would be two packets, and wake the client twice.
+    Written separately, a small answer would take two packets and wake the client twice.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -99,7 +99,7 @@ class _Answer(asyncio.Transport):
             outgoing.write(head, data)
         elif self._head is None and (cycle := self._cycle()) and cycle.response_started and not self._bodiless:
             self._head = data
-        else:  # such as what asks for the body (100 Continue)
+        else:  # such as the request for the body (100 Continue)
             outgoing.write(data)
 
     def close(self) -> None:
@@ -163,11 +163,11 @@ class Connection(HttpToolsProtocol):
         self._expect(HEAD_SECONDS, self._end_late_head)
 
     def most(self) -> int:
-        """Give the most connections that this server has open at once."""
+        """Return the maximum number of open connections of this server."""
         return most_connections()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note what the connection took: all that was written, unless it broke."""
+        """Note the bytes that the connection took: all that were written, unless it broke."""
         if not self.lost:
             self.lost = True
             self.taken = self.outgoing.written if exc is None else self.outgoing.taken()
@@ -215,7 +215,7 @@ class Connection(HttpToolsProtocol):
         self._field_bytes += len(name) + len(value)
         if self._fields > FIELDS or self._field_bytes > FIELD_BYTES:
             raise _Refused
-        if self._in_head:  # those behind a body would be taken for its head's
+        if self._in_head:  # trailers after a body would be taken for header fields
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -224,7 +224,7 @@ class Connection(HttpToolsProtocol):
             raise _Refused
         if self._would_upgrade():
             return
-        self.url, _, query = self.url.partition(b"?")  # uvicorn's reader of addresses stops at 64 KiB
+        self.url, _, query = self.url.partition(b"?")  # uvicorn's URL parser stops at 64 KiB
         super().on_headers_complete()
         self.cycle.transport = cast(dict[str, Any], self.scope)[KEY] = _Answer(self)
         self.scope["query_string"] = query.partition(b"#")[0]
@@ -252,9 +252,9 @@ class Connection(HttpToolsProtocol):
         return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
 
     def read_without_upgrade(self, end: int) -> None:
-        """Read the request again without its wish for another protocol (RFC 9110, section 7.8).
+        """Read the request again without its upgrade fields (RFC 9110, section 7.8).
 
-        The parser has stopped behind its head, at byte `end` of the piece, and would drop its body.
+        The parser has stopped after the head, at byte `end` of the piece, and would drop the body.
         """
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
@@ -277,18 +277,18 @@ class Connection(HttpToolsProtocol):
             self._writing = None
 
     def _check_reader(self) -> None:
-        """Let a reader take its time as long as it keeps the pace; what it once was ahead does not count."""
+        """Let a reader take its time as long as it keeps the pace; an earlier lead does not count."""
         then, had = self._glanced
         self._glanced = now, has = self.loop.time(), self.outgoing.taken()
         self._behind = max(0.0, self._behind + (now - then) * WRITE_BYTES_PER_SECOND - (has - had))
         if self._behind < WRITE_SECONDS * WRITE_BYTES_PER_SECOND:
             self._writing = self.loop.call_later(WRITE_SECONDS / GLANCES, self._check_reader)
         else:
-            self.lost, self.taken = True, self.outgoing.sent  # what the system has, it goes on sending
+            self.lost, self.taken = True, self.outgoing.sent  # the system goes on sending what it has
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's own words stay inside
-        """Answer what is no HTTP as every other refusal is answered; those before it come first."""
+        """Answer invalid HTTP like every other refusal, after the answers to earlier requests."""
         if self.transport.is_closing():
             return
         if self._owes_answers() and (self.pipeline or not self.cycle.more_body):
@@ -298,7 +298,7 @@ class Connection(HttpToolsProtocol):
         self._refuse(KINDS["bad_request"], _NO_HTTP)
 
     def _refuse(self, kind: Kind, detail: str) -> None:
-        """Say what is wrong, unless another answer is half written, and close the connection."""
+        """Send a refusal, unless another answer is half written, and close the connection."""
         if not (self._owes_answers() and self.cycle.response_started):
             self.outgoing.write(self._refusal(kind, detail))
         self.transport.close()
@@ -326,13 +326,13 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _make_room(self) -> None:
-        """Close the oldest connection on which nothing is going on, or else this one."""
+        """Close the oldest idle connection, or this one if none is idle."""
         others = (other for other in self.connections if isinstance(other, Connection) and other is not self)
         idle = [other for other in others if other.gives_way()]
         min(idle, key=lambda other: other.since, default=self).transport.close()
 
     def gives_way(self) -> bool:
-        """Tell whether no request has begun to arrive, or only its head."""
+        """Tell whether the connection is idle: no request, or only part of a head, has arrived."""
         return not self._owes_answers() and (self._in_head or not self._under_way) and not self.transport.is_closing()
 
     @property
@@ -340,7 +340,7 @@ class Connection(HttpToolsProtocol):
         return cast(_Answer, self.cycle.transport)
 
     def _check_body(self) -> None:
-        """Let a body take its time as long as it comes on at a pace; one that waits its turn is not measured."""
+        """Let a body take its time as long as it keeps the pace; a body that waits its turn is not measured."""
         arrived = self._body_bytes - self._seen_bytes
         self._seen_bytes = self._body_bytes
         if self.pipeline or self.flow.read_paused or arrived >= BODY_BYTES_PER_SECOND * BODY_SECONDS:
@@ -352,11 +352,11 @@ class Connection(HttpToolsProtocol):
                 f"{arrived:,} bytes of the body came within {BODY_SECONDS:g} s; "
                 f"at least {BODY_BYTES_PER_SECOND:,} a second are waited for"
             )
-            self.cycle.message_event.set()  # whoever awaits the body sees it
+            self.cycle.message_event.set()  # wakes the reader of the body
             self._expect(TELLING_SECONDS, self._end_slow_body)
 
     def _end_slow_body(self) -> None:
-        """Refuse what no route has refused; one that has gives the client some time to read that."""
+        """Refuse the request if no route has; otherwise give the client some time to read the route's answer."""
         if self.cycle.response_started:
             self._expect(2 * MOST_SECONDS, self.transport.close)
         else:

@@ -1,4 +1,4 @@
-"""The work of the service in this process, for the command line."""
+"""Do the service's work in this process, for the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.settings import Settings
 
 
 def filter_image(image: bytes, spec: bytes | str, answer: Answer, settings: Settings) -> Buffer:
-    """Filter an image by the text of a spec or the name of a preset; gives the bytes of `answer`."""
+    """Filter an image by the text of a spec or the name of a preset; returns the bytes of `answer`."""
     _load_loops(settings)
     limits = settings.limits()
     text = text_of(spec, settings)
@@ -33,7 +33,7 @@ def _load_loops(settings: Settings) -> None:
 
 
 def text_of(spec: bytes | str, settings: Settings) -> bytes:
-    """Give the text of a spec that is sent as such, or is a preset's; raises NotFound and BadSettings."""
+    """Return the text of a spec given as text or as a preset's name; raises NotFound and BadSettings."""
     if isinstance(spec, bytes):
         return spec
     known = presets.load(settings.presets, settings.limits())

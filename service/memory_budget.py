@@ -1,4 +1,4 @@
-"""How much memory the service may use, and how that is shared out unless it is set."""
+"""Find how much memory the service may use, and share out what the settings leave open."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if sys.platform != "win32":
 
 MIB = 1 << 20
 BASE_BYTES = 176 * MIB
-"""What a server and its fork server take, the engine of its workers included."""
+"""Memory of a server and its fork server, including the engine that its workers share."""
 CORES_PER_SERVER = 8
-"""One server feeds four workers with pictures of 256x256, and seven with 512x512."""
+"""One server keeps four workers busy with pictures of 256x256, and seven with 512x512."""
 WORKER_BYTES = 24 * MIB
-"""What a worker has for itself beside its job and its body: 14 MiB, and loops that are loaded later."""
+"""A worker's own memory besides its job and its body: 14 MiB, and loops that are loaded later."""
 WORKER_ADDRESSES = 768 * MIB
-"""Addresses that a worker takes for the engine alone: 480 MiB, and some for loops that are loaded later."""
+"""Address space that the engine alone takes in a worker: 480 MiB, and some for loops that are loaded later."""
 THREAD_ADDRESSES = 160 * MIB
-"""Addresses of one thread: its stack, and the heap that glibc reserves for it."""
+"""Address space of one thread: its stack, and the heap that glibc reserves for it."""
 LEAST_JOB_BYTES = 64 * MIB
-"""With less, hardly any photograph could be worked on."""
+"""With less, hardly any photograph could be processed."""
 ROOMY_JOB_BYTES = 512 * MIB
-"""Rather than give a job less, there are fewer workers than cores; a job can use the cores of several."""
+"""A job gets at least this much, if need be with fewer workers than cores; a job can use several cores."""
 MOST_BODIES_BYTES = 512 * MIB
 LARGEST_BODIES = 4
-"""As many of the largest bodies must fit in, whatever their bound is, where memory is not short."""
+"""Number of largest bodies that must fit, whatever their bound, if memory is not short."""
 SHORT_BODIES = 2
-"""The same where it is."""
+"""The same if memory is short."""
 UNKNOWN = 1 << 62
 
 
 class Wishes(NamedTuple):
-    """What is set; None is to be found. Bytes of a job, of all bodies, of one body; servers that take connections."""
+    """The settings; None leaves a value open. Bytes of a job, of all bodies, of one body; servers for connections."""
 
     workers: int | None
     job: int | None
@@ -47,7 +47,7 @@ class Wishes(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """The number of workers, the bytes of each one's job, and of all bodies and answers together; that of servers."""
+    """Number of workers, bytes of each worker's job, bytes of all bodies and answers together, number of servers."""
 
     workers: int
     job: int
@@ -55,15 +55,15 @@ class Shares(NamedTuple):
     servers: int = 1
 
     def total(self, body: int) -> int:
-        """Give the bytes that the whole service may come to."""
+        """Count the bytes that the whole service may use."""
         return self.servers * BASE_BYTES + self.bodies + self.workers * (WORKER_BYTES + body + self.job)
 
 
 def share_out(memory: int, addresses: int | None, cores: int, wishes: Wishes) -> Shares:
-    """Share out `memory` bytes, where a process may have so many `addresses` (None: any number).
+    """Share out `memory` bytes, if a process may have `addresses` bytes of address space (None: any number).
 
-    Gives what is set as it is, else no less than the least that is of use: whether it fits, `missing` tells. There are
-    as many servers as the cores are worth, but for those that would cost more than one worker.
+    Values that are set stay; the others are at least the smallest useful ones; `missing` tells whether all fit. There
+    is a server per `CORES_PER_SERVER` cores, but further servers may cost at most one worker in all.
     """
     if wishes.servers is not None:
         return _share_out(memory, addresses, cores, wishes, wishes.servers)
@@ -91,7 +91,7 @@ def _share_out(memory: int, addresses: int | None, cores: int, wishes: Wishes, s
 
 
 def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body: int) -> str:
-    """Say what is missing where the shares do not fit, or nothing."""
+    """Say what is missing if the shares do not fit, else nothing."""
     total = shares.total(body)
     if total > memory:
         return (
@@ -111,22 +111,22 @@ def missing(memory: int, addresses: int | None, cores: int, shares: Shares, body
 
 
 def kept_of_jobs(job: int) -> int:
-    """Give the memory that a worker may have kept of its jobs, of so many bytes, before another takes its place.
+    """Bound the memory that a worker may retain after jobs of `job` bytes before another worker replaces it.
 
-    Less than its heap keeps (heap.py) would be had after nearly every job.
+    Any bound below what its heap keeps (heap.py) would be exceeded after nearly every job.
     """
     return min(256 * MIB, max(96 * MIB, job // 2))
 
 
 def available_memory(root: Path = ROOT) -> int:
-    """Give the bytes of this machine, or of the narrowest control group around this process; `root` stands for `/`."""
+    """Return the memory of this machine, or of the narrowest enclosing control group; `root` stands for `/`."""
     groups = bounds("memory", "memory.max", "memory.limit_in_bytes", root)
     found = [int(words[0]) for words in groups if words[0].isdecimal()]  # "max" is no bound
     return min([_physical(root), *found])
 
 
 def available_addresses() -> int | None:
-    """Give the hard bound on the address space of a process (`ulimit -v`); None where there is none."""
+    """Return the hard bound on a process's address space (`ulimit -v`); None if there is none."""
     if sys.platform == "win32":
         return None
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,4 +1,4 @@
-"""What a connection has taken of the bytes that were written to it."""
+"""Count how many of the bytes written to a connection have been taken."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import suppress
 
 Data = bytes | bytearray | memoryview
 _ACKNOWLEDGED = struct.Struct("=120xQ")
-"""Where Linux's struct tcp_info has tcpi_bytes_acked."""
+"""The place of tcpi_bytes_acked in Linux's struct tcp_info."""
 
 
 class Outgoing:
-    """Counts what is written to a transport, and knows what has arrived at the other end.
+    """Counts the bytes written to a transport, and those that have arrived at the other end.
 
-    Linux tells what the client's system has acknowledged; elsewhere it is what has left this process. Buffers of
-    several megabytes lie between the two, so that only the first shows whether a slow client reads.
+    Linux reports the bytes that the client's system has acknowledged; elsewhere the count is of bytes that have left
+    this process. Buffers of several megabytes lie between the two, so only the first shows whether a slow client reads.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        transport.set_write_buffer_limits(high=0)  # writing is resumed when nothing waits here any more
+        transport.set_write_buffer_limits(high=0)  # writing resumes once this buffer is empty
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
         self.written = self._left = 0
@@ -29,7 +29,7 @@ class Outgoing:
         self._before = self._acknowledged() or 0
 
     def write(self, *pieces: Data) -> None:
-        if self._transport.is_closing():  # it would be dropped without a word
+        if self._transport.is_closing():  # the bytes would be dropped silently
             self.broken = True
             return
         self.written += sum(map(len, pieces))
@@ -44,11 +44,11 @@ class Outgoing:
         return self.written - self._transport.get_write_buffer_size()
 
     def taken(self) -> int:
-        """Count the bytes that the other end has, as far as the system tells."""
+        """Count the bytes that the other end has received, as far as the system tells."""
         acknowledged = self._acknowledged()
         if acknowledged is not None:
             return min(self.written, acknowledged - self._before)
-        if not self._transport.is_closing():  # what waits is thrown away with a connection that is cut
+        if not self._transport.is_closing():  # a cut connection discards its buffer
             self._left = self.sent
         return self._left
 

@@ -1,4 +1,4 @@
-"""The named specs: those built in and those of the file that CONVSERVE_PRESETS names."""
+"""The named specs: those built in, and those in the file that CONVSERVE_PRESETS names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VARIABLE = "CONVSERVE_PRESETS"
 
 @dataclass(frozen=True)
 class Preset:
-    """A spec with a name; `text` is the spec as a job takes it."""
+    """A named spec; `text` is the spec in the form that a job takes."""
 
     name: str
     summary: str

@@ -19,8 +19,8 @@ from service.engine.machine.limits import Limits
 
 PREFIX = "CONVSERVE_"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._\-\[\]:]+|(?!https?:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._\-\[\]:]*")
-"""Apps and extensions have schemes of their own, some without a host. "null" is no origin but what every sandboxed
-frame and local file says of itself: to allow it would be to allow anybody."""
+"""Apps and extensions have schemes of their own, some without a host. "null" is not an origin: every sandboxed
+frame and local file sends it, so allowing it would allow anybody."""
 _KEY = re.compile(r"[!-+\--~]+")  # visible ASCII but the comma, which separates
 _HIDDEN = "********"
 
@@ -28,7 +28,7 @@ Source = Literal["default", "env", ".env", "argument"]
 
 
 class BadSettings(Exception):
-    """Every faulty variable with its value and what it must be, one a line."""
+    """Every faulty variable with its value and what it must be, one per line."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _exponent(cls, value: Any) -> Any:
-        """Take 2e11 for the whole number that it is."""
+        """Read 2e11 as a whole number."""
         if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d{1,2}", value.strip()):
             number = float(value)
             return int(number) if number.is_integer() else value
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _share_memory(self) -> Self:
-        """Fit what is not set into the memory there is; a cluster's workers are not of this machine."""
+        """Fit values that are not set into the available memory; a cluster's workers are on other machines."""
         given = self.model_fields_set
         shares = memory_budget.share_out(*self._machine(), self._wishes())
         found = {
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
         }
         for name in ["max_bodies_bytes"] if self.scheduler else found:
             if name not in given:
-                object.__setattr__(self, name, found[name])  # the model is frozen for others
+                object.__setattr__(self, name, found[name])  # bypasses the frozen model
         return self
 
     def _wishes(self) -> memory_budget.Wishes:
@@ -248,17 +248,17 @@ class Settings(BaseSettings):
         return memory_budget.available_memory(), memory_budget.available_addresses(), available_cores()
 
     def missing_memory(self) -> str:
-        """Say what the workers of this machine need and it does not have, or nothing."""
+        """Say what this machine lacks for its workers, or nothing."""
         shares = memory_budget.Shares(self.workers, self.max_memory_bytes, self.max_bodies_bytes, self.servers)
         return memory_budget.missing(*self._machine(), shares, self.max_body_bytes)
 
     def check_memory(self) -> None:
-        """Raise BadSettings where there is too little memory for the least that is of use; what is set is obeyed."""
+        """Raise BadSettings if memory is too small for the least useful values; values that are set are kept."""
         if "max_memory_bytes" not in self.model_fields_set and (missing := self.missing_memory()):
             raise BadSettings([f"there is too little memory: {missing}"])
 
     def check_servers(self) -> None:
-        """Raise BadSettings where there cannot be so many servers."""
+        """Raise BadSettings if there cannot be so many servers."""
         if self.scheduler is not None and self.servers > 1:
             reason = "with CONVSERVE_SCHEDULER there is one, which knows the whole queue"
         elif self.servers > self.workers:
@@ -268,9 +268,9 @@ class Settings(BaseSettings):
         raise BadSettings([f"{variable('servers')} is {self.servers}: {reason}"])
 
     def use_cpu(self) -> str | None:
-        """Choose the processor level for this process and its children; gives its name, raises BadSettings.
+        """Choose the processor level for this process and its children; returns its name, raises BadSettings.
 
-        To be called before anything imports NumPy.
+        Call this before anything imports NumPy.
         """
         try:
             return levels.use(self.cpu)
@@ -279,7 +279,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
-        """Read the environment and `.env`; `arguments` come before both. Raises BadSettings naming all faults."""
+        """Read the environment and `.env`; `arguments` override both. Raises BadSettings naming all faults."""
         try:
             return cls(**arguments)
         except ValidationError as error:
@@ -288,7 +288,7 @@ class Settings(BaseSettings):
             raise BadSettings([".env cannot be read as UTF-8 text"]) from None
 
     def limits(self) -> Limits:
-        """Give the part of the limits that the engine checks."""
+        """Return the limits that the engine checks."""
         return Limits(
             max_image_pixels=self.max_image_pixels,
             max_output_pixels=self.max_output_pixels,
@@ -300,7 +300,7 @@ class Settings(BaseSettings):
         )
 
     def rows(self) -> list[Row]:
-        """List every setting by its variable, with its value and where that comes from; secrets are hidden."""
+        """List every setting by its variable, with its value and its source; secrets are hidden."""
         sources, given = _sources(), self.model_fields_set
         return [
             Row(variable(name), self._shown(name), sources.get(name, "argument") if name in given else "default")
@@ -338,7 +338,7 @@ def _field_of(key: str) -> str | None:
 
 
 def _faults(error: ValidationError, arguments: dict[str, Any]) -> list[str]:
-    """Put each fault in words of our own: variable, value, bound; the library's message stays inside."""
+    """Put each fault into our own words: variable, value, bound; the library's message is not shown."""
     faults = dict.fromkeys(_field_of(str(fault["loc"][0])) for fault in error.errors() if fault["loc"])
     return [_fault(field, Settings.model_fields[field], arguments) for field in faults if field is not None]
 

@@ -1,4 +1,4 @@
-"""`convserve warm`: the loops of one processor level, or of all, compiled and kept on disk."""
+"""`convserve warm`: compile the loops of one processor level, or of all, and keep them on disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from service.engine.machine.cores import available_cores
 
 
 class NotHere(Exception):
-    """Nothing can be compiled, or kept, here."""
+    """Nothing can be compiled here, or nothing can be kept."""
 
 
 def run(level: str | None, *, progress: bool) -> None:
-    """Compile for a level, by default the highest that this machine has. Raises ValueError for one it does not know.
+    """Compile for a level, by default the highest of this machine. Raises ValueError for an unknown level.
 
-    With `progress` it gives way to all other processes, and prints how many kits of loops are kept, and of how many,
-    once it knows and with each one. Raises NotHere where there is no numba, or no folder to keep anything in.
+    With `progress` it runs at the lowest priority, and prints how many of all kits of loops are kept, at the start and
+    after each kit. Raises NotHere if there is no numba, or no folder for compiled loops.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost where this process forks
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be lost when this process forks
     if level in levels.KNOWN and level not in levels.available():
         _compile_unseen(level)
         return
@@ -40,13 +40,13 @@ def run(level: str | None, *, progress: bool) -> None:
 
 
 def every_level() -> None:
-    """Compile for all levels of this architecture, those that this machine lacks as well."""
+    """Compile for all levels of this architecture, including those that this machine lacks."""
     for level in levels.KNOWN:
         subprocess.run([sys.executable, "-m", "service", "warm", "--level", level], check=True)  # noqa: S603 -- ourselves
 
 
 def _compile_unseen(level: str) -> None:
-    """Compile for a level whose code cannot run here: by the signatures of the loops of a level that can."""
+    """Compile for a level whose code cannot run here, from the loop signatures of a level whose code can."""
     run(None, progress=False)
     from service.engine.algorithms import warming  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`convserve batch`, from its arguments to its exit status."""
+"""Run `convserve batch`, from its arguments to its exit status."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from service.settings import Settings
 Form = Literal["png", "jpeg", "webp", "avif", "tiff", "npy"]
 
 FAILED = 1
-BY_SIGNAL = 128  # plus its number, as shells have it
+BY_SIGNAL = 128  # plus the signal's number, as in shells
 AHEAD = 4
 QUEUE = 16
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def batch(source: str, target: Path, spec: bytes | str, form: Form, settings: Settings, *, dry_run: bool) -> int:
-    """Do or plan a batch, and give the exit status; raises EngineError, RouteError, BadSettings and BadSources."""
+    """Do or plan a batch and return the exit status; raises EngineError, RouteError, BadSettings and BadSources."""
     text = text_of(spec, settings)
     order = Order(text, isinstance(spec, str), form, settings.limits(), settings.max_body_bytes)
     parsed = _checked(order)
@@ -91,7 +91,7 @@ def _do(todo: Sequence[Item], order: Order, skipped: int, found: Sources, settin
 async def _run(
     todo: Sequence[Item], order: Order, dispatcher: Dispatcher, tally: Tally, advance: Callable[[], None]
 ) -> int:
-    """Do the batch, until a signal comes: then it ends in order, and at a second one at once."""
+    """Do the batch until a signal comes: the first ends it in order, a second one at once."""
     loop = asyncio.get_running_loop()
     work = asyncio.create_task(Batch(todo, order, dispatcher, tally, advance).run())
     received: list[int] = []
@@ -120,7 +120,7 @@ async def _run(
 
 
 def _print_failures(failures: Sequence[Failure]) -> int:
-    """Print the table, and the traceback of the first defect; gives the exit status."""
+    """Print the table, and the traceback of the first defect; returns the exit status."""
     if failures:
         _print(["", *report.failures(failures)])
     if defect := next((row for row in failures if row.report), None):

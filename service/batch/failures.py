@@ -10,7 +10,7 @@ from service.routes.problem_table import kind_of
 
 
 class Failure(NamedTuple):
-    """A file without a result; `report` is a traceback where nobody foresaw the reason."""
+    """A file without a result; `report` is a traceback if the reason was unforeseen."""
 
     source: str
     code: str
@@ -19,7 +19,7 @@ class Failure(NamedTuple):
 
 
 def failure(source: str, error: Exception) -> Failure:
-    """Tell a refusal as the service would: by its code and its detail."""
+    """Describe a refusal as the service would, by code and detail."""
     if isinstance(error, FileError):
         return Failure(source, error.code, error.detail)
     detail = getattr(error, "detail", str(error))

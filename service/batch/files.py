@@ -1,4 +1,4 @@
-"""Files in and out, so that a result is whole or is not there."""
+"""Read and write files; a result is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.engine.jobs import Buffer
 from service.routes.errors import BodyTooLarge
 
 HEAD_BYTES = 4096
-"""That tell what a file is."""
+"""First bytes of a file, which tell its format."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _numbers = itertools.count()
 
@@ -51,12 +51,12 @@ def read(path: str, most_bytes: int) -> bytes:
 
 
 def opened(path: str, most_bytes: int) -> int:
-    """Open an image and give its descriptor.
+    """Open an image and return its descriptor.
 
-    Raises UnreadableFile, UnsupportedFormat where the content is no picture, and BodyTooLarge as the service would.
+    Raises UnreadableFile, UnsupportedFormat if the content is not a picture, and BodyTooLarge as the service would.
     """
     try:
-        # Without waiting for somebody to write, as a pipe of that name would have one do.
+        # Non-blocking: if the path is a pipe, opening would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _unreadable(error) from None
@@ -79,7 +79,7 @@ def opened(path: str, most_bytes: int) -> int:
 
 
 def mapped(path: str, most_bytes: int) -> Buffer:
-    """Give the content of an image, of which only what is looked at is read; raises what `opened` raises."""
+    """Map the content of an image, so only the parts that are used are read; raises what `opened` raises."""
     descriptor = opened(path, most_bytes)
     try:
         if not os.fstat(descriptor).st_size:
@@ -92,9 +92,9 @@ def mapped(path: str, most_bytes: int) -> Buffer:
 
 
 def save(path: str, data: Buffer) -> None:
-    """Write a result under another name beside its place, and put it there when it is whole and on the disk.
+    """Write a result under another name beside its place, and rename it when it is complete and on disk.
 
-    What a killed process leaves behind has that other name, which begins with a dot, and is not taken for a result.
+    A killed process leaves a file with that other name, which begins with a dot; it is never taken for a result.
     Raises UnwritableFile and NoRoom.
     """
     folder = Path(path).parent

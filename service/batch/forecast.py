@@ -1,4 +1,4 @@
-"""What a batch would do and cost, from the headers of its files alone."""
+"""Forecast what a batch would do and cost, from the headers of its files alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.routes.errors import RouteError
 
 
 class Shapes(NamedTuple):
-    """The form of an image and of its result, as text."""
+    """The shapes of an image and of its result, as text."""
 
     image: str
     output: str
@@ -29,7 +29,7 @@ class Shapes(NamedTuple):
 
 @dataclass
 class Share:
-    """The files of one form, and what each of them costs."""
+    """The files of one shape, and the cost of each."""
 
     files: int
     seconds: float
@@ -37,7 +37,7 @@ class Share:
 
 @dataclass
 class Forecast:
-    """The plan of the whole: sums over the files that would be done, and those that would be refused."""
+    """The plan of the whole batch: sums over the files that would be done, and the files that would be refused."""
 
     files: int = 0
     pixels_in: int = 0
@@ -51,7 +51,7 @@ class Forecast:
 
 
 def forecast(items: Iterable[Item], order: Order, spec: Spec, advance: Callable[[], None]) -> Forecast:
-    """Read the header of every file, and plan; no pixel is decoded and nothing is written."""
+    """Read the header of every file and plan; no pixel is decoded and nothing is written."""
 
     @lru_cache(maxsize=256)
     def planned(info: ImageInfo) -> dict[str, Any]:

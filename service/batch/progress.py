@@ -1,4 +1,4 @@
-"""The bar on a terminal: how many, how fast, how long yet."""
+"""The progress bar on a terminal: files done, speed, time left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """Files a second, lately."""
+    """Recent files per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -21,7 +21,7 @@ class RateColumn(ProgressColumn):
 
 @contextmanager
 def progress(total: int, title: str) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error if that is a terminal; gives what to call after each file."""
+    """Show a bar on standard error if that is a terminal; yields a function to call after each file."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

@@ -1,4 +1,4 @@
-"""What is printed of a batch: how far it came, what failed and why, or what it would do."""
+"""Print the report of a batch: what was done, what failed and why, or what would be done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_SHARES = 20
 
 
 def summary(tally: Tally, skipped: int, seconds: float) -> str:
-    """Say in one line what became of the files."""
+    """Summarize in one line what became of the files."""
     done = tally.made + len(tally.failures)
     rate = f" ({done / seconds:,.3g} files/s)" if done and seconds else ""
     passed = f"; {tally.no_pictures:,} passed over, no pictures by their content" if tally.no_pictures else ""
@@ -28,7 +28,7 @@ def failures(rows: Sequence[Failure]) -> Iterator[str]:
 
 
 def forecast(whole: Forecast, skipped: int, workers: int) -> Iterator[str]:
-    """Write the plan of the whole."""
+    """Write the plan of the whole batch."""
     yield f"files to do       {whole.files:,}"
     yield f"there already     {skipped:,}"
     yield f"refused           {len(whole.failures):,}"
@@ -47,7 +47,7 @@ def forecast(whole: Forecast, skipped: int, workers: int) -> Iterator[str]:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Align columns, the last of which has no end."""
+    """Align columns; the last one is not padded."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head) - 1)]
     for row in (head, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

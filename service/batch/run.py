@@ -1,4 +1,4 @@
-"""The batch itself: files are read, their jobs done elsewhere, the results written; a few at a time, however many."""
+"""Run a batch: read files, have their jobs done elsewhere, write results; a few at a time, however many there are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stranded(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """What is done with every file: the text of a spec, which may be a preset's, the form of the result, the bounds."""
+    """What to do with every file: the text of a spec (perhaps a preset's), the form of the result, the bounds."""
 
     spec: bytes
     preset: bool
@@ -48,10 +48,10 @@ class Tally:
 
 
 class Batch:
-    """Does all items through a dispatcher, which it starts and stops.
+    """Processes all items through a dispatcher, which it starts and stops.
 
-    For each worker there are two lanes: while the job of one is done, the other reads and writes. A job is handed over
-    only when it is its turn, so that waiting does not count against its deadline.
+    Each worker has two lanes: while the job of one runs, the other reads and writes. A job is handed over only in its
+    turn, so waiting does not count against its deadline.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Batch:
         self._saving: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Do them all; raises Stranded. When it is cancelled the work is stopped, and what is done stays."""
+        """Process all items; raises Stranded. Cancelling it stops the work; finished results stay."""
         await self._dispatcher.start()
         lanes: set[asyncio.Task[None]] = set()
         try:
@@ -78,7 +78,7 @@ class Batch:
             await self._dispatcher.stop()
 
     async def _drive(self, lanes: set[asyncio.Task[None]]) -> None:
-        """Open lanes as workers come, and wait until the last of them is through."""
+        """Open lanes as workers appear, and wait until the last lane is done."""
         most, last_seen = 0, perf_counter()
         while not lanes or not all(lane.done() for lane in lanes):
             status = self._dispatcher.status()

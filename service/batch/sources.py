@@ -1,4 +1,4 @@
-"""Which files a batch is about, and where the result of each goes. Nothing is guessed: what is unclear is refused."""
+"""Find the files of a batch and the place of each result. Nothing is guessed: unclear sources are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_NAMED = 10
 
 
 class BadSources(Exception):
-    """There is no such batch; the message says why, over several lines where there is more than one reason."""
+    """The sources make no valid batch; the message says why, with a line for each reason."""
 
 
 class Item(NamedTuple):
@@ -33,7 +33,7 @@ class Item(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """The files of a batch, those that cannot be read, and how many were seen to be no pictures."""
+    """The files of a batch, those that cannot be read, and the number found not to be pictures."""
 
     items: list[Item]
     failures: list[Failure]
@@ -43,10 +43,10 @@ class Sources(NamedTuple):
 def find(source: str, target: Path, suffix: str) -> Sources:
     """List the files of a folder, a glob or a list file, each with its result in the folder `target`.
 
-    Folders are walked through with all that is in them, and the results are put into the same sub-folders; so it is
-    with a glob, from its first part that has a wildcard. The results of a list file all go into `target` itself. Names
-    that begin with a dot are passed over, and so is `target` where it lies inside. Files are opened only where two of
-    them would have one result. Raises BadSources, and OSError where the source itself cannot be looked at.
+    Folders are walked recursively, and results go into the same sub-folders; the same holds for a glob, from its first
+    part with a wildcard. The results of a list file all go into `target` itself. Names that begin with a dot are
+    skipped, and so is `target` if it lies inside. Files are opened only if several of them would have the same result.
+    Raises BadSources, and OSError if the source itself cannot be examined.
     """
     if target.exists() and not target.is_dir():
         raise BadSources(f"{shown(target)} is there and is no folder")
@@ -82,7 +82,7 @@ def _kind(source: str) -> int:
 
 
 def _sorted_out(items: list[Item], failures: dict[str, Failure]) -> tuple[list[Item], int]:
-    """Look into the files that would have one result: what is no picture, or cannot be read, has none."""
+    """Examine the files that would have the same result: one that is not a picture, or cannot be read, has none."""
     count = Counter(item.target for item in items)
     kept, no_pictures = [], 0
     for item in items:
@@ -100,13 +100,13 @@ def _sorted_out(items: list[Item], failures: dict[str, Failure]) -> tuple[list[I
 
 
 def shown(path: str | Path) -> str:
-    """Write a path so that it can be printed, whatever bytes it is made of, and stays on one line."""
+    """Write a path in printable form and on one line, whatever its bytes."""
     text = str(path).encode("utf-8", "backslashreplace").decode()
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _look(path: str) -> None:
-    """See that a file is a picture, be it damaged or too large; raises what says why it is none."""
+    """Check that a file is a picture, even a damaged or too large one; raises an error that says why it is not."""
     data = mapped(path, sys.maxsize)
     if not len(data):
         raise MissingImage("the image is empty")
@@ -114,9 +114,9 @@ def _look(path: str) -> None:
 
 
 def _listed(path: str) -> Iterator[str]:
-    """Read a list: UTF-8, one path a line, relative to the working directory; empty lines are passed over.
+    """Read a list: UTF-8, one path per line, relative to the working directory; empty lines are skipped.
 
-    A byte order mark at its beginning, as Windows' editors write it, belongs to no path.
+    A byte order mark at the beginning, as editors on Windows write it, is not part of a path.
     """
     with open(path, "rb") as stream:
         head = stream.read(HEAD_BYTES)
@@ -148,7 +148,7 @@ def _join(target: Path, name: str, suffix: str) -> str:
 
 
 def _check_targets(items: list[Item]) -> None:
-    """Refuse results that would be one and the same file, or would overwrite a source."""
+    """Refuse results that would be the same file, or would overwrite a source."""
     first: dict[str, str] = {}
     faults: list[str] = []
     for item in items:
@@ -167,6 +167,6 @@ def _check_targets(items: list[Item]) -> None:
 
 
 def _nested(items: list[Item]) -> bool:
-    """Tell whether a source lies in a folder into which results go, which spares looking at every file otherwise."""
+    """Tell whether a source lies in a folder of results; if not, there is no need to examine every file."""
     folders = {os.path.realpath(os.path.dirname(item.target)) for item in items}
     return any(folder in folders for folder in {os.path.realpath(os.path.dirname(item.source)) for item in items})

@@ -1,7 +1,7 @@
-"""The files below a folder, or of a glob, and what keeps one from them: nothing that cannot be read is left out.
+"""Find the files below a folder, or of a glob; anything that cannot be read is reported, never left out.
 
-A linked folder is walked through like any other, but each folder once only, and under its own name where it has one. A
-link to a folder above it leads nowhere.
+A linked folder is walked like any other, but each folder only once, and under its own name if it has one. A link to a
+folder above it is not followed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ DEAD_LINK = "it is a link to nothing"
 
 
 class Walk:
-    """Finds files below `root`; the folder `target` is passed over, unless it is the root itself.
+    """Finds files below `root`; the folder `target` is skipped, unless it is the root itself.
 
-    What cannot be read is found in `failures`, by its path.
+    `failures` maps each path that cannot be read to its failure.
     """
 
     def __init__(self, root: str, target: Path) -> None:
@@ -33,18 +33,18 @@ class Walk:
         self.failures: dict[str, Failure] = {}
 
     def tree(self) -> Iterator[str]:
-        """Give the files in the root and in all folders below it; names that begin with a dot are passed over."""
+        """Yield the files in the root and in all folders below it; names that begin with a dot are skipped."""
         for _, files in self._folders(self._root):
             yield from files
 
     def matches(self, pattern: str) -> list[str]:
-        """Give the files that a glob below the root means, as `glob.glob` understands it."""
+        """List the files that match a glob below the root, by the rules of `glob.glob`."""
         prefix = "" if self._root == os.curdir and not pattern.startswith(os.curdir) else self._root
         parts = pattern[len(prefix) :].lstrip(os.sep).split(os.sep)
         return sorted({*self._matches(prefix, parts)})
 
     def _folders(self, root: str) -> Iterator[tuple[str, list[str]]]:
-        """Give each folder with its files; those that are reached through links come last."""
+        """Yield each folder with its files; folders reached through links come last."""
         seen: set[tuple[int, int]] = set()
         linked = [root]
         while linked:
@@ -61,7 +61,7 @@ class Walk:
                 yield folder, files
 
     def _sorted_out(self, folder: str) -> tuple[list[str], list[str], list[str]]:
-        """List the files of a folder, the folders in it, and those that are links."""
+        """List the files of a folder, its sub-folders, and those that are links."""
         files: list[str] = []
         folders: list[str] = []
         links: list[str] = []
@@ -100,7 +100,7 @@ class Walk:
         return sorted(names)
 
     def _mode(self, path: str) -> int:
-        """Give what stands at a path, 0 for nothing; a link to nothing, or what cannot be looked at, is a failure."""
+        """Return the mode of a path, 0 if nothing is there; a dangling link or an unreadable path is a failure."""
         try:
             return os.stat(path).st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -115,7 +115,7 @@ class Walk:
 
 
 def fixed_part(pattern: str) -> str:
-    """Give the folders of a pattern before its first wildcard."""
+    """Return the folders of a pattern before its first wildcard."""
     folder = os.path.dirname(pattern)
     while glob.has_magic(folder):
         folder = os.path.dirname(folder)

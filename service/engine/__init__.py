@@ -3,14 +3,14 @@
 >>> from service.engine import filter_image
 >>> edges = filter_image(image, {"op": "gradient", "operator": "sobel"})
 
-`image` is an array (H, W) or (H, W, C) of uint8, uint16, float32 or float64, worked on as it stands; the result is
-float32 (H', W', C'), unclipped. With the bytes of a picture file the result is the bytes of a PNG:
+`image` is an array (H, W) or (H, W, C) of uint8, uint16, float32 or float64, used as it is; the result is
+float32 (H', W', C'), unclipped. Given the bytes of a picture file, the result is the bytes of a PNG:
 
 >>> png = filter_bytes(Path("photo.jpg").read_bytes(), {"op": "blur", "sigma": 2})
 
-`plan_filter` tells shapes, parameters, cost and the algorithms chosen, from the shape of an image alone. All of them
-raise `service.engine.errors.EngineError`; its module has the whole tree. The names are loaded when first used, so that
-`service.engine.errors` and its like can be had without the compiled loops.
+`plan_filter` reports shapes, parameters, cost and the chosen algorithms from the shape of an image alone. All of them
+raise `service.engine.errors.EngineError`; its module shows the whole tree. Names are loaded on first use, so modules
+such as `service.engine.errors` can be imported without the compiled loops.
 """
 
 from __future__ import annotations

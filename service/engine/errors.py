@@ -1,4 +1,4 @@
-"""Every way in which the engine refuses.
+"""Every way in which the engine refuses a request.
 
 EngineError
 ├── BadRequest
@@ -7,17 +7,17 @@ EngineError
 │   ├── MissingSpec
 │   └── AmbiguousRequest      the document says one thing twice, or something unknown
 ├── InvalidSpec               the spec is JSON, but not a valid spec
-├── UnsupportedFormat         the bytes are no picture or array that is read here
-├── InvalidImage              the bytes are of a format read here, and damaged
+├── UnsupportedFormat         the bytes are not a supported picture or array
+├── InvalidImage              the format is supported, but the bytes are damaged
 └── LimitExceeded
     ├── ImageTooLarge         pixels, frames or scans of the input
     ├── OutputTooLarge        pixels of a step's output
     ├── WorkTooLarge          multiplications, steps, kernel side
     ├── TooManyChannels
-    └── MemoryLimit           bytes that the job would need, or needed
+    └── MemoryLimit           bytes that the job would need, or did need
 
-Each class takes one message, so that it passes between processes unharmed; the message carries the value and
-the bound. Where the fault is at a place of the client's document, `at` says which.
+Each class takes a single message, so it passes between processes unharmed; the message carries the value and the bound.
+If the fault lies in the client's document, `at` adds the place.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Fault(NamedTuple):
 
 
 class EngineError(Exception):
-    """The root of the tree; `faults` lists the places where the document is at fault."""
+    """The root of the tree; `faults` lists the faulty places in the document."""
 
     faults: tuple[Fault, ...] = ()
 
@@ -42,7 +42,7 @@ class EngineError(Exception):
         self.detail = detail
 
     def at(self, prefix: str) -> Self:
-        """Put `prefix` before every pointer; a refusal without a place gets that place."""
+        """Put `prefix` before every pointer; a refusal without a pointer gets `prefix` itself."""
         faults = self.faults or (Fault("", self.detail),)
         self.faults = tuple(Fault(prefix + fault.pointer, fault.detail) for fault in faults)
         return self
@@ -71,7 +71,7 @@ class AmbiguousRequest(BadRequest):
 class InvalidSpec(EngineError):
     @classmethod
     def of(cls, faults: list[Fault]) -> InvalidSpec:
-        """Gather several faults in one refusal, whose detail is the first of them."""
+        """Gather several faults in one refusal; its detail is the first fault."""
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         error = cls(faults[0].detail + more)
         error.faults = tuple(faults)

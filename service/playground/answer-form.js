@@ -1,6 +1,6 @@
-/** In which form the result comes: PNG, or a format that may lose something, with its quality and its background. */
+/** The form of the result: PNG, or a format that may be lossy, with its quality and background. */
 
-/** By media type; `quality` is the one that is taken where none is given. A test compares them with the service's. */
+/** Forms by media type; `quality` is the default. A test compares them with the service's. */
 export const FORMS = {
   "image/png": { name: "PNG", suffix: "png" },
   "image/jpeg": { name: "JPEG", suffix: "jpg", quality: 90, background: "#ffffff" },
@@ -10,10 +10,10 @@ export const FORMS = {
 };
 const PNG = "image/png";
 
-/** Give the media type that a spec asks for. */
+/** Return the media type that a spec asks for. */
 export const mediaType = (spec) => spec.output?.media_type ?? PNG;
 
-/** Give the form of a media type. */
+/** Return the form of a media type. */
 export const formOf = (type) => FORMS[type] ?? FORMS[PNG];
 
 export class AnswerForm {
@@ -48,7 +48,7 @@ export class AnswerForm {
     this.#background.value = output.background ?? background ?? "#ffffff";
   }
 
-  /** Ask for another form; what only the former one knows goes with it. */
+  /** Ask for another form; settings that only the old form has are removed. */
   #choose(type) {
     const output = { ...this.#state.frame.output };
     delete output.quality;

@@ -1,4 +1,4 @@
-/** The service, over HTTP. Addresses are relative, so that the prefix of a proxy does not matter. */
+/** Call the service over HTTP. URLs are relative, so a proxy's prefix does not matter. */
 
 import { mediaType } from "./answer-form.js";
 
@@ -6,7 +6,7 @@ const KEY = "convserve-key";
 const kernels = new Map();
 let compiled = 0;
 
-/** A refusal: what the service's problem document says. */
+/** A refusal: the content of the service's problem document. */
 export class Problem extends Error {
   constructor(document) {
     super(document.detail ?? document.title ?? "The service gave no reason.");
@@ -31,7 +31,7 @@ export async function catalogue() {
   return { operations, kernels: named, presets };
 }
 
-/** Filter a picture; gives the result, in the form that the spec names, and how long each part took. */
+/** Filter a picture; returns the result, in the form that the spec names, and the time of each part. */
 export async function filter(picture, spec, signal) {
   const started = performance.now();
   const response = await send("v1/filter", {
@@ -48,7 +48,7 @@ export async function filter(picture, spec, signal) {
   };
 }
 
-/** Give the share of the compiled loops that are in use; it grows for some minutes after a first start. */
+/** Return the share of the compiled loops in use; it grows for some minutes after a first start. */
 export async function compiledShare() {
   if (compiled < 1) compiled = (await json("version").catch(() => ({}))).engine?.compiled ?? 1;
   return compiled;
@@ -65,7 +65,7 @@ export async function preset(picture, name, signal) {
   return response.blob();
 }
 
-/** Ask what a picture is: width, height, channels, dtype. One sample comes back. */
+/** Ask for a picture's width, height, channels and dtype. The answer holds a single sample. */
 export async function describe(picture, signal) {
   const spec = { op: "pool", method: "max", size: 1, stride: 65536 };
   const response = await send("v1/filter", {
@@ -79,13 +79,13 @@ export async function describe(picture, signal) {
 
 export const plan = (spec, image, signal) => json("v1/plan", { spec, image }, signal);
 
-/** Draw a step on a small image; gives an SVG. */
+/** Draw a step on a small image; returns an SVG. */
 export async function figure(spec, image, animate, signal) {
   const response = await send(`v1/figure?animate=${animate}`, document({ spec, image }, signal));
   return response.blob();
 }
 
-/** Give the numbers of a named kernel. */
+/** Return the numbers of a named kernel. */
 export async function kernelNumbers(named, signal) {
   const key = JSON.stringify(typeof named === "string" ? { name: named } : named);
   if (!kernels.has(key)) {

@@ -1,4 +1,4 @@
-/** The playground: brings picture, spec and answers together. */
+/** The playground: connects picture, spec and answers. */
 
 import { AnswerForm, formOf } from "./answer-form.js";
 import * as api from "./api.js";
@@ -26,7 +26,7 @@ import { makeViewer } from "./viewer-bar.js";
 
 const START = { op: "conv", kernel: "emboss", padding: "same", padding_mode: "reflect" };
 const IDENTITY = { op: "conv", kernel: [[1]] };
-const REMEMBER_AFTER = 250; // browsers limit how often an address may change
+const REMEMBER_AFTER = 250; // browsers limit how often a URL may change
 
 const find = (selector) => document.querySelector(selector);
 const state = new State();
@@ -70,7 +70,7 @@ async function start() {
   document.documentElement.dataset.ready = "true";
 }
 
-/** Take the spec of the address, or begin with one. */
+/** Take the spec from the URL, or begin with a default one. */
 function open() {
   let spec = null;
   try {
@@ -86,7 +86,7 @@ function choose(preset) {
   announce(`Preset ${preset.name}: ${preset.summary}`);
 }
 
-/** Follow a change of the spec; which step is open matters to the figure alone. */
+/** React to a change of the spec; the open step matters only to the figure. */
 function changed() {
   const asked = JSON.stringify(state.spec());
   if (asked === last.asked) {
@@ -101,13 +101,13 @@ function changed() {
   remembering = setTimeout(() => remember(state.shortSpec()), REMEMBER_AFTER);
 }
 
-/** Work on another picture. */
+/** Switch to another picture. */
 async function take(next) {
   picture = next;
   find("#sample").value = next.sample ?? "";
   find("#picture-name").textContent = next.name;
   find("#picture-facts").textContent = "";
-  if (!steps) return; // start() comes back to it
+  if (!steps) return; // start() will do it
   problems.clear();
   filtering.ask();
   try {
@@ -126,7 +126,7 @@ async function take(next) {
   }
 }
 
-/** Decode a picture here, or where the browser does not know the format, by the service. */
+/** Decode a picture here, or with the service if the browser does not know the format. */
 async function decodePicture(blob) {
   try {
     return await createImageBitmap(blob);
@@ -184,7 +184,7 @@ function offer(blob) {
 }
 
 async function plan(signal) {
-  if (!picture.image) return; // it is asked again once the picture is known
+  if (!picture.image) return; // asked again once the picture is known
   const root = find("#plan");
   if (!state.steps.length) {
     root.replaceChildren(el("p", { class: "hint shown" }, "Nothing to plan."));
@@ -205,7 +205,7 @@ async function plan(signal) {
   }
 }
 
-/** Show a refusal: in words, and at each field that it points to. */
+/** Show a refusal in words, and at each field that it points to. */
 function refuse(problem) {
   if (problem.status === 401) {
     askForKey().then(() => filtering.ask());
@@ -223,7 +223,7 @@ function place(faults) {
   frame.mark(faults.filter(({ step }) => step === null));
 }
 
-/** Do something; as long as the service wants a key for it, ask for one. */
+/** Run an action; ask for a key as long as the service requires one. */
 async function withKey(action) {
   for (;;) {
     try {

@@ -1,4 +1,4 @@
-/** The same request for other programs: curl, Python, JavaScript. */
+/** Write the same request for other programs: curl, Python, JavaScript. */
 
 import { formOf, mediaType } from "./answer-form.js";
 import { storedKey } from "./api.js";
@@ -6,7 +6,7 @@ import { storedKey } from "./api.js";
 const PNG = "image/png";
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Give the request in the three languages. */
+/** Return the request in the three languages. */
 export function codeFor(spec, fileName) {
   const address = new URL("v1/filter", document.baseURI).href;
   const key = storedKey() !== null;
@@ -78,5 +78,5 @@ function javascriptHeaders(spec, key) {
   return all.length ? [`  headers: { ${all.join(", ")} },`] : [];
 }
 
-/** Write a text as Python does: JSON's escapes are Python's, too. */
+/** Write a text as Python does: JSON's escapes are valid in Python too. */
 const pythonText = (text) => JSON.stringify(text);

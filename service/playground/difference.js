@@ -1,10 +1,10 @@
-/** The difference of two pictures, in absolute values; the first is brought to the size of the second. */
+/** The absolute difference of two pictures; the first is scaled to the size of the second. */
 
 export class Difference {
   #key = [];
   #made = null;
 
-  /** Give {canvas, statistics}; computed anew only when something is new. */
+  /** Return {canvas, statistics}; recomputed only if something has changed. */
   of(before, after, gain) {
     const key = [before, after, gain];
     if (!key.every((part, at) => part === this.#key[at])) {

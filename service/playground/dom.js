@@ -1,4 +1,4 @@
-/** What the page is made of: elements, icons and short messages. Text is never read as HTML. */
+/** Build the page: elements, icons and short messages. Text is never parsed as HTML. */
 
 const PROPERTIES = new Set(["value", "textContent", "className", "htmlFor"]);
 const PATHS = {
@@ -22,7 +22,7 @@ const PATHS = {
   chevron: "M6 4l4 4-4 4",
 };
 
-/** Make an element with attributes (`onclick` and the like are listeners), and children; nothing is where null is. */
+/** Make an element with attributes (`onclick` and the like are listeners) and children; null values are skipped. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -35,7 +35,7 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Draw an icon; what it means stands in the label of its button. */
+/** Draw an icon; the label of its button tells its meaning. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -47,7 +47,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Make a button that shows an icon alone. */
+/** Make a button that shows only an icon. */
 export function iconButton(name, label, onclick, attributes = {}) {
   return el(
     "button",
@@ -58,7 +58,7 @@ export function iconButton(name, label, onclick, attributes = {}) {
 
 let count = 0;
 
-/** Give an id that no other element has. */
+/** Return an id that no other element has. */
 export function freshId(word = "id") {
   count += 1;
   return `${word}-${count}`;
@@ -66,7 +66,7 @@ export function freshId(word = "id") {
 
 let waiting = 0;
 
-/** Tell a screen reader, once things have come to rest. */
+/** Announce a text to screen readers once changes have settled. */
 export function announce(text) {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
@@ -76,7 +76,7 @@ export function announce(text) {
 
 let fading = 0;
 
-/** Show a short message for a moment, and say it. */
+/** Show a short message for a moment, and announce it. */
 export function toast(text) {
   const node = document.querySelector("#toast");
   node.textContent = text;
@@ -85,7 +85,7 @@ export function toast(text) {
   fading = setTimeout(() => delete node.dataset.shown, 2600);
 }
 
-/** Copy a text; where the browser does not allow that, say so. */
+/** Copy a text; if the browser does not allow that, say so. */
 export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);

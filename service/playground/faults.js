@@ -1,4 +1,4 @@
-/** Where the faults of a refusal belong: a step and a field, or what stands beside the steps. */
+/** Find the place of each fault in a refusal: a step and a field, or a field beside the steps. */
 
 /**
  * Read the pointers of a problem.

@@ -62,7 +62,7 @@ export function field({ name, schema, value, onchange, named = [] }) {
   return { node, mark, input, focus: () => input()?.focus() };
 }
 
-/** Find the inputs that a pointer into the value means; the whole control where there is none closer. */
+/** Find the inputs that a pointer into the value means; the whole control if none is closer. */
 function target(control, path) {
   const close = path.length && (control.find?.(path) ?? control.inputs.find((input) => input.dataset.part === path[0]));
   const input = close || control.inputs[0] || control.find?.([0, 0]);
@@ -101,7 +101,7 @@ function make({ name, label, schema, value, onchange, named }) {
   }
 }
 
-/** A list of numbers as a row or a column of cells; without one, a button begins it. */
+/** A list of numbers as a row or a column of cells; if there is none, a button starts it. */
 function taps({ label, value, vertical, onchange }) {
   if (value !== undefined && value !== null) {
     const row = [value];

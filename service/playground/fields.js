@@ -1,13 +1,14 @@
-/** Controls for single values. Each gives {node, inputs}: what to show, and what an error or a label belongs to. */
+/** Controls for single values. Each returns {node, inputs}: the element to show, and the inputs for errors and labels.
+*/
 
 import { el, freshId } from "./dom.js";
 import { parse, same, short } from "./numbers.js";
 import { forms, isOf, range } from "./schema.js";
 
-/** Where in a list a part stands, as a pointer names it. */
+/** The place of a part in a list, as a pointer names it. */
 const PARTS = { vertical: "0", horizontal: "1", red: "0", green: "1", blue: "2" };
 
-/** A slider with a number beside it; the number takes what the slider cannot reach. */
+/** A slider with a number beside it; the number accepts values beyond the slider's range. */
 export function numberControl({ name, label, schema, value, optional = false, onchange }) {
   const [low, high, step] = range(name, schema);
   const slider = el("input", {
@@ -44,7 +45,7 @@ export function numberControl({ name, label, schema, value, optional = false, on
   return { node: el("div", { class: "slide" }, slider, number), inputs: [number, slider] };
 }
 
-/** A list to choose one word from. */
+/** A list of words to choose from. */
 export function choiceControl({ schema, value, onchange }) {
   const select = el("select", { id: freshId("choice") });
   for (const { word } of forms(schema))
@@ -54,7 +55,7 @@ export function choiceControl({ schema, value, onchange }) {
   return { node: select, inputs: [select] };
 }
 
-/** Whatever is not simpler than JSON. */
+/** A text field of JSON, for values without a simpler control. */
 export function jsonControl({ value, onchange }) {
   const text = el("textarea", {
     id: freshId("json"),
@@ -79,7 +80,7 @@ export function jsonControl({ value, onchange }) {
   return { node: text, inputs: [text] };
 }
 
-/** Several forms of one value: a list says which, and beside or below it is the control for that one. */
+/** Several forms of one value: a list selects the form, and the control for it is beside or below. */
 export function unionControl({ name, label, schema, value, onchange }) {
   const all = forms(schema);
   const shown = value === undefined ? schema.default : value;
@@ -110,7 +111,7 @@ export function unionControl({ name, label, schema, value, onchange }) {
   return control;
 }
 
-/** Give the inputs for one form of a value. */
+/** Return the inputs for one form of a value. */
 function editors(one, { name, label, value, onchange }) {
   if (one.kind === "number") {
     const { node, inputs } = numberControl({
@@ -182,7 +183,7 @@ function listEditor(label, value, onchange) {
   return { nodes: [input], inputs: [input] };
 }
 
-/** Turn a value into one of another form that means the same, where that can be. */
+/** Convert a value to another form with the same meaning, if possible. */
 function convert(value, one) {
   const flat =
     typeof value === "number"

@@ -1,4 +1,4 @@
-/** On how small an image the figure of a step fits; null where on none. */
+/** Find the smallest image for the figure of a step; null if there is none. */
 
 import { kernelNumbers } from "./api.js";
 import { isMatrix } from "./kernel.js";
@@ -26,7 +26,7 @@ async function sides(step, signal) {
   return [numbers.length, numbers[0].length];
 }
 
-/** Find the smallest side from the wanted one on that gives an output of some samples. */
+/** Find the smallest side, from the wanted one on, that gives an output of some samples. */
 function side(step, taps, axis) {
   const stride = pick(step.stride ?? 1, axis);
   const span = pick(step.dilation ?? 1, axis) * (taps - 1) + 1;

@@ -27,7 +27,7 @@ export class Figure {
     this.#label();
   }
 
-  /** Show a step, or nothing where it has no figure. */
+  /** Show a step, or nothing if it has no figure. */
   show(step) {
     this.#step = step && DRAWN.has(step.op) ? structuredClone(step) : null;
     const key = JSON.stringify(this.#step);

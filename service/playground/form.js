@@ -69,7 +69,7 @@ export function stepForm(step, operation, named, onchange) {
     onchange();
   }
 
-  /** Show faults at their fields; gives those that belong to none. */
+  /** Show faults at their fields; returns those that belong to none. */
   function mark(faults) {
     const known = faults.filter(({ path }) => fields.has(path[0]));
     fields.forEach((one, name) => {

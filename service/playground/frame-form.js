@@ -1,4 +1,4 @@
-/** The form of what stands beside the steps: transparency, light and samples. */
+/** The form of the fields beside the steps: transparency, light and samples. */
 
 import { el } from "./dom.js";
 import { field } from "./field.js";
@@ -37,7 +37,7 @@ export class FrameForm {
     if (Object.keys(frame).length) this.#root.closest("details").open = true;
   }
 
-  /** Show faults at their fields; gives those that belong to none. */
+  /** Show faults at their fields; returns those that belong to none. */
   mark(faults) {
     const known = (fault) => this.#fields.has(fault.path.join("/"));
     this.#fields.forEach((one, place) => {

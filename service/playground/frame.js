@@ -1,4 +1,4 @@
-/** What stands beside the steps, as the service's schema of a spec has it; a test compares the two. */
+/** The fields beside the steps, as in the service's schema of a spec; a test compares the two. */
 
 export const FRAME = {
   alpha: {

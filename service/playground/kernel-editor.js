@@ -6,7 +6,7 @@ import { jsonControl } from "./fields.js";
 import { factors, isMatrix, largest, rank, resize, rotate, scale, sum, transpose } from "./kernel.js";
 import { parse, short } from "./numbers.js";
 
-const MOST_CELLS = 11; // of a side: a larger kernel is shown as a picture alone
+const MOST_CELLS = 11; // per side: a larger kernel is shown only as a picture
 const DIGITS = { large: 4, middle: 3, small: 1 };
 const OWN = "own numbers";
 const NONE = "not set";
@@ -46,7 +46,7 @@ export function kernelEditor({ label, value, optional, named, field, onchange })
     onchange(now ?? undefined);
   }
 
-  /** Show what surrounds the numbers. */
+  /** Show the controls around the numbers. */
   function frame() {
     const name = isMatrix(now) ? OWN : now === null ? NONE : nameOf(now);
     select.value = name;
@@ -84,7 +84,7 @@ export function kernelEditor({ label, value, optional, named, field, onchange })
     });
   }
 
-  /** Fetch the numbers of a named kernel, and forget those of an older question. */
+  /** Fetch the numbers of a named kernel, ignoring answers to older requests. */
   async function numbers() {
     lookup?.abort();
     lookup = new AbortController();
@@ -93,7 +93,7 @@ export function kernelEditor({ label, value, optional, named, field, onchange })
       const answer = await kernelNumbers(now, signal);
       if (!signal.aborted) grid.show(answer);
     } catch {
-      // a parameter that the service refuses is shown at its field, by the answer to the whole spec
+      // the answer to the whole spec marks a parameter that the service refuses at its field
     }
   }
 
@@ -157,7 +157,7 @@ export function kernelsEditor({ label, value, named, field, onchange }) {
   return control;
 }
 
-/** Edit a grid of numbers; with `fixedRows` it is a list, written from left to right or, `vertical`, downwards. */
+/** Edit a grid of numbers; with `fixedRows` it is a list, from left to right or, with `vertical`, downwards. */
 export function matrixEditor({ label, value, fixedRows, vertical = false, facts = true, onchange }) {
   let now = value;
   const table = el("div", { class: "grid", role: "group", "aria-label": `${label}: numbers` });
@@ -293,7 +293,7 @@ export function matrixEditor({ label, value, fixedRows, vertical = false, facts 
     onchange(now);
   }
 
-  /** Say the sum and the rank, and draw the picture. */
+  /** Show the sum and the rank, and draw the picture. */
   function describe() {
     const order = rank(now);
     const size = `${now.length} × ${now[0].length}`;
@@ -308,7 +308,7 @@ export function matrixEditor({ label, value, fixedRows, vertical = false, facts 
         : "",
     );
     if (picture.isConnected) draw(picture, now);
-    else requestAnimationFrame(() => draw(picture, now)); // it has no colours before it is in the page
+    else requestAnimationFrame(() => draw(picture, now)); // colours are known only once it is in the page
     picture.setAttribute("aria-label", `Picture of the kernel: ${size}, orange above zero, blue below`);
   }
 
@@ -318,7 +318,7 @@ export function matrixEditor({ label, value, fixedRows, vertical = false, facts 
   return { node, inputs: [], show, numbers: () => now, find };
 }
 
-/** Move between cells with the arrow keys; sideways only from the end of a cell's text. */
+/** Move between cells with the arrow keys; sideways only from the ends of a cell's text. */
 function walk(event, table, columns) {
   const at = [...table.children].indexOf(event.target);
   const { selectionStart: start, selectionEnd: end, value } = event.target;
@@ -336,7 +336,7 @@ function walk(event, table, columns) {
   next.select();
 }
 
-/** Draw a kernel, a pixel for each number. */
+/** Draw a kernel, one pixel per number. */
 function draw(canvas, kernel) {
   const style = getComputedStyle(canvas);
   const most = largest(kernel) || 1;

@@ -47,12 +47,12 @@ export function factors(kernel) {
 
 export const transpose = (kernel) => kernel[0].map((_, at) => kernel.map((row) => row[at]));
 
-/** Turn by 90 degrees, clockwise. */
+/** Rotate by 90 degrees, clockwise. */
 export const rotate = (kernel) => transpose([...kernel].reverse());
 
 export const scale = (kernel, factor) => kernel.map((row) => row.map((number) => number * factor + 0));
 
-/** Make a kernel larger with zeros or smaller by cutting, on both sides where that is possible. */
+/** Enlarge a kernel with zeros, or crop it, on both sides if possible. */
 export function resize(kernel, height, width) {
   const down = Math.floor((height - kernel.length) / 2);
   const right = Math.floor((width - kernel[0].length) / 2);

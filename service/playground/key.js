@@ -1,10 +1,10 @@
-/** Asks for the API key of a service that wants one; it is kept until the tab is closed. */
+/** Ask for the API key of a service that requires one; it is kept until the tab is closed. */
 
 import { storeKey, storedKey } from "./api.js";
 
 let asking = null;
 
-/** Ask for a key; gives once there is one. Whoever asks meanwhile waits for the same. */
+/** Ask for a key; resolves once there is one. Callers in the meantime wait for the same key. */
 export function askForKey() {
   asking ??= ask().finally(() => (asking = null));
   return asking;
@@ -16,7 +16,7 @@ function ask() {
   const input = dialog.querySelector("input");
   dialog.querySelector("#key-wrong").hidden = storedKey() === null;
   input.value = "";
-  dialog.oncancel = (event) => event.preventDefault(); // without a key there is nothing to do here
+  dialog.oncancel = (event) => event.preventDefault(); // nothing works without a key
   dialog.showModal();
   return new Promise((resolve) => {
     form.onsubmit = (event) => {

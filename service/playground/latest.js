@@ -1,6 +1,6 @@
-/** Runs the newest of many wishes: an older run is cancelled, unless it is about to end. */
+/** Run only the newest of many requests: an older run is cancelled, unless it is about to end. */
 
-const PATIENCE = 60; // milliseconds for which a run may be waited for
+const PATIENCE = 60; // longest wait for a run that is about to end, in milliseconds
 
 export class Latest {
   #work;
@@ -14,14 +14,14 @@ export class Latest {
     this.#work = work;
   }
 
-  /** Wish for a run with what is true now; wishes of one moment are one. */
+  /** Request a run with the current state; simultaneous requests become one run. */
   ask(delay = 0) {
     this.#wanted = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#consider(), delay);
   }
 
-  /** Leave it, now and whatever was wished for. */
+  /** Cancel the current run and any requested one. */
   cancel() {
     this.#wanted = false;
     clearTimeout(this.#timer);

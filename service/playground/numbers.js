@@ -1,4 +1,4 @@
-/** How numbers are read and written. */
+/** Read and write numbers. */
 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 const WHOLE = new Intl.NumberFormat("en");
@@ -29,7 +29,7 @@ export function bytes(count) {
   return count < 1e6 ? `${(count / 1e3).toFixed(0)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** Read a number or a fraction such as 1/9; NaN where it is neither. */
+/** Read a number or a fraction such as 1/9; NaN if it is neither. */
 export function parse(text) {
   const [top, bottom, ...more] = text.replace("−", "-").replace(",", ".").split("/");
   if (more.length || !top.trim()) return NaN;
@@ -37,7 +37,7 @@ export function parse(text) {
   return bottom.trim() ? Number(top) / Number(bottom) : NaN;
 }
 
-/** Tell whether two JSON values are the same. */
+/** Tell whether two JSON values are equal. */
 export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }

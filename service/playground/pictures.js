@@ -1,6 +1,6 @@
-/** Pictures to try things on: a photograph, and patterns that show what a kernel does. */
+/** Sample pictures: a photograph, and patterns that show what a kernel does. */
 
-/** Give the sample pictures: a name, a file name and a function that makes the file. */
+/** List the sample pictures: a name, a file name and a function that makes the file. */
 export const SAMPLES = [
   { name: "Cat", file: "cat.jpg", make: cat },
   { name: "Zone plate", file: "zone-plate.png", make: () => paint(384, 384, zonePlate) },
@@ -12,7 +12,7 @@ async function cat() {
   return (await fetch(new URL("sample.jpg", import.meta.url))).blob();
 }
 
-/** Make a PNG whose gray at (x, y) is a function of them. */
+/** Make a PNG whose gray level is a function of x and y. */
 function paint(width, height, gray) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
@@ -25,13 +25,13 @@ function paint(width, height, gray) {
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-/** Rings that grow finer outwards, up to two samples a ring: every frequency in every direction. */
+/** Rings that get finer outwards, down to two samples per ring: every frequency in every direction. */
 function zonePlate(x, y, width, height) {
   const square = (x - width / 2) ** 2 + (y - height / 2) ** 2;
   return 128 + 127 * Math.cos((Math.PI * square) / width);
 }
 
-/** Single bright samples: each comes out as the kernel, turned by 180 degrees. */
+/** Single bright samples: each becomes the kernel, rotated by 180 degrees. */
 function points(x, y) {
   return x % 32 === 16 && y % 32 === 16 ? 255 : 0;
 }

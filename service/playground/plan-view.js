@@ -1,4 +1,4 @@
-/** The plan: for each step its shapes, its cost, the algorithm chosen and those that it beat. */
+/** The plan: shapes and cost of each step, the chosen algorithm and the slower ones. */
 
 import { el } from "./dom.js";
 import { bytes, compact, duration, whole } from "./numbers.js";

@@ -36,7 +36,7 @@ export class Presets {
     );
   }
 
-  /** Show all of them on a picture, one after the other, so that the service is free for the picture itself. */
+  /** Show all presets on a picture, one after another, so the service stays free for the picture itself. */
   async show(bitmap) {
     this.#run?.abort();
     this.#run = new AbortController();
@@ -49,7 +49,7 @@ export class Presets {
         image.src = URL.createObjectURL(result);
       }
     } catch {
-      // previews are a help, not a need: without one, the name says enough
+      // previews are optional: without one, the name says enough
     }
   }
 }

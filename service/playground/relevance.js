@@ -1,6 +1,6 @@
-/** Which fields have a meaning beside others, as the schema of the operation says: `x-only-with` and `x-alternatives`. */
+/** Tell which fields apply together, by the operation's schema: `x-only-with` and `x-alternatives`. */
 
-/** Tell whether a field has a meaning in a step. */
+/** Tell whether a field applies in a step. */
 export function isRelevant(step, name, operation) {
   const { properties } = operation.schema;
   const rule = properties[name]?.["x-only-with"];
@@ -9,13 +9,13 @@ export function isRelevant(step, name, operation) {
   return rule.choice === undefined ? given !== null : given === rule.choice;
 }
 
-/** List the fields that are given together with a field, instead of others. */
+/** List the fields that must be given together with a field. */
 export function partners(name, operation) {
   const own = (operation.schema["x-alternatives"] ?? []).find((names) => names.includes(name)) ?? [];
   return own.filter((other) => other !== name);
 }
 
-/** Make a step whole after one of its fields has changed: what lost its meaning goes, what is needed comes from an example. */
+/** Repair a step after a field has changed: drop fields that no longer apply, take needed ones from an example. */
 export function settle(step, changed, operation) {
   const touched = new Set();
   const drop = (name) => {

@@ -1,6 +1,6 @@
-/** What a JSON Schema says of a field: which forms its value may have, and which control suits. */
+/** Read a field's JSON Schema: the forms that its value may have, and the control that suits it. */
 
-/** Useful ranges for sliders, where the schema's bounds are those of the arithmetic; the number beside takes any value. */
+/** Useful slider ranges where the schema's bounds are only the arithmetic's; the number beside takes any value. */
 const RANGES = {
   stride: [1, 8],
   dilation: [1, 12],
@@ -62,7 +62,7 @@ export function controlFor(schema) {
   return "union";
 }
 
-/** Tell whether a value is of a form. */
+/** Tell whether a value has a form. */
 export function isOf(value, one) {
   const numbers = (list) => Array.isArray(list) && list.every((number) => typeof number === "number");
   switch (one.kind) {
@@ -87,7 +87,7 @@ export function isOf(value, one) {
   }
 }
 
-/** Give the ends and the step of a slider. */
+/** Return the ends and the step of a slider. */
 export function range(name, schema) {
   const low = schema.minimum ?? schema.exclusiveMinimum ?? 0;
   const high = schema.maximum ?? 10;
@@ -95,7 +95,7 @@ export function range(name, schema) {
   return RANGES[name] ?? [low, low + 16, schema.type === "integer" ? 1 : 0.1];
 }
 
-/** Order the fields of an operation, and tell which may wait behind "More": in long forms those that are left out as a rule. */
+/** Order the fields of an operation, and choose those behind "More": in long forms, the ones usually left out. */
 export function layout(operation) {
   const entries = Object.entries(operation.schema.properties).filter(([name]) => name !== "op");
   const arrays = ([, schema]) => ["kernel", "kernels", "matrix", "taps"].includes(controlFor(schema));

@@ -1,15 +1,15 @@
-/** The spec in the address, so that it can be sent to somebody. The picture stays here. */
+/** Keep the spec in the URL, so it can be shared. The picture stays here. */
 
 const MARK = "#s=";
 
-/** Write a spec as the part of an address behind #. */
+/** Write a spec as the fragment of a URL. */
 export function encode(spec) {
   const bytes = new TextEncoder().encode(JSON.stringify(spec));
   const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return MARK + text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** Read a spec from an address; null where there is none, and an error where it is damaged. */
+/** Read a spec from a URL; null if there is none, an error if it is damaged. */
 export function decode(hash) {
   if (!hash.startsWith(MARK)) return null;
   const text = atob(hash.slice(MARK.length).replaceAll("-", "+").replaceAll("_", "/"));
@@ -22,7 +22,7 @@ export function decode(hash) {
   return spec;
 }
 
-/** Keep the address true, without a new entry in the history. */
+/** Update the URL without a new entry in the history. */
 export function remember(spec) {
   history.replaceState(null, "", encode(spec));
 }

@@ -1,4 +1,4 @@
-/** Where pictures come from: a file dialog, a drop anywhere, the clipboard, the samples. */
+/** Sources of pictures: a file dialog, a drop anywhere, the clipboard, the samples. */
 
 import { el } from "./dom.js";
 import { SAMPLES } from "./pictures.js";

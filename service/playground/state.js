@@ -1,4 +1,4 @@
-/** The spec that is being made. Whoever wants to know is told of each change. */
+/** The spec being edited. Listeners are told of each change. */
 
 export class State {
   steps = [];
@@ -11,7 +11,7 @@ export class State {
     this.#listeners.push(listener);
   }
 
-  /** Take over a spec: one operation, or a document with steps. */
+  /** Load a spec: one operation, or a document with steps. */
   load(spec) {
     const { steps, ...frame } = structuredClone(spec);
     this.steps = steps ?? [frame];
@@ -21,18 +21,18 @@ export class State {
     this.#tell("frame");
   }
 
-  /** Give the document to send. */
+  /** Return the document to send. */
   spec() {
     return { steps: this.steps, ...this.frame };
   }
 
-  /** Give the same in the shortest form. */
+  /** Return the document in its shortest form. */
   shortSpec() {
     const alone = this.steps.length === 1 && Object.keys(this.frame).length === 0;
     return alone ? this.steps[0] : this.spec();
   }
 
-  /** Say that fields of a step were changed. */
+  /** Report that fields of a step have changed. */
   changed() {
     this.#tell("values");
   }
@@ -65,7 +65,7 @@ export class State {
     this.#tell("steps");
   }
 
-  /** Put a step before or behind its neighbour; the step that is open stays open. */
+  /** Move a step before or after its neighbour; the open step stays open. */
   move(index, by) {
     const other = index + by;
     [this.steps[index], this.steps[other]] = [this.steps[other], this.steps[index]];

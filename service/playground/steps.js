@@ -1,4 +1,4 @@
-/** The list of steps: each can be opened, moved, removed, and made another operation. */
+/** The list of steps: each can be opened, moved, removed, or changed to another operation. */
 
 import { announce, el, freshId, iconButton, icon } from "./dom.js";
 import { stepForm } from "./form.js";
@@ -26,7 +26,7 @@ export class StepList {
     this.mark(this.#faults);
   }
 
-  /** Show faults at their steps and fields; gives those that belong to no field. */
+  /** Show faults at their steps and fields; returns those that belong to no field. */
   mark(faults) {
     this.#faults = faults;
     return this.#cards.flatMap((card, index) => card.mark(faults.filter((fault) => fault.step === index)));
@@ -180,7 +180,7 @@ export class StepList {
   }
 }
 
-/** Say in a few words what a step is set to. */
+/** Describe a step's settings in a few words. */
 function summarise(step) {
   const words = Object.entries(step)
     .filter(([name]) => name !== "op")

@@ -1,8 +1,8 @@
-/** Tabs that the arrow keys walk through. */
+/** Tabs that the arrow keys switch. */
 
 import { el, freshId } from "./dom.js";
 
-/** Make tabs; gives {node, show(texts)} for texts by name. */
+/** Make tabs; returns {node, show(texts)} for texts by name. */
 export function codeTabs(names, label, button) {
   const code = el("code", {});
   const panel = el("pre", { id: freshId("panel"), role: "tabpanel", tabindex: "0" }, code);

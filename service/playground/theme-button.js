@@ -1,6 +1,6 @@
-/** The button that goes from light to dark and back. */
+/** The button that switches between light and dark. */
 
-/** Connect the button; without a choice the system's theme holds. */
+/** Connect the button; without a choice the system's theme applies. */
 export function wireTheme(button) {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -11,7 +11,7 @@ export function wireTheme(button) {
     try {
       localStorage.setItem("convserve-theme", root.dataset.theme);
     } catch {
-      // not remembered, but shown
+      // the choice is shown, but not remembered
     }
     show();
   });

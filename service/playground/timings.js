@@ -5,7 +5,7 @@ import { duration } from "./numbers.js";
 
 const NAMES = { queue: "waiting", decode: "reading the picture", encode: "writing the result" };
 
-/** Draw the parts of a Server-Timing header, what the network and the browser added, and the share of loops in use. */
+/** Draw the parts of a Server-Timing header, the time of network and browser, and the share of loops in use. */
 export function drawTimings(root, { parts, roundTrip }, compiled) {
   const total = parts.find(({ name }) => name === "total")?.milliseconds ?? 0;
   const rows = parts

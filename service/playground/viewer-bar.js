@@ -1,4 +1,4 @@
-/** The controls around the viewer: what is shown, how large, where the line is; and the samples under the pointer. */
+/** The controls around the viewer: view, size, position of the line, and the samples under the pointer. */
 
 import { short } from "./numbers.js";
 import { Viewer } from "./viewer.js";

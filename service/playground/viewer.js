@@ -1,4 +1,4 @@
-/** Shows a picture before and after: side by side at a line that can be moved, in turn, or as their difference. */
+/** Show a picture before and after: split at a movable line, in turn, or as their difference. */
 
 import { Difference } from "./difference.js";
 import { Pixel } from "./pixel.js";
@@ -16,7 +16,7 @@ export class Viewer {
   gain = 1;
   #canvas;
   #context;
-  #zoom = null; // screen pixels for each sample of the result; null: as large as fits
+  #zoom = null; // screen pixels per sample of the result; null: as large as fits
   #center = [0.5, 0.5];
   #difference = new Difference();
   #pixel = new Pixel();
@@ -34,7 +34,7 @@ export class Viewer {
     this.#listen();
   }
 
-  /** Show other pictures; what is left out stays. */
+  /** Show other pictures; omitted ones stay. */
   show({ before = this.before, after = this.after }) {
     const resized =
       before !== this.before && (before?.width !== this.before?.width || before?.height !== this.before?.height);
@@ -65,7 +65,7 @@ export class Viewer {
     this.draw();
   }
 
-  /** Set the size of a sample on the screen, around a point of the canvas that stays where it is. */
+  /** Set the size of a sample on the screen, keeping a point of the canvas in place. */
   zoomTo(zoom, at = [this.#canvas.clientWidth / 2, this.#canvas.clientHeight / 2]) {
     const content = this.#content();
     if (!content) return;
@@ -92,12 +92,12 @@ export class Viewer {
     return content ? (this.#zoom ?? this.#fitting(content)) : 1;
   }
 
-  /** Give mean and largest difference, where there are two pictures. */
+  /** Return the mean and largest difference, if there are two pictures. */
   statistics() {
     return this.before && this.after ? this.#difference.of(this.before, this.after, this.gain).statistics : null;
   }
 
-  /** Draw, once for however many changes there were since the last frame. */
+  /** Draw once per frame, however many changes there were. */
   draw() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
@@ -167,7 +167,7 @@ export class Viewer {
     context.drawImage(picture, x, y, width, height);
   }
 
-  /** Where on the screen the line between before and after is: a share of the part of the picture that is seen. */
+  /** The position of the line between before and after, as a share of the visible part of the picture. */
   #line(place, width) {
     const left = Math.max(0, place.x);
     const right = Math.min(width, place.x + place.width);
@@ -219,7 +219,7 @@ export class Viewer {
     context.stroke();
   }
 
-  /** Keep some of the picture in sight. */
+  /** Keep part of the picture visible. */
   #hold() {
     this.#center = this.#center.map((share) => Math.min(0.5 + MARGIN, Math.max(0.5 - MARGIN, share)));
   }

@@ -1,4 +1,4 @@
-"""GET /v1/operations, /v1/kernels, /v1/presets, /v1/limits: what there is, for people and programs to look up."""
+"""GET /v1/operations, /v1/kernels, /v1/presets, /v1/limits: the catalogue, for people and programs."""
 
 from __future__ import annotations
 

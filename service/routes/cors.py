@@ -17,7 +17,7 @@ _PREFLIGHT = {
 
 
 class CrossOrigin:
-    """Answers preflights of allowed origins and marks every answer to them; others find what they would find anyway."""
+    """Answers preflights of allowed origins and marks every answer to them; other origins see no difference."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""What several servers count, as one: by the library's mode for several processes, and what that leaves out."""
+"""Combine the counts of several servers: the library's mode for several processes, and what that mode lacks."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Told:
 def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> Told:
     """Let this process count in files of `folder` from now on, and `registry` give the sums of all that do.
 
-    The files are known by the seat and not by the process: whoever takes the seat of a server that was killed goes on
-    with them, and no sum becomes smaller.
+    The files are named by seat, not by process: the server that takes the seat of a killed one continues its files, so
+    no sum shrinks.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     told = Told()
@@ -77,7 +77,7 @@ def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> Tol
 
 
 class Servers(Collector):
-    """How many servers there are, and how connections are spread over them."""
+    """The number of servers, and the connections of each."""
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat

@@ -1,4 +1,4 @@
-"""What the routes need, made once by `create_app` and handed to them by the framework."""
+"""What the routes need: `create_app` makes it once, and the framework passes it to them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Services:
 
     @cached_property
     def limits(self) -> Limits:
-        """Give the part of the settings that the engine checks."""
+        """Return the limits that the engine checks."""
         return self.settings.limits()
 
     @cached_property
     def room(self) -> Room:
-        """Give the one account of the memory that all bodies and answers take."""
+        """Return the only account of the memory of all bodies and answers."""
         return Room(self.settings.max_bodies_bytes, self.dispatcher.refusal, self.seat)
 
 

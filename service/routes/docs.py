@@ -1,4 +1,4 @@
-"""GET /docs and /openapi.json: the API described, for people and programs, complete without any network."""
+"""GET /docs and /openapi.json: the API description for people and programs; it needs no other network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data: blob:",  # its icons, and the results that it shows
+        "img-src 'self' data: blob:",  # icons, and results shown on the page
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",

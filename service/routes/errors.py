@@ -1,4 +1,4 @@
-"""Every way in which a route refuses before the engine has seen the request.
+"""Every way in which a route refuses a request before the engine has seen it.
 
 RouteError
 ├── MalformedMultipart
@@ -23,7 +23,7 @@ from service.engine.errors import Fault
 
 
 class RouteError(Exception):
-    """The root of the tree; `headers` are added to the answer."""
+    """The root of the tree; `headers` go into the answer."""
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(detail)
@@ -79,4 +79,4 @@ class NotReady(RouteError):
 
 
 class ClientGone(Exception):
-    """The client closed the connection while its request was being read or worked on."""
+    """The client closed the connection while its request was being read or processed."""

@@ -1,4 +1,4 @@
-"""What is learnt of a request on its way, for the answer's headers, the log line and the metrics."""
+"""Facts about a request, collected for the answer's headers, the log line and the metrics."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 UNMATCHED = "unmatched"
 CLIENT_CLOSED_REQUEST = 499
-"""nginx's status for a request whose client had gone before its answer had; only the log and the metrics have it."""
+"""nginx's status for a client that left before its answer; it appears only in the log and the metrics."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer; `spans` are seconds by part, `code` is that of the refusal.
+    """One request and its answer; `spans` are seconds by part, `code` is the refusal's.
 
-    `status` is 0 until the answer begins; `bytes_in` and `bytes_out` are those of the bodies that came and that the
-    connection took.
+    `status` is 0 until the answer begins; `bytes_in` counts the body received, `bytes_out` the body that the connection
+    took.
 
     `received` is when the request had been read (`time.perf_counter()`), `timings` are the parts of the work after
-    that, `pixels` those of the image that came.
+    that, `pixels` are those of the input image.
     """
 
     request_id: str
@@ -53,13 +53,13 @@ def begin(scope: MutableMapping[str, Any], request_id: str) -> Exchange:
 
 
 def exchange_of(scope: Scope) -> Exchange:
-    """Give the request's own record; one that nothing began gets a record without an id."""
+    """Return the record of a request; a request without one gets a record without an id."""
     found = scope.get(_KEY)
     return found if isinstance(found, Exchange) else begin(scope, "")
 
 
 def route_of(scope: Scope) -> str:
-    """Give the template of the route that answered, never the raw path: a client could make up endless ones."""
+    """Return the template of the route that answered, never the raw path: a client could invent endless paths."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) and path else UNMATCHED
 

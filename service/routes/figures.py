@@ -25,7 +25,7 @@ from service.routes.submit import submit
 from service.routes.uploads import announced_bytes, read_document
 
 SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-"""A drawing brings its own style sheet, and nothing else."""
+"""A drawing contains its own style sheet and loads nothing else."""
 LONGEST_QUERY = 1000
 ANIMATE: Mapping[str, bool] = {"true": True, "false": False}
 READINGS: Mapping[str, Reading] = {"gather": "gather", "scatter": "scatter"}

@@ -1,4 +1,4 @@
-"""POST /v1/filter and /v1/filters/{preset}: an image and what to do with it in, the result out."""
+"""POST /v1/filter and /v1/filters/{preset}: take an image and a spec, return the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.routes.submit import submit
 from service.routes.uploads import announced_bytes, read_filter
 
 ANSWERS: dict[str, Answer] = {MEDIA_TYPES[answer]: answer for answer in ("png", "npy", *FORMATS, "json")}
-"""By media type. Where several weigh the same the first wins: PNG, and JSON only where it is alone."""
+"""Answers by media type. The first of equal weight wins: PNG, and JSON only if it is alone."""
 
 router = APIRouter(tags=["filter"])
 
@@ -43,7 +43,7 @@ async def filter_with_preset(request: Request, preset: str) -> Response:
 
 
 def ways(presets: Iterable[str]) -> dict[str, Way]:
-    """Give each path here with the route behind it; that of a preset which is not known is left to the router."""
+    """Map each path here to its route; the router handles paths of unknown presets."""
     routes = {route.path: route for route in router.routes if isinstance(route, APIRoute)}
     image, preset = routes["/v1/filter"], routes["/v1/filters/{preset}"]
     named = {preset.path.format(preset=name): Way(preset, {"preset": name}) for name in presets}

@@ -1,4 +1,4 @@
-"""HEAD wherever GET is: the same headers, no body."""
+"""Answer HEAD wherever GET is answered: the same headers, no body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Asks the routes for GET, of which the framework's are the only method, and withholds the body."""
+    """Turns HEAD into GET, as the framework's routes accept only that, and withholds the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -20,7 +20,7 @@ class HeadAsGet:
             body = message["type"] == "http.response.body"
             await send({**message, "body": b""} if body else message)
 
-        # a copy, because the server looks into its own whether the answer has a body
+        # a copy: the server's own scope tells it whether the answer has a body
         inner = {**scope, "method": "GET"}
         try:
             await self.app(inner, receive, send_headers)

@@ -1,4 +1,4 @@
-"""GET /livez, /readyz, /version: whether the service lives, whether it takes work, and what it is."""
+"""GET /livez, /readyz, /version: whether the service is alive, whether it accepts work, and its version."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def versions(services: Needed) -> Response:
 
 
 def _engine(status: Status) -> dict[str, Any] | None:
-    """Say for which processor level loops are compiled, and which share of them is in use; null with a cluster."""
+    """Name the processor level of the loops and the share of them in use; null with a cluster."""
     return status.engine._asdict() if status.engine else None
 
 
@@ -55,5 +55,5 @@ def _versions() -> dict[str, Any]:
 def _version(package: str) -> str | None:
     try:
         return version(package)
-    except PackageNotFoundError:  # numba may be left out
+    except PackageNotFoundError:  # numba is optional
         return None

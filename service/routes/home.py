@@ -1,4 +1,4 @@
-"""GET /: where everything is."""
+"""GET /: links to everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer to a request whose body is not going to be read: the last one on its connection."""
+"""The answer to a request whose body will not be read: the last one on its connection."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MOST_SECONDS = 5.0
 
 
 class LastAnswer(Response):
-    """Sends the whole answer, lets the client stop sending, then has the connection closed.
+    """Sends the whole answer, waits for the client to stop sending, then has the connection closed.
 
-    Closing at once, with bytes unread, would reset the connection, and a client that sends to the end before it reads
-    would lose the answer. Up to `rest` bytes are taken in and thrown away meanwhile (compare nginx, lingering_close).
+    Closing at once, with bytes unread, would reset the connection, and a client that sends everything before it reads
+    would lose the answer. Meanwhile up to `rest` bytes are read and discarded (compare nginx, lingering_close).
     """
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str], media_type: str, *, rest: int) -> None:
@@ -27,7 +27,7 @@ class LastAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        if Headers(scope=scope).get("Expect", "").lower() != "100-continue":  # such a client has not begun to send
+        if Headers(scope=scope).get("Expect", "").lower() != "100-continue":  # such a client has not begun sending
             with suppress(TimeoutError):
                 async with asyncio.timeout(MOST_SECONDS):
                     await _drain(receive, self._rest)

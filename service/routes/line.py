@@ -1,4 +1,4 @@
-"""What the connection and the routes tell each other of a request: both see it through its scope alone."""
+"""The line between the connection and the routes of a request: both reach it only through the scope."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY = "convserve.line"
 
 
 class Line(Protocol):
-    """The line to the client of one request; `too_slow` says, in a sentence, why no more of its body is waited for."""
+    """The line to the client of one request; `too_slow` is a sentence that says why its body is no longer awaited."""
 
     too_slow: str
 
@@ -19,10 +19,10 @@ class Line(Protocol):
         """Have it called once when the client goes away, or at once where it has gone; None: no more."""
 
     async def settled(self) -> int | None:
-        """Wait until all that was sent is on its way; None, or the bytes of the body that a lost connection took."""
+        """Wait until all sent bytes are on their way; None, or the bytes of the body that a lost connection took."""
 
 
 def line_of(scope: Scope) -> Line | None:
-    """Give the line, where the server has one: the command `convserve serve` does."""
+    """Return the line, if the server provides one: `convserve serve` does."""
     found: Line | None = scope.get(KEY)
     return found

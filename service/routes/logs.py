@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, or coloured text; one line a request, the server's own in the same form."""
+"""Log lines: a JSON object each, or coloured text; one line per request, and the server's own in the same form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _log = structlog.stdlib.get_logger("service.requests")
 
 
 def configure_logs(level: str, form: Literal["console", "json"], server: int | None = None) -> None:
-    """Give every line of the process one form, also those of libraries; call before the server starts.
+    """Set the form of all log lines of the process, including those of libraries; call before the server starts.
 
-    `server` is the number of one server of several, which its lines then carry.
+    `server` is the number of one server of several; its lines then carry the number.
     """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -53,17 +53,17 @@ def configure_logs(level: str, form: Literal["console", "json"], server: int | N
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
-        logger.propagate = name != "uvicorn.access"  # its lines have the raw path; ours tell more
+        logger.propagate = name != "uvicorn.access"  # its lines contain the raw path; ours tell more
 
 
 class _Lines:
-    """Writes lines to standard error. Half of what a line costs by way of the standard library's logging."""
+    """Writes lines to standard error, at half the cost of the standard library's logging."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
     def msg(self, line: str) -> None:
-        with suppress(OSError, ValueError):  # nobody reads it any more
+        with suppress(OSError, ValueError):  # the reader has gone
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
@@ -71,7 +71,7 @@ class _Lines:
 
 
 class RequestLog:
-    """Writes one line a request, but for the probes."""
+    """Writes one line per request, except for probes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -113,7 +113,7 @@ def _written(form: Literal["console", "json"]) -> list[Any]:
 
 
 def names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:  # noqa: ARG001
-    """Write a line as structlog's KeyValueRenderer would, of texts that are printable, in a third of the time."""
+    """Write a line of printable texts as structlog's KeyValueRenderer would, in a third of the time."""
     first = {key: event[key] for key in _FIRST if key in event}
     return " ".join(
         [
@@ -124,7 +124,7 @@ def names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) ->
 
 
 class _Numbered:
-    """Says which of several servers writes the line."""
+    """Adds the number of the server to its lines."""
 
     def __init__(self, server: int) -> None:
         self._server = server
@@ -140,7 +140,7 @@ def _without_colour_codes(logger: Any, name: str, event: MutableMapping[str, Any
 
 
 def _printable(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
-    """Take out control characters, with which a client could write lines or colours of its own; JSON escapes them."""
+    """Remove control characters: a client could write lines or colours with them. JSON escapes them."""
     return {key: _clean(key, value) if isinstance(value, str) else value for key, value in event.items()}
 
 

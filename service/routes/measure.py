@@ -20,10 +20,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """What /metrics tells of the whole service; `status` is asked at each reading.
+    """The metrics of the whole service; `status` is called at each reading.
 
-    One server of several counts in files of its own in a folder, `counters`, and sums up those of all. What takes its
-    seat when it has been killed goes on with them.
+    One server of several counts in its own files in the folder `counters`, and sums up those of all servers. If it is
+    killed, the server that takes its seat continues its files.
     """
 
     def __init__(self, status: Callable[[], Status], seat: Seat | None = None, counters: Path | None = None) -> None:
@@ -106,7 +106,7 @@ class _Workers(Collector):
 
 
 class Measure:
-    """An answer that was never begun counts as 500: the server gives it that status."""
+    """Measures every request. An answer that never began counts as 500: the server gives it that status."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Parts of a multipart/form-data body (RFC 7578), gathered in memory while it arrives."""
+"""Collect the parts of a multipart/form-data body (RFC 7578) in memory while it arrives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 
 
 class Parts:
-    """The parts of the names that are known; one twice and an unknown one are refused as soon as they begin.
+    """The parts with known names; a repeated or unknown part is refused as soon as it begins.
 
-    Starlette's own parser holds a text field to 1 MB and writes files to disk.
+    Starlette's own parser limits a text field to 1 MB and writes files to disk.
     """
 
     def __init__(self, boundary: str, names: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ class Parts:
         self._pieces: dict[str, list[bytes]] = {}
         self._current: list[bytes] = []
         try:
-            self._parser = PushMultipartParser(boundary, header_charset="latin-1")  # file names may be in any
+            self._parser = PushMultipartParser(boundary, header_charset="latin-1")  # file names may be in any encoding
             self._unpadded = Unpadded(self._parser.boundary)
             self._delimiter = b"\r\n--" + self._parser.boundary
             self._preamble: bytes | None = b""
@@ -38,7 +38,7 @@ class Parts:
     def _parse(self, chunk: bytes) -> None:
         if self._preamble is not None:
             chunk = self._behind_preamble(self._preamble + chunk)
-        if not chunk:  # would mean the end
+        if not chunk:  # an empty chunk would mean the end
             return
         try:
             for event in self._parser.parse(chunk):
@@ -50,13 +50,13 @@ class Parts:
             raise _malformed(error) from None
 
     def _behind_preamble(self, begin: bytes) -> bytes:
-        """Drop what comes before the first boundary line; the parser judges it as the network has cut the body."""
+        """Drop the preamble before the first boundary; the parser may or may not accept it, by the network's cuts."""
         place = begin.find(self._delimiter)
         self._preamble = begin[1 - len(self._delimiter) :] if place < 0 else None
         return b"" if place < 0 else begin[place:]
 
     def close(self) -> None:
-        """Check that the body came to its end."""
+        """Check that the body was complete."""
         self._parse(self._unpadded.close())
         try:
             self._parser.close()
@@ -64,12 +64,12 @@ class Parts:
             raise MalformedMultipart("the body ends before its closing boundary") from None
 
     def part(self, name: str) -> bytes | None:
-        """Give the whole of a part, if it came."""
+        """Return the content of a part, if it came."""
         pieces = self._pieces.get(name)
         return None if pieces is None else b"".join(pieces)
 
     def _begin(self, part: MultipartSegment) -> None:
-        # the parser takes them or not, as the network has cut the body
+        # whether the parser accepts them depends on how the network cut the body
         if any(end in value for _, value in part.headerlist for end in "\r\n"):
             raise MalformedMultipart("a part has a header with a bare line break in it")
         if sum(name == "Content-Disposition" for name, _ in part.headerlist) > 1:

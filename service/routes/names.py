@@ -1,4 +1,4 @@
-"""How a route says that a name of its address is not known."""
+"""Say that a name in the path is unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 20
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> str:
-    """Write "there is no preset 'edgs'; did you mean 'edges'?"; a name of another form is not repeated."""
+    """Write "there is no preset 'edgs'; did you mean 'edges'?"; a name of invalid form is not repeated."""
     shown = f" '{name}'" if _NAME.fullmatch(name) else " of that name"
     near = nearest(name, known)
     hint = f"did you mean '{near}'?" if near else f"there are {listed(list(known)[:_SHOWN], 'and')}"

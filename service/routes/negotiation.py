@@ -1,4 +1,4 @@
-"""Which form of an answer `Accept` asks for (RFC 9110, section 12.5.1), read as leniently as the header is written."""
+"""Choose the form of an answer by `Accept` (RFC 9110, section 12.5.1), reading the header leniently."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.datastructures import Headers
 from service.routes.errors import NotAcceptable
 
 _ENTRY = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+(?:"|\Z))++')
-"""What stands between two commas; a comma within a quoted string divides nothing."""
+"""The text between two commas; a comma within a quoted string does not separate."""
 _PARAMETER = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*+(?:"|\Z))++')
 _QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)
-"""A weight may have more digits than the RFC allows, but ".2", which old versions of Java send, is none."""
+"""A weight may have more digits than the RFC allows, but ".2", which old versions of Java send, is not a weight."""
 _RANGE = re.compile(r"\*|\*/\*|[^\s/;,*\"]+/(?:\*|[^\s/;,*\"]+)")
 
 VARY = {"Vary": "Accept"}
@@ -24,13 +24,13 @@ Form = TypeVar("Form")
 
 
 class _Range(NamedTuple):
-    """A media range with its weight; other parameters of a range are not looked at."""
+    """A media range with its weight; other parameters are ignored."""
 
     name: str
     quality: float
 
     def precision(self, media_type: str) -> int:
-        """Tell how exactly the range names a media type: 0 is not at all."""
+        """Rate how exactly the range names a media type: 0 is not at all."""
         if self.name == media_type:
             return 3
         main, _, sub = self.name.partition("/")
@@ -40,16 +40,16 @@ class _Range(NamedTuple):
 
 
 def accept_of(headers: Headers) -> str | None:
-    """Give the header `Accept`, joined where it was sent in several lines (RFC 9110, section 5.3)."""
+    """Return the header `Accept`, joined if it came in several lines (RFC 9110, section 5.3)."""
     lines = headers.getlist("accept")
     return ", ".join(lines) if lines else None
 
 
 def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
-    """Choose among the offered media types: the highest weight wins, of equal weights the first of the offers.
+    """Choose among the offered media types: the highest weight wins, the first offer among equals.
 
-    A library's `application/json, text/plain, */*`, sent unasked, therefore means the first. Nothing means anything.
-    Raises NotAcceptable where the header excludes or leaves out all of them.
+    So a library's default, `application/json, text/plain, */*`, selects the first. No header accepts anything. Raises
+    NotAcceptable if the header excludes or leaves out all of them.
     """
     best = _best(accept, tuple(offers))
     if best is None:
@@ -57,7 +57,7 @@ def choose(accept: str | None, offers: Mapping[str, Form]) -> Form:
     return offers[best]
 
 
-@lru_cache(maxsize=64)  # clients are of a few kinds
+@lru_cache(maxsize=64)  # there are only a few kinds of clients
 def _best(accept: str | None, offers: tuple[str, ...]) -> str | None:
     ranges = _ranges(accept)
     weights = [_weight(media_type, ranges)[0] for media_type in offers]
@@ -72,13 +72,13 @@ def prefers(accept: str | None, wanted: str, other: str) -> bool:
 
 
 def _weight(media_type: str, ranges: Iterable[_Range]) -> tuple[float, int]:
-    """Give the weight that the range which names the type most exactly has for it, and how exactly that is."""
+    """Return the weight of the range that names the type most exactly, and its precision."""
     precision, quality = max(((range_.precision(media_type), range_.quality) for range_ in ranges), default=(0, 0.0))
     return (quality, precision) if precision else (0.0, 0)
 
 
 def _ranges(accept: str | None) -> list[_Range]:
-    """Read the ranges; one that names no type is passed over. A header without any entry means anything."""
+    """Read the ranges; one that names no type is skipped. A header without entries accepts anything."""
     found, empty = [], True
     for item in _ENTRY.findall((accept or "").lower()):
         name, *parameters = (part.strip() for part in _PARAMETER.findall(item) or [""])
@@ -89,7 +89,7 @@ def _ranges(accept: str | None) -> list[_Range]:
 
 
 def _quality(parameters: Iterable[str]) -> float:
-    """Read the weight; one that cannot be read counts as 1."""
+    """Read the weight; an unreadable one counts as 1."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":

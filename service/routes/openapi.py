@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document: what the routes take and give, said once and beside them.
+"""The OpenAPI 3.1 document: what the routes take and return, written once, next to them.
 
-The routes read their bodies themselves, because a model of the framework would parse them on the event loop; so the
-framework contributes addresses, summaries and descriptions, and the rest stands here and in `schemas`.
+The routes read their bodies themselves, because the framework would parse a model on the event loop. So the framework
+contributes paths, summaries and descriptions; the rest is here and in `schemas`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _FORMS: dict[str, dict[str, Any]] = {
     "avif": {"media_type": "image/avif", "quality": 60},
     "tiff": {"media_type": "image/tiff", "dtype": "float32"},
 }
-"""An `output` for each form that has fields of its own."""
+"""An example of `output` for each form that has fields of its own."""
 _WORK = (400, 401, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 
 
@@ -77,7 +77,7 @@ def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str,
 
 
 def _finish(operation: dict[str, Any], path: str, presets: Collection[str]) -> None:
-    """Add to an operation of the framework what it cannot know."""
+    """Complete an operation with what the framework cannot know."""
     operation["responses"] = _responses(path) or operation["responses"]
     if path.startswith("/v1") or path == "/metrics":
         operation["security"] = _SECURITY
@@ -186,7 +186,7 @@ def _query_spec() -> dict[str, Any]:
         "in": "query",
         "description": "The spec as JSON text, where the body is the image; the other forms have it in the body.",
         "required": False,
-        "schema": {"type": "string"},  # with contentMediaType the docs page asks for a file
+        "schema": {"type": "string"},  # with contentMediaType the docs page would ask for a file
     }
 
 
@@ -197,7 +197,7 @@ def _filter_body() -> dict[str, Any]:
                 "schema": {
                     "type": "object",
                     "properties": {"image": schemas.BINARY, "spec": {**_ref("Spec"), "examples": [_first_example()]}},
-                    "required": ["image"],  # the spec may stand in the query
+                    "required": ["image"],  # the spec may be in the query
                     "additionalProperties": False,
                 },
                 "encoding": {"spec": {"contentType": "application/json"}},
@@ -285,7 +285,7 @@ def _gallery() -> str:
 
 
 def _picture(name: str) -> str:
-    """Link to a picture of docs.py; relative to the page, as a proxy may put a prefix before it."""
+    """Link to a picture of docs.py, relative to the page, as a proxy may add a prefix."""
     return f"![A photograph after {name}](docs/examples/{name}.jpg)"
 
 

@@ -1,4 +1,4 @@
-"""The operations by the name that a spec calls them by."""
+"""The operations by their name in a spec."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ code {{ font-family: ui-monospace, monospace; }}
 
 
 def page(title: str, body: str) -> HTMLResponse:
-    """Frame a body of HTML; the title is plain text."""
+    """Wrap a body of HTML in a page; the title is plain text."""
     headers = {"Content-Security-Policy": _POLICY}
     return HTMLResponse(_FRAME.format(title=escape(title), body=body), headers=headers)
 

@@ -1,4 +1,4 @@
-"""GET /playground/…: the files of the page that a browser gets at /."""
+"""GET /playground/…: the files of the page that browsers get at /."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def playground_file(file: str, request: Request) -> Response:
 def answer(request: Request, file: str) -> Response:
     """Give a file of the playground, or 304 to a browser that has it.
 
-    A browser asks each time, so that after an upgrade it never mixes modules of two versions.
+    A browser asks each time, so it never mixes modules of two versions after an upgrade.
     """
     content, media_type, tag = _files()[file]
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
@@ -70,7 +70,7 @@ def _has(condition: str, tag: str) -> bool:
 
 @cache
 def _files() -> dict[str, _File]:
-    """Read them all, once: what is not here is not served, whatever the path."""
+    """Read all files once: nothing else is served, whatever the path."""
     found = {}
     for entry in sorted((files("service") / "playground").iterdir(), key=lambda entry: entry.name):
         suffix = entry.name.rpartition(".")[2]

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Prefix:
-    """Tells the layers within of the prefix, whether the proxy takes it off or leaves it on."""
+    """Tells the inner layers of the prefix, whether the proxy strips it or not."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""GET /problems/{code}: what the `type` of a problem leads to; its meaning, and what to do."""
+"""GET /problems/{code}: the page behind the `type` of a problem, with its meaning and remedy."""
 
 from __future__ import annotations
 

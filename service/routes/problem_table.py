@@ -1,4 +1,4 @@
-"""The one table of problems: what each is called, its status, and which exceptions it stands for."""
+"""The only table of problems: the name of each, its status, and the exceptions it stands for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.routes import errors as routes
 
 @dataclass(frozen=True)
 class Kind:
-    """A problem type of RFC 9457; `meaning` and `remedy` are its page."""
+    """A problem type of RFC 9457; its page shows `meaning` and `remedy`."""
 
     status: int
     code: str
@@ -334,5 +334,5 @@ _BY_CLASS: dict[type, Kind] = {cls: kind for kind, classes in _ROWS for cls in c
 
 
 def kind_of(error: Exception) -> Kind:
-    """Find the kind of the nearest ancestor that has one; every exception is at least an internal error."""
+    """Find the kind of the nearest base class that has one; every exception is at least an internal error."""
     return next(_BY_CLASS[cls] for cls in type(error).__mro__ if cls in _BY_CLASS)

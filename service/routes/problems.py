@@ -1,4 +1,4 @@
-"""Every refusal as application/problem+json (RFC 9457), whatever `Accept` says; nothing of the inside leaks."""
+"""Answer every refusal as application/problem+json (RFC 9457), whatever `Accept` says; no internals leak."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = structlog.stdlib.get_logger("service.problems")
 
 
 def problem(scope: Scope, error: Exception) -> Response:
-    """Answer an error by the table; what the table does not know is a defect and says nothing of itself."""
+    """Answer an error by the table; an error that is not in the table is a defect, and its message is not shown."""
     kind = kind_of(error)
     exchange_of(scope).code = kind.code
     body = _document(scope, kind, _detail(error), _faults(error))
@@ -49,13 +49,13 @@ def install(app: FastAPI) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Answer an error of one of the families in `EXPECTED`, as the framework would have it answered."""
+    """Answer an error of a family in `EXPECTED`; this is the framework's error handler."""
     handler = next(_HANDLERS[family] for family in type(error).__mro__ if family in _HANDLERS)
     return await handler(request, error)
 
 
 class Unforeseen:
-    """Answers what no handler foresaw, inside the layers that every answer passes through."""
+    """Answers errors that no handler foresaw, inside the layers that every answer passes through."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -68,7 +68,7 @@ class Unforeseen:
             await self.app(scope, receive, send)
         except Exception as error:
             exchange = exchange_of(scope)
-            if exchange.status:  # the server cuts the connection, so that half an answer is not taken for a whole one
+            if exchange.status:  # the server cuts the connection, so half an answer is not taken for a whole one
                 raise
             _log.exception("unforeseen error", request_id=exchange.request_id)
             await problem(scope, error)(scope, receive, send)
@@ -91,7 +91,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _invalid_parameter(request: Request, error: Exception) -> Response:
-    """Name the parameters at fault; what the validator says of them is a library's text."""
+    """Name the faulty parameters; the validator's messages are a library's text and not shown."""
     places = [fault["loc"] for fault in cast(RequestValidationError, error).errors()]
     pointers = dict.fromkeys("".join(f"/{_token(level)}" for level in place) for place in places)
     faults = tuple(Fault(pointer, "the value is invalid") for pointer in pointers)
@@ -111,7 +111,7 @@ EXPECTED = tuple(_HANDLERS)
 
 
 def _own(request: Request, error: HTTPException) -> Exception:
-    """Turn the framework's errors into ours; their text is not used."""
+    """Turn the framework's errors into ours, without their text."""
     if error.status_code == 405:
         allowed = _allowed((error.headers or {}).get("Allow", ""))
         detail = f"{request.method[:32]} is not served here, only {allowed}"
@@ -123,7 +123,7 @@ def _own(request: Request, error: HTTPException) -> Exception:
 
 
 def _allowed(header: str) -> str:
-    """Sort the methods, and add HEAD, which is answered wherever GET is."""
+    """Sort the methods, adding HEAD, which is answered wherever GET is."""
     methods = {method.strip() for method in header.split(",") if method.strip()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
@@ -168,7 +168,7 @@ def _document(scope: Scope, kind: Kind, detail: str, faults: Iterable[Fault]) ->
     listed = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
     if listed:
         document["errors"] = listed
-    # a lone surrogate of the client's has no UTF-8 and becomes a question mark
+    # a lone surrogate from the client has no UTF-8 and becomes a question mark
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

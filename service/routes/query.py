@@ -1,4 +1,4 @@
-"""Keeps long queries from the framework, which takes each apart in the event loop, for every route, wanted or not."""
+"""Keep long queries from the framework, which parses each query in the event loop for every route, needed or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY = "convserve.query"
 
 
 class LongQuery:
-    """Refuses too many parameters, and sets a long query aside: `query_of` has it."""
+    """Refuses too many parameters, and sets a long query aside for `query_of`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -32,6 +32,6 @@ class LongQuery:
 
 
 def query_of(scope: Scope) -> bytes:
-    """Give the query as it came, still encoded."""
+    """Return the query as received, still encoded."""
     query: bytes = scope.get(_KEY) or scope["query_string"]
     return query

@@ -1,4 +1,4 @@
-"""The outermost layer: the record of a request is begun, and every answer gets the headers that all have."""
+"""The outermost layer: begin the record of each request, and add the common headers to every answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FORM = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class Recorded:
-    """Notes what passes, and adds X-Request-ID and those of `headers` that an answer does not bring itself.
+    """Records every exchange, and adds X-Request-ID and those of `headers` that an answer does not set itself.
 
-    The id is the client's own if it has a harmless form, otherwise a fresh one. All in one layer: each that looks at
-    every message costs more than what it does there.
+    The id is the client's own if it has a harmless form, otherwise a fresh one. All this is one layer, because passing
+    every message through a layer costs more than the work done there.
     """
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class Recorded:
             return
         exchange = begin(scope, _request_id(scope))
         line = line_of(scope)
-        if scope["method"] == "POST":  # the others are brief
+        if scope["method"] == "POST":  # other requests are brief
             await self._turns.take()
 
         async def noted() -> Message:

@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 
 def raw(headers: Mapping[str, str]) -> list[Header]:
-    """Write headers as they are sent."""
+    """Encode headers as they are sent."""
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
@@ -28,7 +28,7 @@ _OF_ALL_RESULTS = raw(VARY | {"Timing-Allow-Origin": "*"})
 
 
 class BufferResponse(Response):
-    """Sends a buffer in chunks that are views of it: nothing is copied, and a slow client holds back the next chunk."""
+    """Sends a buffer in chunks that are views of it: nothing is copied, and a slow client delays the next chunk."""
 
     def __init__(self, body: Buffer, media_type: str, headers: Iterable[Header], room: Room) -> None:
         super().__init__(None)

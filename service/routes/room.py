@@ -1,4 +1,4 @@
-"""How much the server holds of bodies and answers at once: whoever comes beyond that is asked to come again."""
+"""Bound the memory of all bodies and answers that the server holds at once; beyond that, clients must try again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ RETRY_AFTER = 1
 
 
 class Room:
-    """Bounds the bytes of all bodies that are being read, wait or are worked on, and of all answers being sent.
+    """Bounds the bytes of all bodies being read, waiting or being processed, and of all answers being sent.
 
-    Only bodies are refused: an answer that is there is sent, and no more work is taken in until it has gone. What the
-    other servers at the board of `seat` hold counts as well.
+    Only bodies are refused: a finished answer is sent, and no more work is accepted until its bytes are released. Bytes
+    held by the other servers at the board of `seat` count too.
     """
 
     def __init__(self, most: int, refusal: Callable[[int], Refused | None], seat: Seat | None = None) -> None:
@@ -25,17 +25,17 @@ class Room:
 
     @property
     def held(self) -> int:
-        """The bytes that are held, here and by the other servers."""
+        """The bytes held here and by the other servers."""
         return self._seat.row.held + self._seat.held_elsewhere()
 
     def hold(self, size: int) -> None:
-        """Hold so many bytes more, or less."""
+        """Hold `size` more bytes, or fewer if it is negative."""
         self._seat.row.held += size
 
     def upload(self, announced: int) -> Held:
         """Begin to hold a body; raises QueueFull or ShuttingDown before any of it is read.
 
-        `announced` is its size, if that is known, or else 0.
+        `announced` is its size, or 0 if unknown.
         """
         if refusal := self._refusal(announced):
             raise refusal
@@ -46,7 +46,7 @@ class Room:
 
 
 class Held:
-    """What a request has brought so far, or its answer: held for as long as the context lasts."""
+    """The bytes received of a request, or its answer: held as long as the context lasts."""
 
     def __init__(self, room: Room, size: int = 0) -> None:
         self.size = size
@@ -60,7 +60,7 @@ class Held:
         self._room.hold(-self.size)
 
     def grow(self, size: int) -> None:
-        """Take in more bytes; raises QueueFull where there is no room for them."""
+        """Hold more bytes; raises QueueFull if there is no room for them."""
         held, most = self._room.held, self._room.most
         if held + size > most:
             raise QueueFull(

@@ -1,4 +1,4 @@
-"""A small RGB picture for the examples of the API description, so that they run as they stand."""
+"""A small RGB picture for the examples of the API description, so that they run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schemas of what goes over the wire; the spec's own comes from the engine."""
+"""The JSON Schemas of requests and answers; the spec's schema comes from the engine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SIZE = {"type": "integer", "minimum": 1}
 _SECONDS = {"type": "number", "minimum": 0}
 _TEXT = {"type": "string"}
 _ANY: dict[str, Any] = {"type": "object", "additionalProperties": True}
-"""Said outright: some compilers take an object of which nothing is said for an empty one."""
+"""Stated explicitly: some compilers take an object without a description for an empty one."""
 
 
 def components() -> dict[str, Any]:
-    """Give all schemas by name."""
+    """Return all schemas by name."""
     return {
         **spec_schema.components(),
         "Problem": _problem(),
@@ -159,7 +159,7 @@ def _plan() -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    """Make the schema of an object without further fields; all are required unless some are named."""
+    """Make the schema of an object without further fields; all fields are required unless `required` names some."""
     return _complete(properties) | {"additionalProperties": False, "required": list(required or properties)}
 
 

@@ -1,4 +1,4 @@
-"""Who may call, and which headers keep browsers from mischief."""
+"""Check who may call, and set headers that restrict browsers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLOSED = ("/v1", "/metrics")
 
 
 class ApiKeys:
-    """Asks for a key before anything under /v1 and /metrics, whether or not there is such a route."""
+    """Requires a key for every path under /v1 and /metrics, whether or not the route exists."""
 
     def __init__(self, app: ASGIApp, keys: Iterable[SecretStr]) -> None:
         self.app = app
@@ -37,13 +37,13 @@ class ApiKeys:
             await self.app(scope, receive, send)
 
     def _known(self, headers: Headers) -> bool:
-        """Compare every key given with every key there is, always all of them, so that the time tells nothing."""
+        """Compare every key given with every valid key, always all of them, so timing reveals nothing."""
         matches = [hmac.compare_digest(_digest(key), known) for key in _given(headers) for known in self._digests]
         return any(matches)
 
 
 def _closed(scope: Scope) -> bool:
-    """Look at the path with and without the proxy's prefix, as the router takes both."""
+    """Check the path with and without the proxy's prefix, as the router accepts both."""
     path = str(scope["path"])
     stripped = path.removeprefix(str(scope.get("root_path", "")))
     return any(given == closed or given.startswith(closed + "/") for given in (path, stripped) for closed in _CLOSED)

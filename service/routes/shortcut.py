@@ -1,4 +1,4 @@
-"""A straight way to the routes that are asked most: the framework's takes longer than to filter a small picture."""
+"""A shortcut to the busiest routes: the framework's routing takes longer than filtering a small picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from service.routes import problems
 
 
 class Way(NamedTuple):
-    """A route, whose endpoint takes the request and the parts of its path and gives a response, and these parts."""
+    """A route, and the parts of its path; the endpoint takes the request and these parts and returns a response."""
 
     route: APIRoute
     parts: Mapping[str, Any]
 
 
 class Shortcut:
-    """Calls the endpoint of a POST to one of the paths of `ways`; everything else finds its route as usual."""
+    """Calls the endpoint of a POST to one of the paths in `ways`; all other requests are routed as usual."""
 
     def __init__(self, app: ASGIApp, ways: Mapping[str, Way]) -> None:
         self.app = app

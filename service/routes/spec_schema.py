@@ -1,8 +1,8 @@
-"""The spec's JSON Schema as compilers of OpenAPI documents understand it: one component for each kind of object.
+"""The spec's JSON Schema in a form that OpenAPI compilers understand: one component for each kind of object.
 
-What differs from the schema that the engine publishes in `/v1/operations`: an object within a field has a name; the
-default of a field is told in its description, as compilers take a field with a default for one that is always there;
-and fields have no titles, which compilers would name classes after.
+Differences from the engine's schema in `/v1/operations`: an object within a field has a name; a field's default is in
+its description, as compilers assume that a field with a default is always present; and fields have no titles, as
+compilers would name classes after them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 def components() -> dict[str, Schema]:
-    """Give `Spec`, `Operation` (one step of it), each operation, and what they are made of."""
+    """Return `Spec`, `Operation` (one step of it), each operation, and their parts."""
     schema = json_schema(PREFIX + "{model}")
     named: dict[str, Schema] = {}
     models = {name: _lifted(model, named) for name, model in schema.pop("$defs").items()}
@@ -43,7 +43,7 @@ def _name(reference: str) -> str:
 
 
 def _lifted(schema: Schema, named: dict[str, Schema]) -> Schema:
-    """Rewrite the schema of a model; `named` gathers the objects that stand in its fields."""
+    """Rewrite the schema of a model; `named` collects the objects in its fields."""
     fields = {name: _field(field, named) for name, field in schema["properties"].items()}
     return {name: value for name, value in schema.items() if name not in _NOT_SAID} | {"properties": fields}
 
@@ -57,7 +57,7 @@ def _field(schema: Schema, named: dict[str, Schema]) -> Schema:
 
 
 def _named(schema: Any, named: dict[str, Schema]) -> Any:
-    """Put a reference in the place of each schema that has a title."""
+    """Replace each schema that has a title by a reference."""
     if isinstance(schema, list):
         return [_named(item, named) for item in schema]
     if not isinstance(schema, dict):

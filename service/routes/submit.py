@@ -1,4 +1,4 @@
-"""Gives a job to the dispatcher, for as long as the client is there to take its result."""
+"""Submit a job to the dispatcher, and cancel it if the client goes away."""
 
 from __future__ import annotations
 

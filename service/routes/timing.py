@@ -13,7 +13,7 @@ def server_timing(timings: Iterable[Timing], total: float) -> str:
 
 
 def spans(timings: Iterable[Timing], total: float) -> dict[str, float]:
-    """Give seconds by part, for the log and the metrics."""
+    """Return seconds by part, for the log and the metrics."""
     return {timing.name: timing.seconds for timing in timings} | {"total": total}
 
 

@@ -1,4 +1,4 @@
-"""Spans of every request for an OpenTelemetry collector: the only file that knows opentelemetry, which is an extra."""
+"""Send spans of every request to an OpenTelemetry collector: the only file that uses opentelemetry, an extra."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _BILLION = 10**9
 
 
 class Tracing:
-    """Gives each request a span, below the caller's if its traceparent says so, and each part of the work one below.
+    """Gives each request a span, below the caller's if there is a traceparent, and each part of the work a child span.
 
-    The parts ran in a worker, which reports how long each took: their spans are made when the answer is there.
+    The parts ran in a worker, which reports how long each took; their spans are made once the answer is ready.
     """
 
     def __init__(self, app: ASGIApp, collector: str) -> None:
@@ -43,8 +43,8 @@ class Tracing:
         if scope["type"] == "lifespan":
 
             async def flushed(message: Message) -> None:
-                if message["type"].startswith("lifespan.shutdown"):  # the server ends as soon as it has this
-                    await asyncio.to_thread(self._provider.shutdown)  # sends what is left
+                if message["type"].startswith("lifespan.shutdown"):  # the server exits as soon as it has this message
+                    await asyncio.to_thread(self._provider.shutdown)  # sends the remaining spans
                 await send(message)
 
             await self.app(scope, receive, flushed)
@@ -69,7 +69,7 @@ class Tracing:
             try:
                 await self.app(scope, receive, watched)
             finally:
-                if route_of(scope) not in _UNTRACED:  # a span that is not ended is not sent
+                if route_of(scope) not in _UNTRACED:  # a span that never ends is not sent
                     self._describe(span, scope, status)
                     span.end()
 

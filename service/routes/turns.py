@@ -1,4 +1,4 @@
-"""A few requests begin in each turn of the event loop, however many come at once: health answers in between."""
+"""Start only a few requests in each turn of the event loop, however many come at once, so health checks get answers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ IN_A_TURN = 4
 
 
 class Turns:
-    """Lets so many pass in a turn of the loop; the others follow in the order of asking."""
+    """Lets a few requests pass in each turn of the loop; the others follow in order of arrival."""
 
     def __init__(self, most: int = IN_A_TURN) -> None:
         self._most = self._left = most
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Go on at once, or wait for a later turn."""
+        """Continue at once, or wait for a later turn."""
         loop = asyncio.get_running_loop()
         if self._left == self._most:
             loop.call_soon(self._begin)
@@ -29,7 +29,7 @@ class Turns:
         await turn
 
     def _begin(self) -> None:
-        """Begin a turn: those who wait come first."""
+        """Begin a turn: waiting requests come first."""
         self._left = self._most
         while self._waiting and self._left:
             turn = self._waiting.popleft()

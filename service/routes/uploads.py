@@ -1,4 +1,4 @@
-"""Reads a request's body within its limit and takes its parts apart; what is in the parts is the worker's to read."""
+"""Read a request's body within its limit and split it into parts; the worker reads their contents."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from service.routes.room import Held
 LONG_QUERY = 64 * 1024
 MOST_TYPE_CHARACTERS = 4096
 RAW = ("application/octet-stream", "binary/octet-stream", "application/x-npy")
-"""The second is what S3 and its kin say of a file whose type nobody gave."""
+"""S3 and similar stores use the second for files of unknown type."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _PLAIN_BOUNDARY = re.compile(r";\s*boundary=\s*([\w!#$%&'()*+./:=?^`|~-]+)", re.IGNORECASE | re.ASCII)
-"""Without quotes, though it may hold characters that need them (RFC 2046, section 5.1.1): not all clients set them."""
+"""Also without quotes around characters that need them (RFC 2046, section 5.1.1): not all clients quote."""
 _FORMS = listed(("multipart/form-data", "application/json", "image/*", *RAW))
 
 
@@ -70,7 +70,7 @@ async def read_document(request: Request, held: Held, max_bytes: int) -> bytes:
 
 
 def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, str | None]:
-    """Give the media type and the boundary; a body without a type is taken for what it most likely is."""
+    """Return the media type and the boundary; a body without a type gets the most likely one."""
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaType("bodies with a Content-Encoding are not taken", {"Accept-Encoding": "identity"})
@@ -90,7 +90,7 @@ def _shown(media_type: str) -> str:
 
 
 async def _query_spec(request: Request) -> bytes | None:
-    """Give the percent-decoded query parameter `spec`; its bytes are not forced into UTF-8 here."""
+    """Return the percent-decoded query parameter `spec`; its bytes need not be UTF-8 here."""
     found = []
     for field in query_of(request.scope).split(b"&"):
         name, _, value = field.partition(b"=")
@@ -122,7 +122,7 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 
 def announced_bytes(request: Request) -> int:
-    """Give the size of the body as its head tells it; 0 where it does not."""
+    """Return the body size that the head announces; 0 if it announces none."""
     announced = request.headers.get("content-length", "")
     return int(announced[:20]) if announced.isdecimal() else 0
 
@@ -145,7 +145,7 @@ async def _read_whole(request: Request, held: Held, max_bytes: int) -> bytes:
 
 
 async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[bytes], object]) -> int:
-    """Take the body as it comes and count its bytes; stop once it is, or says that it will be, larger than may be."""
+    """Take the body as it comes and count its bytes; stop once its actual or announced size exceeds the limit."""
     announced = announced_bytes(request)
     if announced > max_bytes:
         raise BodyTooLarge(f"the body has {announced:,} bytes and the most is {max_bytes:,}", rest=max_bytes)

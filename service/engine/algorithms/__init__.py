@@ -1,4 +1,4 @@
-"""The ways to compute, one file each: those of the ground floor, and the compiled ones where there are any loops."""
+"""The algorithms, one file each: those of the ground floor, and the compiled ones if any loops are loaded."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["GROUND", "named", "usable", "with_loops"]
 
 
 def usable() -> tuple[Algorithm, ...]:
-    """List what the planner may choose from in this process."""
+    """List the algorithms that the planner may choose from in this process."""
     return (*GROUND, *with_loops())
 
 
 def with_loops() -> tuple[CompiledAlgorithm, ...]:
-    """List the algorithms of the compiled floor, once any loops are loaded; some may still lack theirs."""
+    """List the compiled algorithms once any loops are loaded; some may still lack theirs."""
     return _registered() if compiled.generation() else ()
 
 
 def named(name: str) -> Algorithm:
-    """Give the algorithm of that name; raises LookupError."""
+    """Return the algorithm of that name; raises LookupError."""
     for algorithm in usable():
         if algorithm.name == name:
             return algorithm

@@ -1,4 +1,4 @@
-"""Small things that several algorithms do to arrays."""
+"""Array helpers that several algorithms share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def address(array: NDArray[Any]) -> int:
 
 
 def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray[Any]] = np.zeros) -> NDArray[Any]:
-    """Make an array that begins with a cache line."""
+    """Make an array that begins at a cache line."""
     number, size = np.dtype(kind), prod(shape)
     memory = make(size + CACHE_LINE // number.itemsize, number)
     skipped = before_line(memory) // number.itemsize
@@ -27,7 +27,7 @@ def aligned(shape: tuple[int, ...], kind: DTypeLike, make: Callable[..., NDArray
 
 
 def bytes_in(*groups: Iterable[object]) -> int:
-    """Count the bytes of the arrays among what the groups hold."""
+    """Count the bytes of the arrays among the groups' objects."""
     return sum(getattr(part, "nbytes", 0) for group in groups for part in group)
 
 
@@ -37,9 +37,9 @@ def before_line(memory: NDArray[Any]) -> int:
 
 
 def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Give the numbers of `result` as `dtype`; an integer type rounds half to even and clips.
+    """Convert `result` to `dtype`; an integer type rounds half to even and clips.
 
-    `result` is overwritten on the way. With `out`, of that dtype and of the same shape, the numbers land there.
+    `result` is overwritten on the way. With `out`, of the same dtype and shape, the numbers are stored there.
     """
     kind = np.dtype(dtype)
     if kind.kind == "u":
@@ -52,7 +52,7 @@ def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = No
     if out is None:
         return result.astype(kind, copy=False)
     if result.ndim == 3 and not (_has_whole_pixels(result) and _has_whole_pixels(out)):
-        for channel in range(result.shape[2]):  # else NumPy goes along the pixels, a few numbers at a time
+        for channel in range(result.shape[2]):  # otherwise NumPy loops over pixels, a few numbers at a time
             np.copyto(out[:, :, channel], result[:, :, channel], casting="unsafe")
     else:
         np.copyto(out, result, casting="unsafe")
@@ -60,5 +60,5 @@ def stored(result: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None = No
 
 
 def _has_whole_pixels(image: NDArray[Any]) -> bool:
-    """Say whether the samples of a row of (H, W, C) stand side by side."""
+    """Tell whether the samples of each row of (H, W, C) are contiguous."""
     return image.strides[1:] == (image.shape[2] * image.itemsize, image.itemsize)

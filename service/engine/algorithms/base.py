@@ -20,12 +20,12 @@ Sample = Literal["uint8", "uint16", "float32", "float64"]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One step on an image of known shape, and in what numbers.
+    """One step on an image of known shape, with the types of its numbers.
 
-    `source` is the type of the samples that come. Results leave as `target`: a float type takes them as computed, an
+    `source` is the type of the incoming samples. Results leave as `target`: a float type takes them as computed, an
     integer type rounds half to even and clips. Sums are made in `arithmetic`. `exact` says that weights are integers,
-    and samples, those of the rim too, multiples of 2**-`places`, so that the sums before the division must come out
-    without any error. `made` is what was made ready for it, by what makes it: see ready.py.
+    and all samples, including the rim's, multiples of 2**-`places`, so the sums before the division must have no error.
+    `made` holds what was prepared for the task, by the function that prepares it: see ready.py.
     """
 
     step: Step
@@ -43,16 +43,16 @@ class Task:
 
 
 class Algorithm(Protocol):
-    """Algorithms that accept one task give the same answer to within rounding, and so may take each other's place.
+    """Algorithms that accept the same task give the same answer to within rounding, so they are interchangeable.
 
-    One that accepts none of the steps of tests/engine/algorithms/grid.py names some in an attribute `tried_on`.
+    One that accepts no step of tests/engine/algorithms/grid.py lists steps of its own in an attribute `tried_on`.
     """
 
     @property
     def name(self) -> str: ...
 
     def accepts(self, task: Task) -> bool:
-        """Say whether this way can compute the task, to the accuracy that it asks for."""
+        """Tell whether this algorithm can compute the task with the accuracy it asks for."""
         ...
 
     def seconds(self, task: Task) -> float:
@@ -60,22 +60,22 @@ class Algorithm(Protocol):
         ...
 
     def workspace(self, task: Task, threads: int) -> int:
-        """Bound the bytes that `apply` needs beside its input and its output."""
+        """Bound the bytes that `apply` needs besides its input and output."""
         ...
 
     def apply(self, task: Task, image: NDArray[np.generic], threads: int) -> NDArray[np.generic]:
-        """Compute the task on a C-contiguous `image` (H, W, C) of `source`; gives (H', W', C') of `target`."""
+        """Compute the task on a C-contiguous `image` (H, W, C) of `source`; returns (H', W', C') of `target`."""
         ...
 
 
 class CompiledAlgorithm(Algorithm, Protocol):
-    """An algorithm that calls compiled loops; it is offered where those that a task needs are loaded."""
+    """An algorithm that calls compiled loops; it is offered if the loops that a task needs are loaded."""
 
     @property
     def kits(self) -> tuple[Kit, ...]:
-        """The parts of the loops that are compiled for it; another algorithm may need them, too."""
+        """The kits of loops compiled for it; another algorithm may need them too."""
         ...
 
     def needs(self, task: Task) -> Iterable[str]:
-        """Name the parts that `apply` calls for a task that it accepts."""
+        """Name the kits that `apply` calls for a task that it accepts."""
         ...

@@ -1,4 +1,4 @@
-"""Kernels of one number: running sums, whose cost hardly depends on the size of the kernel."""
+"""Kernels of one repeated number: running sums, whose cost hardly depends on the size of the kernel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Box:
         return (kit_of(task.arithmetic),)
 
     def accepts(self, task: Task) -> bool:
-        """Accept integers whose sums the floats hold exactly: sums that run on would gather errors."""
+        """Accept integers whose sums the floats hold exactly: running sums would accumulate errors."""
         step = task.step
         if not (isinstance(step, Conv2d) and step.shared and step.stride[1] == 1 and step.dilation == (1, 1)):
             return False

@@ -1,4 +1,4 @@
-"""Compiles loops for a level that this machine need not have; their signatures come by standard input, pickled."""
+"""Compile loops for a level that this machine need not have; reads their pickled signatures from standard input."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Direct:
 
     @property
     def kits(self) -> tuple[Kit, ...]:
-        fraction = 1 / 3  # there are no sums of integers for it
+        fraction = 1 / 3  # no integer sums for this weight
         return (
             Kit("convolution int16", 0, partial(_smallest, "float32", 1.0)),
             Kit("convolution float32", 1, partial(_smallest, "float32", fraction)),
@@ -67,7 +67,7 @@ def _work(task: Task) -> Work:
 
 
 def _smallest(arithmetic: Arithmetic, weight: float) -> None:
-    """Compute a single sample; all kinds of samples are within one compiled loop."""
+    """Compute a single sample; one compiled loop handles all types of samples."""
     step = Conv2d(np.full((1, 1, 1, 1), weight))
     Direct().apply(Task(step, Shape(1, 1, 1), "uint8", "uint8", arithmetic), np.zeros((1, 1, 1), np.uint8), 1)
 
@@ -77,7 +77,7 @@ def _taps(form: Form) -> int:
 
 
 def _planes(form: Form) -> Iterator[list[Column]]:
-    """List for each plane of the output all columns of taps."""
+    """List all columns of taps for each plane of the output."""
     step, weight = form.step, form.step.weight * 2.0**form.places
     if step.shared:
         for channel in range(form.outputs.planes):

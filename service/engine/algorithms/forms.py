@@ -1,4 +1,4 @@
-"""How an ordinary convolution is laid out in strips; direct, separable and gradient differ in the taps alone."""
+"""Lay out an ordinary convolution in strips; direct, separable and gradient differ only in the taps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from service.engine.loops.rows import Finish
 from service.engine.steps import Conv2d, Weights
 
 MOST_APART = 8
-"""Rows of output that share their lines, at most: of those further apart a strip would have to hold too many."""
+"""Most rows of output that share their lines: if they were further apart, a strip would have to hold too many lines."""
 
 
 class Form(NamedTuple):
-    """Interleaved, a row with all its channels counts as one plane, and a tap shifts it by whole pixels.
+    """If interleaved, a row with all its channels counts as one plane, and a tap shifts it by whole pixels.
 
-    Otherwise each channel of the output is a plane of its own, summed from planes of the input. Weights are multiplied
-    by 2**`places`, and the sums divided again.
+    Otherwise each output channel is a plane of its own, summed from planes of the input. Weights are multiplied by
+    2**`places`, and the sums divided by it.
     """
 
     step: Conv2d
@@ -38,7 +38,7 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, step: Conv2d, task: Task, *, short: bool = True) -> Form:
-        """Lay out `step`, in integers of 16 bits where these suffice and nothing else is said."""
+        """Lay out `step`, in 16-bit integers if these suffice and `short` allows them."""
         uniform = step.bias is None or bool(np.ptp(step.bias) == 0)
         interleaved = step.shared and uniform
         (height, width, outputs), channels = task.output, task.shape.channels
@@ -52,7 +52,7 @@ class Form(NamedTuple):
         return cls(step, interleaved, layout, cut, Outputs(planes, width * outputs // planes), number, places or 0)
 
     def cut_again(self, pitch: int) -> Form:
-        """Cut it for rows of so many numbers."""
+        """Cut again for rows of `pitch` numbers."""
         return self._replace(cut=_cut(self.step, self.cut.rows, pitch * np.dtype(self.number).itemsize))
 
     @property
@@ -80,16 +80,16 @@ class Form(NamedTuple):
         return finish(task, self.number, [self.step.divisor] * planes, bias, places=self.places)
 
     def along(self, tap: int, channel: int = 0) -> int:
-        """Give the offset within a row of the horizontal tap `tap`."""
+        """Return the offset within a row of the horizontal tap `tap`."""
         return self.layout.offset(tap * self.step.dilation[1], channel)
 
     def columns_of(self, kernel: Weights, channel: int = 0) -> Iterator[Column]:
-        """Cut a kernel (kH, kW) for one channel of the input into the columns of taps that grouped rows share."""
+        """Cut a kernel (kH, kW) for one input channel into the columns of taps that grouped rows share."""
         along = [self.along(tap, channel) for tap in range(kernel.shape[1])]
         return self.columns_at(kernel, self.layout.pitch, along)
 
     def columns_at(self, kernel: Weights, pitch: int, along: list[int]) -> Iterator[Column]:
-        """Do so for rows of `pitch` numbers, in which the taps along a row stand at `along`."""
+        """Do the same for rows of `pitch` numbers, with the taps along a row at the offsets `along`."""
         dilation = self.step.dilation[0]
         every = self.cut.spacing // dilation if self.cut.spacing % dilation == 0 else len(kernel)
         for across, place in enumerate(along):
@@ -111,12 +111,12 @@ class Form(NamedTuple):
 
 
 def kit_of(number: Number) -> str:
-    """Name the part of the loops that sums strips."""
+    """Name the kit of loops that sums strips."""
     return f"convolution {number}"
 
 
 def tap_seconds(number: Number, *, mixed: bool = False) -> float:
-    """Predict the time of one product; `mixed` says that a sum goes over several channels."""
+    """Predict the time of one product; `mixed` says that sums span several channels."""
     return {
         "int16": rates().direct_tap_short,
         "float32": rates().direct_tap_mixed if mixed else rates().direct_tap,
@@ -125,7 +125,7 @@ def tap_seconds(number: Number, *, mixed: bool = False) -> float:
 
 
 def _cut(step: Conv2d, rows: int, row_bytes: int) -> Cut:
-    """Cut rows; those of output share their lines where a tap meets the lines of another, not too far away."""
+    """Cut rows; output rows share lines if a tap of one meets the lines of another that is not too far away."""
     (stride, _), (dilation, _) = step.stride, step.dilation
     spacing = lcm(stride, dilation)
     if spacing // stride > MOST_APART:
@@ -134,5 +134,5 @@ def _cut(step: Conv2d, rows: int, row_bytes: int) -> Cut:
 
 
 def finite(task: Task) -> bool:
-    """Say whether no sample can be infinite or NaN, so that a product with 0 may be left out."""
+    """Tell whether no sample can be infinite or NaN, so products with 0 may be left out."""
     return task.source in {"uint8", "uint16"}

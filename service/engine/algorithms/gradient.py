@@ -1,4 +1,4 @@
-"""The steepness of an image: both derivatives from one reading of each strip, combined before they are stored."""
+"""The steepness of an image: both derivatives from one pass over each strip, combined before they are stored."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _work(task: Task) -> Work:
 
 
 def _outputs(form: Form) -> Outputs:
-    """Give two planes to each one of the result."""
+    """Assign two planes to each plane of the result."""
     return form.outputs._replace(planes=2 * form.outputs.planes)
 
 

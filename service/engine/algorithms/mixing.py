@@ -1,4 +1,4 @@
-"""Channel mixing: windows times the matrix of the weights, read where they are; see loops/mixing.py."""
+"""Channel mixing: windows, read in place, times the weight matrix; see loops/mixing.py."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from service.engine.steps.geometry import Shape, field_of_view
 from service.engine.steps.precision import Arithmetic
 
 STRIP_BYTES = 1 << 18
-"""About the size of a strip: half of a second-level cache, which holds weights and results as well."""
+"""Approximate size of a strip: half a second-level cache, which holds weights and results as well."""
 PIECES = 16
-"""So many strips, if none is lower than FEWEST_ROWS: a few threads then end at about the same time."""
+"""Least number of strips, if each has FEWEST_ROWS: a few threads then end at about the same time."""
 FEWEST_ROWS = 4
-"""Rows of output in a strip, however long they are; the rows above and below are laid again for the next strip."""
+"""Fewest rows of output in a strip, however long: the rows above and below are laid out again for the next strip."""
 SUMS_BYTES = 1 << 15
-"""Sums that are finished at once fill half of a first-level cache."""
+"""Bytes of sums finished at once: half a first-level cache."""
 BLOCK_BYTES = 512
-"""An upper bound for a block's part in the table of blocks, while that is made."""
+"""Upper bound for a block's share of the table of blocks while the table is made."""
 
 
 class Block(NamedTuple):
-    """Outputs of a group that are summed at once: `used` of them from `output` on, in `lanes` of `vectors`."""
+    """Outputs of a group summed at once: `used` outputs from `output` on, in the `lanes` of `vectors` vectors."""
 
     vectors: int
     lanes: int
@@ -50,7 +50,7 @@ class Block(NamedTuple):
 class Form:
     """How a task is laid out; sizes in samples, heights in rows.
 
-    A strip has the padded rows of `height` rows of output: `taps` for the first, `spacing` apart.
+    A strip holds the padded rows for `height` rows of output: `taps` for the first, `spacing` apart.
     """
 
     step: Conv2d
@@ -72,7 +72,7 @@ class Form:
         rows, view, stride = task.output.height, field_of_view(down, step.dilation[0]), step.stride[0]
         fitting = (STRIP_BYTES // number // pitch - view) // stride + 1
         height = max(FEWEST_ROWS, min(fitting, max(ceil(rows / PIECES), view // stride)))
-        # Between the rows of a tall window there may be so many others that it is laid by itself.
+        # A tall window may skip so many rows that each row of output gets a strip of its own.
         alone = height * down < (height - 1) * stride + view
         strips = rows if alone else ceil(rows / height)
         return cls(
@@ -86,12 +86,12 @@ class Form:
         )
 
     def straight(self, task: Task) -> bool:
-        """Say whether the sums are what is stored, and nothing else is summed."""
+        """Tell whether the sums are stored as they are, with no lanes unused."""
         full = all(block.used == block.lanes for block in self.blocks) and task.output.width >= PIXELS
         return full and self.step.divisor == 1 and task.target == task.arithmetic
 
     def together(self, task: Task) -> int:
-        """Count the pixels that are finished at once."""
+        """Count the pixels finished at once."""
         number = np.dtype(task.arithmetic).itemsize
         several = max(1, SUMS_BYTES // number // max(self.lanes, self.apart) // PIXELS) * PIXELS
         return min(several, ceil(task.output.width / PIXELS) * PIXELS)
@@ -104,19 +104,19 @@ class Form:
     def lanes(self) -> int:
         """Count the numbers of one pixel among the sums.
 
-        Lanes that are not used reach into the outputs of the next block or pixel, which must come after them.
+        Unused lanes reach into the outputs of the next block or pixel, which must be written after them.
         """
         last = self.blocks[-1]
         return self.step.out_channels + (0 if self.step.groups == 1 else last.lanes - last.used)
 
     @property
     def apart(self) -> int:
-        """Count the samples from a window to the next."""
+        """Count the samples from one window to the next."""
         return self.step.stride[1] * self.step.in_channels
 
     @property
     def products(self) -> int:
-        """Count the products of one pixel, those of lanes that are not used among them."""
+        """Count the products of one pixel, including those in unused lanes."""
         return self.step.groups * self.window * sum(block.lanes for block in self.blocks)
 
     @property
@@ -125,7 +125,7 @@ class Form:
         return self.step.weight.size // len(self.step.weight)
 
     def scratch(self, task: Task) -> tuple[Scratch, int]:
-        """Lay out the memory of a thread, and count its bytes."""
+        """Lay out a thread's memory and count its bytes."""
         number = np.dtype(task.arithmetic).itemsize
         samples = self.lines * self.pitch + PIXELS * self.apart
         numbers = 0 if self.straight(task) else self.together(task) * self.lanes + 2 * VECTOR_BYTES // number
@@ -143,7 +143,7 @@ class Form:
         step, number = self.step, np.dtype(task.arithmetic)
         packed, weight = aligned((self.products,), number), step.weight.astype(number)
         (outputs, per_group), table, first = step.weight.shape[:2], [], 0
-        # The outputs of one group come before those of the next one, but the last of a pixel before its first.
+        # Groups come in the order of their outputs; with a single group, a pixel's last block comes first.
         blocks = self.blocks if step.groups > 1 else self.blocks[::-1]
         for group, block in product(range(step.groups), blocks):
             output = group * (outputs // step.groups) + block.output
@@ -243,7 +243,7 @@ def lines_of(task: Task, stride: int, spacing: int, taps: int, apart: int) -> Li
 
 
 def position_bytes(task: Task) -> int:
-    """Bound the bytes of the indices of padded rows and columns, while these are made."""
+    """Bound the bytes of the indices of padded rows and columns while they are made."""
     step = task.step
     padding = sum(step.padding) if isinstance(step, Conv2d) else 0
     return 8 * 5 * (task.shape.height + task.shape.width + padding)
@@ -255,7 +255,7 @@ def results_of(task: Task, strips: int, pitch: int, together: int, *, straight: 
 
 
 def padded_bias(step: Conv2d, lanes: int, number: np.dtype[Any]) -> NDArray[Any]:
-    """Give the bias of each lane of a pixel and, as vectors may reach beyond the last one, two vectors of zeros."""
+    """Return the bias of each lane of a pixel, then two vectors of zeros, as vectors may reach beyond the last lane."""
     bias = np.zeros(lanes + 2 * VECTOR_BYTES // number.itemsize, number)
     if step.bias is not None:
         bias[: len(step.bias)] = step.bias
@@ -263,7 +263,7 @@ def padded_bias(step: Conv2d, lanes: int, number: np.dtype[Any]) -> NDArray[Any]
 
 
 def _blocks(outputs: int, vector: int) -> list[Block]:
-    """Cut the outputs of a group into blocks of two vectors; the last one may have one."""
+    """Cut the outputs of a group into blocks of two vectors; the last block may have one."""
     blocks = []
     for output in range(0, outputs, 2 * vector):
         used = min(outputs - output, 2 * vector)

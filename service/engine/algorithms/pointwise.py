@@ -1,4 +1,4 @@
-"""Colour matrices: each pixel of three channels by itself, to gray or to other colours, in one pass over the memory."""
+"""Colour matrices: turn each pixel of three channels into gray or other colours, in one pass over the memory."""
 
 from __future__ import annotations
 

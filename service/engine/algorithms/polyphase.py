@@ -1,4 +1,4 @@
-"""Transposed convolution, gathered: stride x stride ordinary convolutions, each of which makes one phase of the output.
+"""Transposed convolution, gathered: stride x stride ordinary convolutions, each making one phase of the output.
 
 See phases.py for which taps make which outputs.
 """
@@ -94,10 +94,10 @@ def _work(task: Task) -> Work:
 
 
 class Form(NamedTuple):
-    """How a transposed convolution is laid out: planes are channels of the output times phases across.
+    """How a transposed convolution is laid out: there is a plane per output channel and horizontal phase.
 
-    Interleaved, the channels stay beside one another, and planes are the phases alone. Weights are multiplied by
-    2**`places`, and the sums divided again.
+    If interleaved, channels stay side by side, and there is a plane per phase only. Weights are multiplied by
+    2**`places`, and the sums divided by it.
     """
 
     step: ConvTranspose2d
@@ -111,27 +111,27 @@ class Form(NamedTuple):
 
     @property
     def given(self) -> Outputs:
-        """Say of which planes the rows of the output consist."""
+        """Describe the planes that make up the rows of the output."""
         planes = len(self.horizontal.phases) * len(self.outputs)
         return Outputs(planes, self.horizontal.outputs * self.unit, self.unit, len(self.vertical.phases))
 
     @property
     def outputs(self) -> range:
-        """Count the channels of the output that are planes of their own."""
+        """List the output channels that are planes of their own."""
         return range(1 if self.interleaved else self.step.out_channels)
 
     @property
     def unit(self) -> int:
-        """Count the samples that stay beside one another."""
+        """Count the samples that stay side by side."""
         return self.step.out_channels if self.interleaved else 1
 
     def place(self, shift: int, channel: int) -> int:
-        """Give the offset within a row of the sample that a shift meets."""
+        """Return the offset within a row of the sample at a shift."""
         return self.layout.offset(shift - self.horizontal.begin, channel)
 
     @property
     def taps(self) -> int:
-        """Bound the taps of all tables."""
+        """Bound the number of taps in all tables."""
         return self.step.weight.size * (self.step.out_channels if self.step.shared else 1)
 
     def rim(self, task: Task) -> Rim:
@@ -140,7 +140,7 @@ class Form(NamedTuple):
         return Rim.of(rows, columns, first, channels, 0.0, self.number, interleaved=self.interleaved)
 
     def _cut(self, phase: Phase, place: int, weights: list[float]) -> list[Column]:
-        """Make a column of taps, or one of each where the rows of output do not share their lines."""
+        """Make one column of taps, or a column per tap if the rows of output do not share their lines."""
         first = self.vertical.begin
         if len(phase.taps) > 1 and phase.shifts[1] - phase.shifts[0] != self.cut.spacing:
             pairs = zip(weights, phase.shifts, strict=True)
@@ -148,7 +148,7 @@ class Form(NamedTuple):
         return [Column((phase.shifts[0] - first) * self.layout.pitch + place, tuple(weights))]
 
     def columns(self, down: Phase) -> Iterator[list[Column]]:
-        """List for each plane the columns of taps that make the rows of phase `down`."""
+        """List the columns of taps of each plane that make the rows of phase `down`."""
         step = self.step
         per_group, outputs = step.in_channels // step.groups, step.weight.shape[1]
         for across in self.horizontal.phases:
@@ -205,7 +205,7 @@ def _form(task: Task) -> Form:
 
 
 def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
-    """Give the largest sum of the magnitudes of the weights that meet in one sample of the output."""
+    """Compute the largest sum of the magnitudes of the weights that meet in one output sample."""
     magnitudes = np.abs(step.weight).reshape(-1 if step.shared else step.groups, *_group(step), *step.kernel_size)
     together = magnitudes.sum(axis=1)
     return max(
@@ -216,5 +216,5 @@ def _most(step: ConvTranspose2d, vertical: Axis, horizontal: Axis) -> float:
 
 
 def _group(step: ConvTranspose2d) -> Pair:
-    """Count the inputs and the outputs of a group."""
+    """Count the inputs and outputs of a group."""
     return (1, 1) if step.shared else (step.in_channels // step.groups, step.weight.shape[1])

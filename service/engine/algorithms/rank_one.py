@@ -1,4 +1,4 @@
-"""Steps of rank one, the same for all channels: two filters of one axis each, down the rows and along them."""
+"""Steps of rank one, the same for all channels: two one-dimensional filters, down the rows and along them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from service.engine.steps.borders import indices
 from service.engine.steps.taps import factors, factors_of
 
 MOST = 16
-"""Channels where pixels are dealt out or woven, and phases along a row: the tables for it grow with both."""
+"""Most channels if pixels are split into planes or interleaved, and most phases along a row: tables grow with both."""
 
 
 MOST_PICKED = 4
-"""Products for an output, up to which windows move by one sample."""
+"""Most products per output for which windows move by one sample."""
 
 
 class Axis(NamedTuple):
-    """One axis: the taps of each phase of the outputs, and where each meets the padded samples.
+    """One axis: the taps of each output phase, and their places in the padded samples.
 
-    Output i of a phase is the sum of weights[t] times sample i * `step` + offsets[t]. Each phase has `outputs`.
-    `positions` are the source indices of the padded samples; the whole of the source is there from `first` on, unless
-    rows are cropped.
+    Output i of a phase is the sum of weights[t] times sample i * `step` + offsets[t]. Each phase has `outputs` outputs.
+    `positions` are the source indices of the padded samples; from `first` on they cover the whole source, unless rows
+    are cropped.
     """
 
     weights: tuple[Weights, ...]
@@ -76,12 +76,12 @@ class Axis(NamedTuple):
 
     @property
     def view(self) -> int:
-        """Count the samples from the first that an output may meet to the last."""
+        """Count the samples from the first to the last that an output may meet."""
         return 1 + max((int(offsets.max()) for offsets in self.offsets if len(offsets)), default=0)
 
     @property
     def picked(self) -> bool:
-        """Say whether to sum for every sample and to pick the outputs afterwards, since there is so little to sum."""
+        """Tell whether to sum at every sample and pick the outputs afterwards, because there is so little to sum."""
         return self.step > 1 and self.step * self.taps <= MOST_PICKED
 
     def scaled(self, scale: float) -> Axis:
@@ -89,9 +89,9 @@ class Axis(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """What a step does `down` the rows and `along` them, and in what numbers.
+    """What a step does `down` the rows and `along` them, and in which number type.
 
-    Weights are multiplied by 2**`places` for these, and sums divided again. `outside` is a sample beyond the rim.
+    Weights are multiplied by 2**`places`, and sums divided by it. `outside` is the value of samples beyond the rim.
     """
 
     down: Axis
@@ -107,11 +107,11 @@ class Filter(NamedTuple):
         return bytes_in(*((axis.positions, *axis.weights, *axis.offsets) for axis in (self.down, self.along)))
 
     def narrowed(self, task: Task) -> Filter:
-        """Take the narrowest numbers in which sums are as right as the task asks."""
+        """Take the narrowest number type in which sums are as exact as the task asks."""
         down, along = self.down.weights, self.along.weights
         sides = np.concatenate(down), np.concatenate(along)
         most = [max(float(np.abs(taps).sum()) for taps in phases) for phases in (down, along)]
-        # Sums of integers down the rows are no larger than the results may be.
+        # Integer sums down the rows are no larger than the results may be.
         places = short_places(task, *sides, most=most[0] * most[1], rim=self.outside)
         if places is not None:
             scales = [2.0 ** (binary_places(side) or 0) for side in sides]
@@ -122,7 +122,7 @@ class Filter(NamedTuple):
         return self
 
     def averages(self, task: Task) -> bool:
-        """Say whether all this makes are means of four bytes, two by two, of which none lies beyond the rim."""
+        """Tell whether every output is the mean of 2 x 2 bytes, none of them beyond the rim."""
         axes = self.down, self.along
         return (
             (task.source, task.target, self.number) == ("uint8", "uint8", "int16")
@@ -166,7 +166,7 @@ class Filter(NamedTuple):
 
 
 def is_of_rank_one(task: Task) -> bool:
-    """Say whether a task comes to a Filter; one with many channels may not be dealt out or woven."""
+    """Tell whether a task can become a Filter; many channels cannot be split into planes or interleaved."""
     moved = task.step.stride[1] if isinstance(task.step, Conv2d | ConvTranspose2d) else 1
     fits = moved == 1 or task.shape.channels <= MOST
     if isinstance(task.step, ConvTranspose2d):
@@ -176,7 +176,7 @@ def is_of_rank_one(task: Task) -> bool:
 
 @ready
 def filter_of(task: Task) -> Filter:
-    """Give what a task of rank one comes to."""
+    """Turn a task of rank one into a Filter."""
     step, found = task.step, _factors(task)
     sides = list(zip((0, 1), found or (), task.shape[:2], task.output[:2], strict=False))
     if isinstance(step, Conv2d) and found:

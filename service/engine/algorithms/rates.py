@@ -1,11 +1,11 @@
-"""What a unit of work costs, on one thread: the constants by which algorithms predict their time.
+"""The cost of a unit of work on one thread: algorithms predict their time from these constants.
 
-Measured, not chosen: `make calibrate` times every algorithm on tasks of its own, fits these numbers to them, and
-writes them to rates.json, a column for each processor level. Each is that of one machine; between machines of a level
-the ratios change less than the values.
+Measured, not chosen: `make calibrate` times every algorithm on its own tasks, fits these numbers to the times, and
+writes them to rates.json, a column for each processor level. Each column comes from one machine; between machines of a
+level the ratios change less than the values.
 
-An algorithm that has a rate to itself states it in its own file, as a `Rate`, with what it is taken for until it has
-been measured. `Rates` has those that several share.
+A single algorithm's own rate is in that algorithm's file, as a `Rate` with a default until it has been measured.
+`Rates` has the rates that several share.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Rates:
 
     # The compiled loops.
     strip: float
-    """The Python between two runs of a loop: once a strip."""
+    """The Python between two runs of a loop, once per strip."""
     widen_sample: float
     """To bring one sample into a padded row of the numbers that are summed."""
     store_sample: float
@@ -37,7 +37,7 @@ class Rates:
     root_sample: float
     """To make one magnitude of two gradients."""
     weave_sample: float
-    """To put one sample of the result beside those of other planes, two, three, four or six in all."""
+    """To interleave one sample of the result with those of other planes, two, three, four or six in all."""
     weave_sample_apart: float
     """The same for other numbers of planes."""
     column_setup: float
@@ -49,7 +49,7 @@ class Rates:
     """One product added to a sum over several channels, each a plane of its own."""
     direct_tap_mixed_double: float
     direct_tap_short: float
-    """In sums of 16-bit integers."""
+    """One product added to a sum of 16-bit integers."""
     separable_row: float
     """To begin one row of the output, in both passes."""
     separable_tap: float
@@ -59,11 +59,11 @@ class Rates:
     resample_row: float
     """To begin one row of an enlarged or reduced image, in both passes."""
     resample_tap: float
-    """One product in one of them."""
+    """One product in one of these passes."""
     resample_tap_double: float
     resample_tap_short: float
     resample_move: float
-    """To deal one byte out to planes, or to weave it into a row."""
+    """To move one byte to its plane, or to interleave it into a row."""
     resample_store: float
     """To finish, round, clip and store one sample."""
     box_sample: float
@@ -84,11 +84,11 @@ class Rates:
     fft_product: float
     """One complex product of two spectra."""
     settle_sample: float
-    """To store one sample of a second result, and compare the two."""
+    """To store one sample of a second result and compare the two results."""
     settle_tap: float
-    """To sum a sample again in whole numbers, for each sample of its window's rows."""
+    """To sum a sample again in integers, per sample of its window's rows."""
     fft_tile: float
-    """The Python of one tile; this and what follows are for transforms in float64, by SciPy."""
+    """The Python of one tile; this and the next rates are for transforms in float64, by SciPy."""
     fft_kernel: float
     """The Python of one kernel, once and in each tile."""
     fft_point_double: float
@@ -103,33 +103,33 @@ class Rates:
     mixing_lay: float
     """To bring one sample into a strip."""
     mixing_weight: float
-    """To bring one weight to where it is read."""
+    """To copy one weight to its place for the loop."""
     mixing_block: float
     """One block of pixels and outputs, without its products."""
     mixing_part: float
-    """To finish the sums of one block of pixels, where they are not what is stored."""
+    """To finish the sums of one block of pixels if they are not stored as they are."""
     mixing_vector: float
     """One multiplication and addition of a vector register, in float64 as well."""
     mixing_single: float
-    """The same where a block has one such vector of outputs and not two."""
+    """The same if a block has one vector of outputs instead of two."""
     mixing_store: float
     """To store one sample of the result as it was computed."""
     mixing_round: float
-    """To convert, round, clip and store one."""
+    """To convert, round, clip and store one sample."""
     winograd_weight: float
-    """To transform one weight, where this is done for each image."""
+    """To transform one weight, if this is done for each image."""
     winograd_transform: float
     """To transform one vector of samples for a row of tiles."""
     winograd_tiles: float
     """Two vectors of outputs of some tiles, without the products."""
     pointwise_byte: float
-    """To read or write one."""
+    """To read or write one byte."""
     pointwise_sum: float
     """To make one sum of three samples of a pixel."""
     pointwise_weave: float
-    """To put one sample beside those of the same pixel."""
+    """To interleave one sample with those of the same pixel."""
     pointwise_store: float
-    """To round, clip and store one."""
+    """To round, clip and store one sample."""
 
     # The ground floor: NumPy.
     ground_call: float
@@ -137,7 +137,7 @@ class Rates:
     ground_byte: float
     """To read and write one byte of the sums in one pass."""
     ground_apart: float
-    """How many times as long a pass takes where samples stand apart."""
+    """How many times as long a pass takes if samples are not adjacent."""
     ground_sample: float
     """To bring one sample into a piece, or to divide, round or store one."""
     ground_lay: float
@@ -145,46 +145,46 @@ class Rates:
     ground_product: float
     """The cost of one product in a product of matrices."""
 
-    # The codecs; a byte is one of the samples', not of the file.
+    # The codecs; bytes are those of samples, not of files.
     png_read_byte: float
-    """To read one from a PNG."""
+    """To read one byte from a PNG."""
     png_write_byte: float
-    """To filter and deflate one, "fast"."""
+    """To filter and deflate one byte, "fast"."""
     jpeg_write_byte: float
-    """To code one at the quality taken where none is given, "fast"; so are the next two."""
+    """To code one byte at the default quality, "fast"; the same for the next two."""
     webp_write_byte: float
     avif_write_byte: float
     tiff_write_byte: float
-    """To deflate one, "fast"."""
+    """To deflate one byte, "fast"."""
 
     # Pooling.
     pool_strip: float
     """The Python of one strip."""
     pool_byte: float
-    """To look at one sample of 8 bits that stands beside the one before."""
+    """To read one 8-bit sample that is adjacent to the previous one."""
     pool_number: float
-    """The same for a wider one."""
+    """The same for a wider sample."""
     pool_apart: float
-    """To look at one sample that stands apart."""
+    """To read one sample that is not adjacent to the previous one."""
     pool_store: float
     """To divide, round and store one mean."""
 
     own: tuple[tuple[str, float], ...] = ()
-    """Those that algorithms have to themselves, by name, as far as they were measured."""
+    """Rates of single algorithms, by name, if measured."""
 
     def of(self, name: str) -> float:
-        """Return the rate of a name, an algorithm's own included."""
+        """Return a rate by name, including rates of single algorithms."""
         return dict(self.own).get(name, _defaults[name]) if name in _defaults else float(getattr(self, name))
 
     def changed(self, **rates: float) -> Rates:
-        """Return these rates with others for some names."""
+        """Return a copy with some rates replaced."""
         own = {name: rate for name, rate in rates.items() if name in _defaults}
         shared = {name: rate for name, rate in rates.items() if name not in own}
         return replace(self, own=tuple((dict(self.own) | own).items()), **shared)
 
 
 class Rate:
-    """A rate of one algorithm: seconds for each unit of its work, `default` until they have been measured."""
+    """A rate of one algorithm: seconds per unit of its work, `default` until measured."""
 
     def __init__(self, name: str, default: float) -> None:
         if name in names():
@@ -201,23 +201,23 @@ _defaults: dict[str, float] = {}
 
 
 def names() -> list[str]:
-    """List the rates that there are, those of the algorithms that have been imported included."""
+    """List the names of all rates, including those of imported algorithms."""
     return [*(shared.name for shared in fields(Rates) if shared.name != "own"), *_defaults]
 
 
 TABLE = Path(__file__).with_name("rates.json")
-"""By processor level: the machine, the date and the rates."""
+"""The machine, the date and the rates of each processor level."""
 _given: list[Rates] = []
 
 
 def rates() -> Rates:
-    """Return the rates by which algorithms predict their time: those of this process's processor level."""
+    """Return the rates in force: those of this process's processor level, unless `given` replaces them."""
     return _given[-1] if _given else of_level(levels.current())
 
 
 @cache
 def of_level(level: str | None) -> Rates:
-    """Return the rates of a level; of one that was measured on no machine yet, those of the lowest that was."""
+    """Return the rates of a level; for a level not measured yet, those of the lowest measured level."""
     table = json.loads(TABLE.read_text(encoding="ascii"))
     measured = (table.get(level) or table[min(table)])["rates"]
     own = tuple((name, measured.pop(name)) for name in list(measured) if name not in Rates.__dataclass_fields__)
@@ -226,7 +226,7 @@ def of_level(level: str | None) -> Rates:
 
 @contextmanager
 def given(others: Rates) -> Iterator[None]:
-    """Predict by `others` within the block, on all threads; for tests and calibration. What is chosen outside stays."""
+    """Predict by `others` within the block, on all threads; for tests and calibration. Choices made outside stay."""
     _given.append(others)
     try:
         yield

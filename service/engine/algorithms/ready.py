@@ -1,4 +1,4 @@
-"""What an algorithm makes ready for a task is kept with the task: the next image of the same form begins at once."""
+"""Keep what an algorithm prepares for a task with the task, so the next image of the same form starts at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from weakref import ReferenceType, ref
 from service.engine.algorithms.base import Task
 
 KEPT_BYTES = 8 << 20
-"""At most, to be kept: layers have many weights, and large kernels spectra."""
+"""Most bytes kept: layers have many weights, and large kernels have spectra."""
 SMALL_BYTES = 1 << 19
-"""Up to here it is kept whatever else is, such as the long rim of a wide picture; of larger things a few."""
+"""Up to this size a preparation, such as the long rim of a wide picture, is always kept; only a few larger ones are."""
 LARGE_ONES = 4
 
 
@@ -25,10 +25,10 @@ Made = TypeVar("Made", bound=Sized)
 
 
 def ready(make: Callable[[Task], Made]) -> Callable[[Task], Made]:
-    """Keep what `make` makes as long as its task lives, if it is not too large, nor made way for others."""
+    """Keep the result of `make` as long as its task lives, unless it is too large or makes way for others."""
 
     def made_for(task: Task) -> Made:
-        made: Made | None = task.made.get(make)  # not in a table of all tasks: it may refer to its own
+        made: Made | None = task.made.get(make)  # not in a table of all tasks: `made` may refer to its own task
         if made is None:
             made = make(task)
             size = made.nbytes
@@ -42,7 +42,7 @@ def ready(make: Callable[[Task], Made]) -> Callable[[Task], Made]:
 
 
 def _make_way(task: Task, make: object) -> None:
-    """Forget the large things that were made first; that of `task` is the last."""
+    """Forget the oldest large preparations; that of `task` is the newest."""
     _large.append((ref(task), make))
     while len(_large) > LARGE_ONES:
         reference, maker = _large.popleft()

@@ -1,4 +1,4 @@
-"""The algorithms of the compiled floor, one file each. Importing them imports numba."""
+"""The compiled algorithms, one file each. Importing them imports numba."""
 
 from __future__ import annotations
 

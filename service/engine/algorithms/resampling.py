@@ -1,4 +1,4 @@
-"""Kernels of rank one that enlarge, reduce or filter in integers: down the rows, then along what comes of it."""
+"""Kernels of rank one that enlarge, reduce or filter in integers: first down the rows, then along the results."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from service.engine.steps.precision import Arithmetic
 Integers = NDArray[np.intp]
 
 PIECES = 16
-"""The result is cut into so many, if they are not too low: the last ones that threads take are then small."""
+"""Number of pieces of the result, unless they would be too low: the last pieces that threads take are then small."""
 LINE = 64
 """Bytes of a cache line."""
 NOWHERE = 255
-"""The place in a window of a byte that comes from another one."""
+"""The place in a window for a byte that comes from another window."""
 
 
 class Resampling:
@@ -63,7 +63,7 @@ def _halve(weight: float, arithmetic: Arithmetic) -> None:
 
 
 class Resampled(Call):
-    """A filter in the terms of the loop."""
+    """A filter as the loop's arguments."""
 
     @classmethod
     def of(cls, task: Task) -> Resampled:
@@ -115,7 +115,7 @@ class Resampled(Call):
         )
 
     def workspace(self, threads: int) -> int:
-        """Bound the bytes beside input and output, those of the tables while they are made included."""
+        """Bound the bytes besides input and output, including those of the tables while they are made."""
         return super().workspace(threads) + 3 * self.nbytes + SLACK
 
 
@@ -125,17 +125,17 @@ def _call(task: Task) -> Resampled:
 
 
 def _odd_lines(size: int) -> int:
-    """Round a number of bytes up to an odd number of cache lines, lest rows stand in each other's way."""
+    """Round a number of bytes up to an odd number of cache lines, lest rows evict each other from the cache."""
     return (ceil(size / LINE) | 1) * LINE
 
 
 def _place(x: int, step: int, residues: Sequence[int], plane: int, channels: int) -> int:
-    """Give where a padded column stands among the planes."""
+    """Return the place of a padded column among the planes."""
     return x * channels if step == 1 else residues.index(x % step) * plane + x // step * channels
 
 
 def _edges(rows: int, down: Axis) -> Integers:
-    """Cut the rows of the output; where a piece begins, what the one before has seen last is padded anew."""
+    """Cut the rows of the output; each piece pads again the last rows that the previous piece saw."""
     lowest = 2 * ceil(down.view / down.step)
     groups = max(ceil(rows / down.phases / PIECES), lowest)
     return np.array([*range(0, rows, groups * down.phases), rows])
@@ -165,9 +165,9 @@ def _end(task: Task, known: Filter, each: int) -> End:
 
 
 def moves(unit: int, planes: int, step: int, apart: int) -> Moves:
-    """Tabulate how units of bytes come together: every `step`-th, one of each plane in turn; these are `apart` bytes.
+    """Tabulate how to gather units of bytes: every `step`-th, one of each plane in turn, planes `apart` bytes apart.
 
-    With one plane and a step of 1 they stay where they are, and there is nothing to tabulate.
+    With one plane and a step of 1 all units stay in place, and there is nothing to tabulate.
     """
     if planes == step == 1:
         return Moves(np.zeros((0, PAIR), np.intp), np.zeros(0, np.uint8), 0)
@@ -188,7 +188,7 @@ def moves(unit: int, planes: int, step: int, apart: int) -> Moves:
 
 
 def _windows(block: Integers) -> list[tuple[int, Integers]]:
-    """Find windows of BLOCK bytes that hold those of a block; gives where each begins, and the places in it."""
+    """Find windows of BLOCK bytes that hold a block's bytes; returns the start of each, and the places in it."""
     found, left = [], np.ones(BLOCK, np.bool_)
     while left.any():
         start = int(block[left].min())

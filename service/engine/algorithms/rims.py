@@ -1,4 +1,4 @@
-"""Normalized convolution: by an algorithm for the plain one, and where the window is cut by the rim once more."""
+"""Normalized convolution: by an algorithm for plain convolution, then again where the rim cuts the window."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from service.engine.steps import Conv2d, NormalizedConv2d, Weights
 from service.engine.steps.geometry import Padding, Pair, Shape
 
 SLACK = 1 << 14
-"""Bytes of small objects, for the whole and for each strip."""
+"""Bytes of small objects, for the whole image and for each strip."""
 PASSES = 5
-"""Over the sums of a strip: they are divided, rounded, clipped and stored."""
+"""Passes over the sums of a strip: divide, round, clip and store."""
 
 
 @dataclass(frozen=True)
 class Normalized:
-    """Computes a normalized convolution as `plain` computes the convolution within it."""
+    """Computes a normalized convolution with `plain`, an algorithm for plain convolution."""
 
     plain: Algorithm
 
@@ -45,7 +45,7 @@ class Normalized:
         return seconds
 
     def workspace(self, task: Task, threads: int) -> int:
-        """Bound what the whole keeps, and the largest strip at work beside what the others keep."""
+        """Bound the bytes for the whole image, for the largest strip at work, and for the arrays of all strips."""
         parts = _parts(task)
         strip = max((self.plain.workspace(strip.task, threads) for strip in parts.strips), default=0)
         return self.plain.workspace(parts.whole, threads) + strip + sum(each.nbytes for each in parts.strips) + SLACK
@@ -62,7 +62,7 @@ class Normalized:
 
 @dataclass(frozen=True)
 class NormalizedByLoops(Normalized):
-    """The same, where the algorithm calls compiled loops; it has none of its own."""
+    """The same for an algorithm that calls compiled loops; this class has none of its own."""
 
     plain: CompiledAlgorithm
     kits: tuple[Kit, ...] = ()
@@ -75,7 +75,7 @@ class NormalizedByLoops(Normalized):
 
 
 class Strip(NamedTuple):
-    """Outputs along one side of the image: `made` of the result, from the samples `seen`, by a task without division.
+    """Outputs along one side of the image: `made` in the result, from the samples `seen`, by a task without division.
 
     `divisors` is (H', W', 1).
     """
@@ -93,7 +93,7 @@ class Strip(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The plain convolution of the whole image, and the strips where it is not yet normalized."""
+    """The plain convolution of the whole image, and the strips that still have to be normalized."""
 
     whole: Task
     strips: tuple[Strip, ...]
@@ -122,7 +122,7 @@ def _parts(task: Task) -> Parts:
 
 
 def _cut(padding: Pair, stride: int, outputs: int) -> Iterator[range]:
-    """Give the outputs of an axis whose window begins before the image, and those whose window ends beyond it."""
+    """Return the outputs of an axis whose window begins before the image, and those whose window ends beyond it."""
     first = min(outputs, -(-padding[0] // stride))
     last = max(first, outputs - -(-padding[1] // stride))
     return (part for part in (range(first), range(last, outputs)) if part)

@@ -1,4 +1,4 @@
-"""From kernels to the tables that the loops read: columns of taps that rows share."""
+"""Turn kernels into the loops' tables: columns of taps that rows share."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from service.engine.loops.sums import Taps
 from service.engine.steps.precision import Arithmetic
 
 Number = Arithmetic | Literal["int16"]
-"""The numbers of strips, taps and sums."""
+"""The number type of strips, taps and sums."""
 
 WORTH_A_CUT = 2
-"""Zeros in a row: to go on with a new column costs the loads of three lines, a zero four products."""
+"""Zeros in a row worth a cut: a new column costs the loads of three lines, a zero costs four products."""
 
 
 class Column(NamedTuple):
-    """Taps below one another: `offset` of the first in the strip; the others follow at the distance of grouped rows."""
+    """Taps below one another: `offset` of the first in the strip; the others follow at the spacing of grouped rows."""
 
     offset: int
     weights: tuple[float, ...]
 
 
 def table(planes: Iterable[Iterable[Column]], number: Number, distance: int, *, skip_zeros: bool) -> Taps:
-    """Tabulate the columns of each plane, in which taps are `distance` numbers apart.
+    """Tabulate the columns of each plane; taps are `distance` numbers apart.
 
-    A weight of 0 may be skipped where no sample is infinite or NaN.
+    Weights of 0 may be skipped if no sample is infinite or NaN.
     """
     weights: list[float] = []
     offsets: list[int] = []
@@ -55,7 +55,7 @@ def no_taps(number: Number) -> Taps:
 
 
 def runs(weights: tuple[float, ...]) -> Iterator[tuple[int, int]]:
-    """Cut a column of taps into (start, end): without the zeros at its ends, and without any that are worth a cut."""
+    """Cut a column of taps into (start, end), without zeros at its ends or runs of zeros that are worth a cut."""
     if weights and 0 not in weights:
         yield 0, len(weights)
         return

@@ -1,4 +1,4 @@
-"""Kernels of rank one: the taps of the row along each line, then those of the column down what comes of it."""
+"""Kernels of rank one: the row's taps along each line, then the column's taps down the results."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def _known(task: Task) -> tuple[Form, Weights, Weights]:
 
 
 def _scaled(task: Task, form: Form, column: Weights, row: Weights) -> tuple[Form, Weights, Weights]:
-    """Make integers of the factors where 16 bits are enough for what they sum.
+    """Turn the factors into integers if 16 bits suffice for their sums.
 
-    The sums in between are no larger than the final ones may be: sum |row| is at most sum |column| times sum |row|,
-    integers as they are by then.
+    Intermediate sums are no larger than the final ones may be: sum |row| is at most sum |column| times sum |row|, as
+    all factors are integers by then.
     """
     most = float(np.abs(column).sum() * np.abs(row).sum())
     uniform = form.step.bias is None or bool(np.ptp(form.step.bias) == 0)

@@ -1,12 +1,12 @@
-"""Exact levels by transforms in float32: how wrong these can be, and what settles the levels that this leaves open.
+"""Exact levels by transforms in float32: how large their error can be, and how to settle the levels it leaves open.
 
 The bound follows the errors through the passes (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", chapter
-24, does so for radix 2). With u the unit roundoff, one pass is wrong by at most PASS[radix] u of the Euclidean norm of
-what it gives, by TURN u more where it multiplies by roots of unity. On the way forwards the error of a spectrum, E, is
-therefore a u ||X||, where a is the sum over the passes, and reaches a sample of the result as the sum of K E / N, which
-is no more than ||K|| ||E|| / N = a u ||k|| ||x||. Backwards an error of any number reaches a sample with the factor
-1/N, and a pass errs by as many u of the sum of the magnitudes that it is given, which is never above that of the
-spectrum, |K X|: together a u ||K|| ||X|| / N, the same again.
+24, does so for radix 2). With u the unit roundoff, the error of one pass is at most PASS[radix] u times the Euclidean
+norm of its result, and TURN u more if it multiplies by roots of unity. In the forward transform the error of a
+spectrum, E, is therefore a u ||X||, where a is the sum over the passes; it reaches a sample of the result as the sum of
+K E / N, which is at most ||K|| ||E|| / N = a u ||k|| ||x||. In the inverse transform an error of any number reaches a
+sample with the factor 1/N, and a pass errs by as many u times the sum of its input magnitudes, which never exceeds that
+of the spectrum, |K X|: together a u ||K|| ||X|| / N, the same again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from service.engine.steps import Conv2d
 from service.engine.steps.precision import UNIT_ROUNDOFF
 
 PASS = {3: 7.0, 4: 3.0, 8: 6.0}
-"""By radix, where products and sums are rounded each for itself."""
+"""By radix, if each product and each sum is rounded separately."""
 TURN = 3.3
-"""A complex product errs by the root of 5, and the root of unity by 1."""
+"""A complex product errs by the square root of 5, the root of unity by 1."""
 SLACK = 1.01
-"""Covers terms in the square of u."""
+"""Factor that covers terms in u squared."""
 CENTER = 128.0
-"""Is taken from samples of 8 bits: it halves their largest magnitude."""
+"""Subtracted from 8-bit samples: this halves their largest magnitude."""
 LARGEST_SUM = 2**31
 LARGEST_WEIGHT = 2**15 - 1
 
 
 def settles(task: Task, step: Conv2d) -> bool:
-    """Say whether whole numbers can settle the levels of a task: of 8 bits, each channel filtered by itself."""
+    """Tell whether integers can settle the levels of a task: 8 bits, each channel filtered separately."""
     sums = np.abs(step.weight).sum(axis=(1, 2, 3)).max() * max(255.0, abs(step.padding_value))
     return (
         (task.source, task.target, task.places) == ("uint8", "uint8", 0)
@@ -48,7 +48,8 @@ def settles(task: Task, step: Conv2d) -> bool:
 def error(step: Conv2d, radices: tuple[list[int], list[int]]) -> NDArray[np.float64]:
     """Bound the error of a result before it is rounded, for each output channel, in levels.
 
-    `radices` are those of the passes down a tile and along it. Two tiles, real and imaginary part, are one.
+    `radices` are those of the passes down a tile and along it. Two tiles are transformed as one, as real and imaginary
+    part.
     """
     passes = sum(PASS[radix] for axis in radices for radix in axis) + TURN * sum(len(axis) - 1 for axis in radices)
     largest = max(CENTER, abs(step.padding_value - CENTER))
@@ -61,18 +62,18 @@ def error(step: Conv2d, radices: tuple[list[int], list[int]]) -> NDArray[np.floa
 
 
 def shift(step: Conv2d) -> NDArray[np.float64]:
-    """Give what is to be added to the results, for each output channel: the bias, and what CENTER took away."""
+    """Compute what to add to the results of each output channel: the bias, and the share that CENTER took away."""
     taken: NDArray[np.float64] = CENTER * step.weight.sum(axis=(1, 2, 3)) / step.divisor
     return taken if step.bias is None else taken + step.bias
 
 
 def doubtful(step: Conv2d, radices: tuple[list[int], list[int]]) -> float:
-    """Estimate the part of the samples whose level is left open."""
+    """Estimate the share of samples whose level is left open."""
     return min(1.0, 2 * float(error(step, radices).mean()))
 
 
 def windows(step: Conv2d) -> Windows:
-    """Lay out the weights as the loop meets them."""
+    """Lay out the weights in the loop's order."""
     channels, weight = step.in_channels, step.weight[:, 0]
     width = (step.field_of_view[1] - 1) * channels + 1  # from the first tap to the last
     rows = np.zeros((*weight.shape[:2], ceil(width / AT_ONCE) * AT_ONCE), np.int16)

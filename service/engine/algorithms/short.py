@@ -1,4 +1,4 @@
-"""When sums of 8-bit samples are exact in narrower numbers than would hold any: more of these fit into a vector."""
+"""Find where narrower numbers than usual keep sums of 8-bit samples exact: more of them fit into a vector."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HIGHEST = 255
 
 
 def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -> int | None:
-    """Count the places of all `factors` together; None where sums of their products need more than 16 bits.
+    """Count the places of all `factors` together; None if sums of their products need more than 16 bits.
 
-    `most` is the largest sum of the magnitudes of the weights that meet in one sample of the output, `rim` a sample
-    beyond the image.
+    `most` is the largest sum of the magnitudes of the weights that meet in one output sample, `rim` a sample beyond the
+    image.
     """
     if task.source != "uint8" or task.arithmetic != "float32" or not float(rim).is_integer():
         return None
@@ -34,11 +34,11 @@ def short_places(task: Task, *factors: Weights, most: float, rim: float = 0.0) -
 def single_suffices(
     task: Task, down: Sequence[Weights], along: Sequence[Weights], divisor: float, rim: float = 0.0
 ) -> bool:
-    """Say whether float32 gives the exact levels of two passes that call for float64, smaller taps added first.
+    """Tell whether float32 gives the exact levels of two passes that call for float64, if smaller taps are added first.
 
-    Sums of integers below 2^24 are exact in any order. Along a row, let all but the last sum of each output be such,
-    for whatever samples. The last one is then rounded at most once. If it is below 2^24 it is not, and from there on
-    it stays there: over the divisor it is beyond the levels, and clipped as the exact one is. `down` and `along` are
+    Integer sums below 2^24 are exact in any order. Suppose that along a row all but the last sum of each output stay
+    below, whatever the samples. Then the last sum is rounded at most once. Below 2^24 it is not rounded; from 2^24 on
+    it stays there, so over the divisor it is beyond the levels and clipped, as the exact sum is. `down` and `along` are
     the taps of each phase, `rim` is a sample beyond the image.
     """
     eight_bits = (task.source, task.target) == ("uint8", "uint8")
@@ -58,6 +58,6 @@ def single_suffices(
 
 
 def _extremes(weights: Weights, least: float, most: float) -> tuple[float, float]:
-    """Give the least and the largest of the sums that some of the products can make, whatever the samples are."""
+    """Bound the sums of any subset of the products from below and above, whatever the samples."""
     ends = np.array([weights * least, weights * most, np.zeros(len(weights))])
     return float(ends.min(axis=0).sum()), float(ends.max(axis=0).sum())

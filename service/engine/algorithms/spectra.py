@@ -1,6 +1,6 @@
-"""Large kernels on pictures: products of spectra in float32, by loops of our own (tiles.py).
+"""Large kernels on pictures: products of spectra in float32, with our own loops (tiles.py).
 
-Tiles overlap as in ground/overlap_save.py, by which SciPy transforms in float64 what must be more exact.
+Tiles overlap as in ground/overlap_save.py, which uses SciPy's float64 transforms for tasks that must be more exact.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Padding, Shape
 
 FEWEST_TERMS = 49
-"""So many products make the rounding of a sum in float32 as large as that of a transform."""
+"""Number of products at which rounding a sum in float32 errs as much as a transform."""
 
 SETTLED_TAPS = 16
-"""As many more cost as much as to begin one row of them."""
+"""Number of products that cost as much as starting one row of them."""
 
 
 def _smallest() -> None:
-    """Filter a single sample by a kernel that is large enough."""
+    """Filter a single sample with a kernel that is large enough."""
     step = Conv2d(np.ones((1, 1, 7, 7)), padding=Padding(*[3] * 4))
     task = Task(step, Shape(1, 1, 1), "uint8", "uint8", "float32", exact=True)
     Spectra().apply(task, np.zeros((1, 1, 1), np.uint8), 1)
@@ -58,7 +58,7 @@ class Spectra:
 
 
 def _settling(task: Task, step: Conv2d, tiling: Tiling) -> float:
-    """Predict the time for storing a second result, comparing the two, and summing again what differs."""
+    """Predict the time for storing a second result, comparing the two, and summing again where they differ."""
     if not task.exact:
         return 0.0
     taps = step.kernel_size[0] * (SETTLED_TAPS + step.field_of_view[1] * step.in_channels)
@@ -67,10 +67,10 @@ def _settling(task: Task, step: Conv2d, tiling: Tiling) -> float:
 
 
 def _tiling(task: Task) -> Tiling | None:
-    """Give the tiles of a task for which float32 will do.
+    """Choose the tiles of a task if float32 suffices for it.
 
-    The error of a transform is relative to the largest sample of a tile, not to those of a window: that is good
-    enough for pictures only, where the largest is known.
+    The error of a transform is relative to the largest sample of a tile, not of a window: that suffices only for
+    pictures, whose largest sample is known.
     """
     step = task.step
     if not isinstance(step, Conv2d) or (not settles(task, step) if task.exact else task.arithmetic != "float32"):

@@ -1,7 +1,7 @@
-"""How an output is cut into strips of rows, how these are laid out, and what surrounds the image.
+"""Cut an output into strips of rows, lay them out, and describe what surrounds the image.
 
-For each strip the rows of the input that it looks at are widened to floats. It stays in the second-level cache between
-being filled and being read, and no image is ever widened as a whole.
+The input rows that a strip reads are widened to floats. A strip stays in the second-level cache between being filled
+and being read, and no image is ever widened as a whole.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ from service.engine.steps.geometry import Padding, PaddingMode, Shape
 Positions = NDArray[np.signedinteger[Any]]
 
 STRIP_BYTES = 1 << 18
-"""A strip has about as many: half of a small second-level cache."""
+"""Approximate size of a strip: half of a small second-level cache."""
 SHARE_BYTES = 1 << 17
 PIECES = 8
-"""So many pieces, if none is smaller than that: a few threads then end at about the same time."""
+"""Number of pieces, if none is smaller than SHARE_BYTES: a few threads then end at about the same time."""
 VIEWS = 8
-"""Times its view that a piece is high, if it can be: what it sees beyond its own rows is widened twice."""
+"""Height of a piece in multiples of its view, if possible: rows that it reads beyond its own are widened twice."""
 LINE = 32
-"""Numbers of one cache line or, of floats, of two or four."""
+"""Numbers that fill one cache line or, as floats, two or four."""
 FEWEST_ROWS = 8
-"""Rows of output in a strip, however long they are."""
+"""Fewest rows of output in a strip, however long they are."""
 MOST_ROWS = 64
-"""Rows of output in a piece, unless its window is high."""
+"""Most rows of output in a piece, unless its window is high."""
 SPARE = 3 * LINE
-"""Numbers that are dealt out to a plane at once, where they are dealt out by threes."""
+"""Numbers that go to a plane at once, if they are split by threes."""
 BLOCK = 512
-"""Columns that are summed at once."""
+"""Most columns that are summed at once."""
 BLOCK_STEP = 64
-"""Blocks are a multiple of it: four vectors of floats, the widest there are."""
+"""Blocks are multiples of this: four vectors of floats, of the widest kind."""
 BLOCK_NUMBERS = 4096
-"""Sums of all planes in a block, if it has not the fewest columns."""
+"""Most sums of all planes in a block, unless the block has the fewest columns."""
 BOX_BLOCK = 1536
-"""Columns of a block of running sums: four rows of floats fit into a first-level cache."""
+"""Columns in a block of running sums: four rows of floats fit into a first-level cache."""
 TAP_BYTES = 256
-"""An upper bound for a tap's part in the tables, and in the lists that these are made from."""
+"""Upper bound for a tap's share of the tables and of the lists that they are made from."""
 FURTHEST_SHIFT = 14
-"""The most bits by which an integer of 16 bits is shifted."""
+"""Most bits by which a 16-bit integer is shifted."""
 POSITION_BYTES = 32
-"""An upper bound for the indices of a padded row or column, while these are made."""
+"""Upper bound for the indices of a padded row or column while they are made."""
 SHUFFLED = {2, 3, 6}
-"""Planes for which the loops have shuffles; those of other numbers go sample by sample."""
+"""Numbers of planes for which the loops have shuffles; other numbers go sample by sample."""
 SLACK = 1 << 16
-"""Bytes of small arrays."""
+"""Upper bound for small arrays, in bytes."""
 
 
 def padded(columns: int) -> int:
-    """Make an odd number of lines of it, lest rows stand in each other's way."""
+    """Round up to an odd number of lines, lest rows evict each other from the cache."""
     return (ceil(columns / LINE) | 1) * LINE
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a row of the input is laid out: columns of `channels` samples each, dealt out to `phases`.
+    """How an input row is laid out: columns of `channels` samples each, dealt out to `phases`.
 
-    Each channel of a phase is a plane of its own, or all are one where they stay `together`. `width` counts the padded
-    columns.
+    Each channel of a phase is a plane of its own, or all channels share one if they stay `together`. `width` counts the
+    padded columns.
     """
 
     channels: int
@@ -80,17 +80,17 @@ class Layout:
 
     @property
     def unit(self) -> int:
-        """Count the numbers that stay beside one another."""
+        """Count the numbers that stay side by side."""
         return self.channels if self.together else 1
 
     @property
     def dealt(self) -> int:
-        """Count the numbers of a plane that come from the row."""
+        """Count the numbers that a plane gets from the row."""
         return ceil(self.width / self.phases) * self.unit
 
     @property
     def length(self) -> int:
-        """Count the numbers from a plane to the next."""
+        """Count the numbers from one plane to the next."""
         return padded(self.dealt + (SPARE if self.together and self.phases > 1 else 0))
 
     @property
@@ -109,9 +109,9 @@ class Layout:
 
 
 class Outputs(NamedTuple):
-    """Rows of the output: `columns` numbers of each of `planes` planes, `unit` of one after as many of the one before.
+    """Rows of the output: `columns` numbers of each of `planes` planes, interleaved in groups of `unit`.
 
-    Each of `phases` takes its turn down the rows.
+    The `phases` alternate down the rows.
     """
 
     planes: int
@@ -121,7 +121,7 @@ class Outputs(NamedTuple):
 
     @property
     def beside(self) -> int:
-        """Count the numbers from a plane that was summed along to the next."""
+        """Count the numbers from one plane of sums along a row to the next."""
         return padded(self.columns)
 
     @property
@@ -133,11 +133,11 @@ class Outputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """`rows` rows of output in pieces of so many but for the last; a thread makes `height` rows of one at once.
+    """`rows` rows of output in pieces of `piece` rows; the last may be smaller. A thread makes `height` rows at once.
 
-    A strip begins at `step` times its first row. It reaches over `view` rows for the first row of output, and `step`
-    more for each other one. Rows of output `spacing` / `step` apart look at rows of input `spacing` apart, and taps of
-    one column too, so that they share them.
+    A strip begins at `step` times its first row. It spans `view` rows for the first row of output, and `step` more for
+    each further one. Rows of output `spacing` / `step` apart read input rows `spacing` apart, as do the taps of one
+    column, so they share these rows.
     """
 
     rows: int
@@ -171,14 +171,14 @@ class Cut:
         return (self.height - 1) * self.step + self.view
 
     def edges(self) -> NDArray[np.intp]:
-        """Give the first row of each piece, and the end of the last."""
+        """Return the first row of each piece, and the end of the last."""
         return np.minimum(np.arange(self.count + 1) * self.piece, self.rows)
 
 
 class Rim(NamedTuple):
-    """What stands at each padded row and column: the index of a sample, or -1 for `value`.
+    """The content of each padded row and column: the index of a sample, or -1 for `value`.
 
-    The whole image stands in `columns` from `first` on; a column is one sample of each of `channels`.
+    The image fills `columns` from `first` on; a column is one sample of each of `channels`.
     """
 
     rows: NDArray[np.int32]
@@ -212,7 +212,7 @@ class Rim(NamedTuple):
     def padded(
         cls, shape: Shape, padding: Padding, mode: PaddingMode, value: float, number: Number, *, interleaved: bool
     ) -> Rim:
-        """Give an image of `shape` the rim that `mode` asks for."""
+        """Make the rim that `mode` asks for around an image of `shape`."""
         rows = indices(shape.height, padding.vertical, mode)
         columns = indices(shape.width, padding.horizontal, mode)
         outside = value if mode == "constant" else 0.0
@@ -220,7 +220,7 @@ class Rim(NamedTuple):
 
 
 def shapes(task: Task, phases: int) -> Shapes:
-    """Say what loops have to know of the image and of the result, which has `phases` down its rows."""
+    """Collect what loops need to know of the image and the result, which has `phases` down its rows."""
     kinds = KINDS[task.source], KINDS[task.target]
     (rows, pixels, channels), (out_rows, out_pixels, out_channels) = task.shape, task.output
     row_bytes, out_row_bytes = pixels * channels << kinds[0], out_pixels * out_channels << kinds[1]
@@ -228,7 +228,7 @@ def shapes(task: Task, phases: int) -> Shapes:
 
 
 def source_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View (H, W, C) as (H, bytes of a row), always read-only: for arrays of two kinds a loop is compiled twice."""
+    """View (H, W, C) as (H, bytes of a row), always read-only: a loop would be compiled again for a second type."""
     view = rows_of_bytes(image)
     view.flags.writeable = False
     return view
@@ -241,7 +241,7 @@ def rows_of_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
 def finish(
     task: Task, number: Number, divisors: list[float], bias: list[float], norm: int = 0, places: int = 0
 ) -> Finish:
-    """Say what becomes of the sums of the planes of one pixel, which are 2**`places` times too large."""
+    """Describe how to finish the sums of one pixel's planes, which are 2**`places` times too large."""
     exact = [_is_power_of_two(divisor) for divisor in divisors]
     divided = [1.0 if power else d for d, power in zip(divisors, exact, strict=True)]
     scale = [2.0**-places / d if power else 2.0**-places for d, power in zip(divisors, exact, strict=True)]
@@ -259,12 +259,12 @@ def finish(
 
 
 def storing_seconds(samples: int, planes: int) -> float:
-    """Predict the time in which `samples` results of `planes` planes are put beside one another and stored."""
+    """Predict the time to interleave and store `samples` results of `planes` planes."""
     return samples * rates().store_sample + weaving_seconds(samples, planes)
 
 
 def weaving_seconds(samples: int, planes: int) -> float:
-    """Predict the time in which samples of planes are put beside one another, or dealt out to them."""
+    """Predict the time to interleave samples of planes, or to split them into planes."""
     if planes == 1:
         return 0.0
     return samples * (rates().weave_sample if planes in SHUFFLED else rates().weave_sample_apart)
@@ -277,7 +277,7 @@ def _is_power_of_two(divisor: float) -> bool:
 def places(
     cut: Cut, layout: Layout, outputs: Outputs, number: Number, *, along: bool, halo: int | None = None
 ) -> Places:
-    """Lay out the scratch memory of a thread; `halo` is what a box needs beside a block, None where there is none."""
+    """Lay out a thread's scratch memory; `halo` is what a box needs beside a block, None if there is no box."""
     beyond = BEYOND // np.dtype(number).itemsize
     row = layout.pitch + layout.planes * beyond
     box = halo is not None
@@ -299,12 +299,12 @@ def places(
 
 
 def box_block(halo: int) -> int:
-    """Count the columns of running sums that are made at once."""
+    """Count the columns of running sums made at once."""
     return ceil(max(BOX_BLOCK, 2 * halo) / BLOCK_STEP) * BLOCK_STEP
 
 
 def workspace(places: Places, cut: Cut, layout: Layout, threads: int, number: Number, taps: int) -> int:
-    """Bound the bytes of what each thread has for itself, of positions, and of `taps` taps."""
+    """Bound the bytes of all threads' own memory, of positions, and of `taps` taps."""
     own = np.dtype(number).itemsize * places.size
     positions = POSITION_BYTES * (layout.width * layout.channels + cut.rows * cut.step + cut.view)
     return min(threads, cut.count) * own + positions + taps * TAP_BYTES + SLACK

@@ -1,9 +1,9 @@
-"""Tiles of pictures, in float32, for the loops of loops/spectra.py.
+"""Tiles of pictures in float32, for the loops of loops/spectra.py.
 
-What has to be exact is stored twice, with what the error may be taken away and added: where the two agree, the level
-is right, and elsewhere settling.py sums again.
+A result that has to be exact is stored twice, once minus and once plus the largest error: where both agree, the level
+is right; elsewhere settling.py sums again.
 
-All that does not depend on pixels, the spectra of the kernels above all, is made ready once.
+Everything that does not depend on pixels, above all the spectra of the kernels, is prepared once.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from service.engine.steps import Conv2d
 from service.engine.steps.borders import OUTSIDE
 
 MAKING_BYTES = 64
-"""For each point of a spectrum while it is made."""
+"""Bytes per point of a spectrum while it is made."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """A task in the terms of the loops."""
+    """A task as the loops' arguments."""
 
     task: Task
     rim: Rim
@@ -60,7 +60,7 @@ class Tiles:
         return sum(getattr(array, "nbytes", 0) for array in arrays)
 
     def apply(self, image: NDArray[Any], threads: int) -> NDArray[Any]:
-        """Compute the task. Where the tiles end does not depend on `threads`."""
+        """Compute the task. Tile boundaries do not depend on `threads`."""
         result = np.empty(self.task.output, self.task.target)
         most = np.empty_like(result[:0] if self.windows is None else result)
         source = Source(source_bytes(image), KINDS[image.dtype.name], *self.rim)
@@ -87,7 +87,7 @@ class Tiles:
 def tiles(task: Task) -> Tiles:
     step, needs, tiling = known(task)
     rim = Rim.padded(task.shape, step.padding, step.padding_mode, step.padding_value, "float32", interleaved=True)
-    beyond = np.full(tiling.side[0], OUTSIDE, np.int32)  # a tile is as high as it is, whatever the image
+    beyond = np.full(tiling.side[0], OUTSIDE, np.int32)  # a tile's height does not depend on the image
     rim = rim._replace(rows=np.concatenate([rim.rows, beyond]))
     down, along = (axis_of(side) for side in tiling.side)
     parts = _parts(tiling, needs)
@@ -125,9 +125,9 @@ def tiles(task: Task) -> Tiles:
 
 
 def workspace(task: Task, threads: int) -> int:
-    """Bound the bytes of the spectra and the tables and, one after the other, of their making and of the tiles.
+    """Bound the bytes of the spectra and the tables, plus the larger of their making and of the tiles.
 
-    What is to be exact has a second result beside.
+    A result that has to be exact is stored twice.
     """
     _, needs, tiling = known(task)
     positions = POSITION_BYTES * (sum(task.shape[:2]) + sum(tiling.side) + sum(needs.window)) * max(needs.channels)
@@ -149,7 +149,7 @@ def known(task: Task) -> tuple[Conv2d, Needs, Tiling]:
 
 
 def _parts(tiling: Tiling, needs: Needs) -> Parts:
-    """Lay out the arrays of `Tile`, but for its tables."""
+    """Lay out the arrays of `Tile`, except its tables."""
     (inputs, outputs), (down, along), number = needs.channels, tiling.side, np.dtype(np.float32)
     blocks = down // LANES
     return Parts.laid_out(
@@ -162,9 +162,9 @@ def _parts(tiling: Tiling, needs: Needs) -> Parts:
 
 
 def _places(samples: int, channels: int, step: int, pitch: int, *, beyond: int) -> NDArray[np.int64]:
-    """Say where in a block of `channels` times `pitch` rows each sample of a row is, every `step`-th column of them.
+    """Place each sample of a row, of every `step`-th column, in a block of `channels` times `pitch` rows.
 
-    Samples behind the last are at row `beyond`.
+    Samples after the last are at row `beyond`.
     """
     sample = np.arange(samples + LANES)
     row = sample % channels * pitch + sample // channels * step
@@ -172,12 +172,12 @@ def _places(samples: int, channels: int, step: int, pitch: int, *, beyond: int) 
 
 
 def _by_lanes(numbers: NDArray[np.float64], step: Conv2d) -> NDArray[np.float32]:
-    """Repeat what there is for each channel, for LANES samples more."""
+    """Repeat the numbers of the channels for LANES more samples."""
     return np.resize(numbers, step.out_channels + LANES).astype(np.float32)
 
 
 def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View (H, W, C) as (H, bytes of a row), of no rows as well."""
+    """View (H, W, C) as (H, bytes of a row), even without rows."""
     return image.reshape(len(image), -1 if image.size else image.shape[1] * image.shape[2]).view(np.uint8)
 
 
@@ -192,7 +192,7 @@ def axis_of(side: int) -> Axis:
 
 
 def order_of(axis: Axis) -> NDArray[np.int64]:
-    """List the frequencies in the order in which the passes leave them."""
+    """List the frequencies in the order that the passes leave."""
     order = np.zeros(1, np.int64)
     for radix in reversed(axis.radices.tolist()):
         order = np.concatenate([part + radix * order for part in range(radix)])
@@ -200,7 +200,7 @@ def order_of(axis: Axis) -> NDArray[np.int64]:
 
 
 def _spectra(step: Conv2d, down: Axis, along: Axis) -> NDArray[np.float32]:
-    """Transform the kernels, their taps `dilation` apart, and conjugate them: it is a correlation."""
+    """Transform the kernels, with taps `dilation` apart, and conjugate: the step is a correlation."""
     outputs, per_group = step.weight.shape[:2]
     (height, width), (row, column), view = (down.length, along.length), step.dilation, step.field_of_view
     order = order_of(along)[:, None], order_of(down)

@@ -1,7 +1,7 @@
-"""Which tiles a picture is cut into: a matter of arithmetic.
+"""Choose the tiles of a picture, by arithmetic alone.
 
-The tiles of a run stand beside one another and share the columns at which two windows look; runs of two places are one
-of complex numbers.
+The tiles of a run are neighbours and share the columns that both their windows read; two runs make one run of complex
+numbers.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from service.engine.steps import Conv2d
 from service.engine.steps.geometry import Pair
 
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Tiles have these: multiples of LANES whose prime factors are 2 and, once at most, 3."""
+"""Sides of tiles: multiples of LANES whose prime factors are 2 and at most one 3."""
 MOST_BYTES = 16 << 20
-"""The tiles of all channels together take no more."""
+"""Most bytes of the tiles of all channels together."""
 MOST_SPECTRA = 64 << 20
-"""Bytes of all the kernels' spectra."""
+"""Most bytes of all the kernels' spectra."""
 PAIRS = 8
-"""So many pairs of runs are made, if they can be had: a few threads then end at about the same time."""
+"""Number of pairs of runs, if possible: a few threads then end at about the same time."""
 UNEVEN = 0.5
-"""Threads may wait for one another for this part of a pair of runs."""
+"""Threads may wait for each other for this share of a pair of runs."""
 
 
 class Needs(NamedTuple):
-    """What the tiles of a task depend on. `channels` are (in, out), `kernels` (out, in / groups)."""
+    """What determines the tiles of a task. `channels` are (in, out), `kernels` (out, in / groups)."""
 
     outputs: Pair
     window: Pair
@@ -50,12 +50,12 @@ class Needs(NamedTuple):
 
     @property
     def each(self) -> bool:
-        """Whether every channel is filtered by itself and gives one."""
+        """Whether every channel is filtered separately and gives one output."""
         return self.kernels[1] == 1 and self.channels[0] == self.channels[1]
 
 
 class Tiling(NamedTuple):
-    """Tiles of `side` samples, which give `outputs` results: `strips` down, and in each `parts` runs of `tiles`."""
+    """Tiles of `side` samples that give `outputs` results each: `strips` down, each of `parts` runs of `tiles`."""
 
     side: Pair
     outputs: Pair
@@ -69,7 +69,7 @@ class Tiling(NamedTuple):
 
     @property
     def radices(self) -> tuple[list[int], list[int]]:
-        """List those of the passes down a tile and along it."""
+        """List the radices of the passes down a tile and along it."""
         return radices_of(self.side[0]), radices_of(self.side[1])
 
     @property
@@ -77,18 +77,18 @@ class Tiling(NamedTuple):
         return ceil(self.strips * self.parts / 2)
 
     def shared(self, stride: Pair) -> int:
-        """Count the columns of a tile at which the next one looks, too."""
+        """Count the columns that a tile shares with the next one."""
         return max(0, self.side[1] - self.outputs[1] * stride[1])
 
     def body_bytes(self, needs: Needs) -> int:
-        """Count the bytes of all transformed channels of two tiles."""
+        """Count the bytes of two tiles' transformed channels."""
         return 8 * self.points * (needs.channels[0] + (0 if needs.each else needs.channels[1]))
 
     def spectra_bytes(self, needs: Needs) -> int:
         return 8 * self.points * prod(needs.kernels)
 
     def seconds(self, needs: Needs) -> float:
-        """Predict the time; that of the spectra where they are too many to be kept."""
+        """Predict the time; it includes making the spectra if they are too many to be kept."""
         (inputs, outputs), (down, along) = needs.channels, self.side
         tiles = self.pairs * self.tiles
         known = self.pairs * (self.tiles - 1) * self.shared(needs.stride)
@@ -96,7 +96,7 @@ class Tiling(NamedTuple):
         turned = tiles * self.points * (inputs + outputs)
         products = tiles * self.points * outputs * needs.kernels[1]
         kernels = prod(needs.kernels) if self.spectra_bytes(needs) > KEPT_BYTES else 0
-        made = self.points * 2 * log2(self.points)  # to sort a spectrum takes as long as its transform
+        made = self.points * 2 * log2(self.points)  # sorting a spectrum takes as long as its transform
         return (
             rates().fft_call
             + rates().fft_move * moved
@@ -107,7 +107,7 @@ class Tiling(NamedTuple):
 
 
 def radices_of(side: int) -> list[int]:
-    """List 8s, 4s and perhaps a 3, of which `side` is the product."""
+    """Factor `side` into 8s, 4s and at most one 3."""
     three = side % 3 == 0
     twos = (side // 3 if three else side).bit_length() - 1
     fours = -twos % 3
@@ -115,13 +115,13 @@ def radices_of(side: int) -> list[int]:
 
 
 def best_tiling(needs: Needs) -> Tiling | None:
-    """Choose the tiles of the least time; None where the windows are too wide or the kernels too many."""
+    """Choose the tiles with the least time; None if the windows are too wide or the kernels too many."""
     return _best_tiling(needs, SIDES, rates())
 
 
 @lru_cache(1024)
 def _best_tiling(needs: Needs, sides: tuple[int, ...], _rates: Rates) -> Tiling | None:
-    """Choose by the rates in force; they are named so that a choice is not kept beyond them."""
+    """Choose by the rates in force; they are an argument so that no cached choice outlives them."""
     (height, width), window, stride = needs.outputs, needs.window, needs.stride
 
     def results(side: int, axis: int) -> int:
@@ -147,14 +147,14 @@ def _best_tiling(needs: Needs, sides: tuple[int, ...], _rates: Rates) -> Tiling 
 
 
 def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[int]:
-    """List the sides of tiles that hold a window, up to the first that holds all windows."""
+    """List the tile sides that hold a window, up to the first that holds all windows."""
     needed = (outputs - 1) * stride + window
     whole = [side for side in sides if side >= needed][:1]
     return [side for side in sides if window <= side < needed] + whole
 
 
 def runs_of(tiling: Tiling, needs: Needs) -> NDArray[np.int64]:
-    """List the runs by twos; where their number is odd, one of no rows comes last."""
+    """List the runs in pairs; if their number is odd, a run without rows comes last."""
     height = needs.outputs[0]
     runs = [
         (first, min(tiling.outputs[0], height - first), part * tiling.tiles * tiling.outputs[1])

@@ -1,4 +1,4 @@
-"""Compile the loops, kit by kit, and keep them on disk for this process's level; or tell which are kept."""
+"""Compile the loops kit by kit and keep them on disk for this process's level, or tell which are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if sys.platform != "win32":
 Signatures = list[tuple[str, str, list[Any]]]
 
 MOST_PROCESSES = 4
-"""That compile at once: each takes some 300 MB, and the longest kit a quarter of the time."""
+"""Most processes that compile at once: each takes some 300 MB, and the longest kit a quarter of the time."""
 LOWEST_PRIORITY = 19
 
 
@@ -54,11 +54,11 @@ CODECS = (
 KITS: tuple[Kit, ...] = tuple(
     sorted((*CODECS, *(kit for algorithm in COMPILED for kit in algorithm.kits)), key=lambda kit: kit.rank)
 )
-"""In the order in which they are compiled."""
+"""All kits, in the order of compilation."""
 
 
 def is_kept(kit: Kit) -> bool:
-    """Load a kit from disk; False where something of it would have to be compiled."""
+    """Load a kit from disk; False if any of it would have to be compiled."""
     try:
         with only_what_is_kept():
             kit.run()
@@ -68,12 +68,12 @@ def is_kept(kit: Kit) -> bool:
 
 
 def can_be_kept() -> bool:
-    """Say whether there is a folder for what is compiled, so that other processes find it."""
+    """Tell whether there is a folder in which other processes find compiled loops."""
     return bool(folders()) and all(os.access(folder, os.W_OK) for folder in folders())
 
 
 def warm(processes: int) -> None:
-    """Compile every kit that is not kept, in so many processes."""
+    """Compile every kit that is not kept, in up to `processes` processes."""
     missing = [kit for kit in KITS if not is_kept(kit)]
     if len(missing) > 1 and sys.platform == "linux" and can_be_kept():
         side_by_side([kit.run for kit in missing], min(processes, MOST_PROCESSES))
@@ -82,9 +82,9 @@ def warm(processes: int) -> None:
 
 
 def compile_behind(report: Callable[[int, int], None]) -> None:
-    """Compile kit by kit, giving way to everything else; `report` is told how many there are, and of how many.
+    """Compile kit by kit at the lowest priority; `report` gets the number of kits kept and of all kits.
 
-    Of two processes that do this for the same folders, the second waits for the first.
+    If two processes do this for the same folders, the second waits for the first.
     """
     if hasattr(os, "nice"):
         os.nice(LOWEST_PRIORITY)
@@ -107,7 +107,7 @@ def signatures() -> Signatures:
 
 
 def compile_signatures(listed: Signatures) -> None:
-    """Compile loops for such types, and keep them; none of them is called."""
+    """Compile loops for the listed types and keep them, without calling them."""
     loops = {(loop.__module__, loop.__name__): loop for loop in all_loops()}
     for module, name, kinds in listed:
         for arguments in kinds:
@@ -125,7 +125,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def side_by_side(work: Sequence[Callable[[], object]], processes: int) -> None:
-    """Do pieces of work in forked processes, one after another in each; what fails there is left to the caller."""
+    """Do pieces of work in forked processes, one after another in each; failures there are left to the caller."""
     taken, left = os.pipe()
     os.write(left, bytes(range(len(work))))
     os.close(left)

@@ -1,6 +1,6 @@
-"""Channel mixing by 3 x 3 windows in fewer products than these have: tiles of results from tiles of samples.
+"""Channel mixing by 3 x 3 windows with fewer products than taps: tiles of results from tiles of samples.
 
-The sums of samples that this takes are no less exact than sums of products: A. Lavin and S. Gray, "Fast algorithms for
+The sums of samples that this needs are as exact as sums of products: A. Lavin and S. Gray, "Fast algorithms for
 convolutional neural networks" (2016), section 5.1. See loops/winograd.py.
 """
 
@@ -37,16 +37,16 @@ from service.engine.steps.precision import EXACT_BELOW
 
 NUMBER = np.dtype(np.float32)
 TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-"""Transforms a column of weights, and a row."""
+"""Transforms a column of weights, and likewise a row."""
 QUARTERS = 4
 GROWTH = 16 * QUARTERS
-"""What is added up to a sum of a window may be 16 times as large as that could be, and counts quarters."""
+"""Terms of a window's sum may be 16 times as large as the sum could be, and are multiples of a quarter."""
 
 
 class Form(NamedTuple):
-    """Rows of tiles, cut into `strips` of `height` rows at most; `pitch` samples of a padded row.
+    """Rows of tiles, cut into `strips` of at most `height` rows; a padded row has `pitch` samples.
 
-    `lanes` numbers of each pixel are summed.
+    Each pixel has `lanes` sums.
     """
 
     step: Conv2d
@@ -74,11 +74,11 @@ class Form(NamedTuple):
 
     @property
     def products(self) -> int:
-        """Count the products of one tile, those of lanes that are not used among them."""
+        """Count the products of one tile, including those in unused lanes."""
         return PLACES * self.step.in_channels * self.lanes
 
     def scratch(self) -> tuple[Tiles, int]:
-        """Lay out the memory of a thread, and count its bytes."""
+        """Lay out a thread's memory and count its bytes."""
         samples = self.lines * self.pitch + 2 * LANES
         span = ceil(BESIDE * self.step.in_channels / PAIR) * PAIR + PAIR
         starts = [0]
@@ -88,7 +88,7 @@ class Form(NamedTuple):
         return Tiles(strip, samples, self.pitch, planes, span, sums, rows), room
 
     def straight(self, task: Task) -> bool:
-        """Say whether the sums are what is stored, and nothing else is summed."""
+        """Tell whether the sums are stored as they are, with no lanes unused."""
         full = self.lanes == task.output.channels and task.output.width >= BESIDE
         return full and self.step.divisor == 1 and task.target == task.arithmetic
 
@@ -159,7 +159,7 @@ def _call(task: Task) -> Call:
 
 
 def _longer(positions: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Go on beyond the padded positions, up to the first `count`: tiles may, where nothing is looked at."""
+    """Extend the padded positions to `count`: tiles may reach beyond them, but those samples are not used."""
     return np.append(positions, np.full(count - len(positions), OUTSIDE, positions.dtype))
 
 
@@ -179,7 +179,7 @@ def _weights(form: Form) -> Weights:
 
 
 def _stays_exact(task: Task, step: Conv2d) -> bool:
-    """Say whether sums have no error, whatever their order."""
+    """Tell whether sums have no error, whatever their order."""
     reach = step.reach
     if task.source not in {"uint8", "uint16"} or reach.offset_places is None:
         return False

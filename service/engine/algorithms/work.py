@@ -1,4 +1,4 @@
-"""What the loops of strips are given: made ready once for a task, used for every image of it."""
+"""The arguments of the strips' loops: prepared once for a task, used for every image."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Counter = NDArray[np.int64]
 
 
 class Sums(NamedTuple):
-    """What is computed from every strip: the taps of `along`, if any, make of a row of the input what `down` sums."""
+    """What is computed from every strip: the taps `along` a row, if any, then the taps `down` the rows."""
 
     down: Taps
     along: Taps
     finish: Finish
     outputs: Outputs
     window: int = 0
-    """Columns of a window that is summed as a whole, by running sums, and multiplied by the one tap there is."""
+    """Columns of a window that running sums add up as a whole; the sum is multiplied by the only tap."""
 
 
 class Part(NamedTuple):
-    """An array of the scratch memory of a thread; of some, so much behind the end may be read."""
+    """An array in a thread's scratch memory; loops may read `beyond` bytes past its end."""
 
     shape: tuple[int, ...]
     number: np.dtype[Any]
@@ -44,11 +44,11 @@ class Part(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Arrays that begin with a cache line, and where: laid out once, since a small image takes no longer than that."""
+    """Arrays that begin at cache lines, with their places: laid out once, as this takes as long as a small image."""
 
     places: tuple[tuple[tuple[int, ...], np.dtype[Any], int], ...]
     room: int
-    """Bytes of all."""
+    """Bytes of all arrays."""
 
     @classmethod
     def laid_out(cls, *parts: Part) -> Parts:
@@ -67,7 +67,7 @@ class Parts(NamedTuple):
 
 
 class Work(Call):
-    """A task in the terms of the loops."""
+    """A task as the loops' arguments."""
 
     @classmethod
     def of(cls, task: Task, rim: Rim, cut: Cut, layout: Layout, number: Number, sums: Sums) -> Work:
@@ -111,13 +111,13 @@ class Work(Call):
 
 
 class Kept:
-    """Memory for strips, kept for the next image: to touch new pages takes as long as to widen what they hold."""
+    """Memory for strips, kept for the next image: touching new pages takes as long as widening the samples in them."""
 
     def __init__(self) -> None:
         self._idle: list[Bytes] = []
 
     def take(self, size: int) -> Bytes:
-        """Give at least `size` bytes that begin with a cache line, whatever they hold."""
+        """Return at least `size` bytes that begin at a cache line, with any content."""
         with suppress(IndexError):
             memory = self._idle.pop()
             if len(memory) >= size:
@@ -126,7 +126,7 @@ class Kept:
         return memory[-memory.ctypes.data % CACHE_LINE :]
 
     def give(self, memory: Bytes) -> None:
-        """Take back what is not too large to be kept."""
+        """Take memory back, unless it is too large to keep."""
         if len(memory) <= KEPT_MEMORY:
             self._idle.append(memory)
 
@@ -138,7 +138,7 @@ kept = Kept()
 
 
 def share(loop: Callable[[Counter, Iterator[NDArray[Any]]], None], parts: Parts, pieces: int, threads: int) -> None:
-    """Have up to `threads` threads do `loop`, all with one counter of `pieces`, each with scratch memory of its own."""
+    """Run `loop` on up to `threads` threads, with one shared counter of `pieces` and scratch memory for each thread."""
     counter = np.zeros(1, np.int64)
 
     def work(_: int) -> None:

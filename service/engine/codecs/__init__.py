@@ -1,6 +1,6 @@
-"""Images in and out: what the bytes are, what they hold, and the bytes of a result.
+"""Read and write images: detect formats, decode, encode.
 
-`inspect` reads the header alone, `decode` the pixels; both raise nothing but what service.engine.errors lists.
+`inspect` reads only the header, `decode` the pixels; both raise only errors of service.engine.errors.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ __all__ = [
 
 _FIXED_BYTES = 32 * 2**20
 _PICTURE_BYTES = {"jpeg": 16, "webp": 30, "gif": 20, "bmp": 30, "tiff": 20, "avif": 28}
-"""Per pixel, at the most: planes, coefficients and canvases of the decoders, Pillow's four bytes, conversions.
+"""Most bytes per pixel to read: planes, coefficients and canvases of the decoders, Pillow's four bytes, conversions.
 
-Measured in 2026 with Pillow 13 at 6 million pixels, in the worst form that was found (progressive CMYK, lossless with
-alpha, ...): 14, 21, 13, 12, 14, 18.
+Measured in 2026 with Pillow 13 at 6 million pixels, in the worst form found (progressive CMYK, lossless with alpha,
+...): 14, 21, 13, 12, 14, 18.
 """
 _WRITTEN_BYTES = {"jpeg": 14, "webp": 56, "avif": 64}
-"""Per pixel, at the most, to write one: Pillow's four bytes, the encoders' planes and coefficients, the bytes twice.
+"""Most bytes per pixel to write: Pillow's four bytes, the encoders' planes and coefficients, the file twice.
 
-Measured like those above, on noise at the highest quality with alpha: 10, 48, 60.
+Measured as above, on noise at the highest quality with alpha: 10, 48, 60.
 """
 _SAMPLES_OF_TIFF = 5
-"""Pictures held at once while tifffile reads one: padded tiles, the picture, what is made of it."""
+"""Pictures held at once while tifffile reads one: padded tiles, the picture, the result made from it."""
 
 
 PLAIN = Coding()
@@ -76,7 +76,7 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
 
 
 def decode(data: Buffer, info: ImageInfo, threads: int = 1) -> Decoded:
-    """Read the pixels of what `inspect` has described. Raises `InvalidImage` and `MemoryLimit`."""
+    """Read the pixels of an image that `inspect` has described. Raises `InvalidImage` and `MemoryLimit`."""
     try:
         match info.format:
             case "png":
@@ -90,13 +90,13 @@ def decode(data: Buffer, info: ImageInfo, threads: int = 1) -> Decoded:
 
 
 def decode_bytes(info: ImageInfo) -> int:
-    """Bound the bytes that `decode` needs at its peak, its result included and the encoded data left out."""
+    """Bound the bytes that `decode` needs at its peak, including its result but not the encoded data."""
     pixels = info.width * info.height
     pixel_bytes = info.channels * np.dtype(info.dtype).itemsize
     match info.format:
-        case "png":  # twice for turning it, and what a row needs on its way
+        case "png":  # twice for turning the image, plus a row's intermediate arrays
             return 2 * pixels * pixel_bytes + max(info.width, info.height) * (4 * pixel_bytes + 24) + _FIXED_BYTES
-        case "npy":  # a copy, and where it is finite
+        case "npy":  # a copy, and an array that tells which numbers are finite
             return pixels * (pixel_bytes + info.channels) + _FIXED_BYTES
         case "tiff":
             pillows, own = pixels * _PICTURE_BYTES["tiff"], pixels * pixel_bytes * _SAMPLES_OF_TIFF + tiff.SPARE_BYTES
@@ -106,7 +106,7 @@ def decode_bytes(info: ImageInfo) -> int:
 
 
 def encode(kind: str, image: NDArray[Any], how: Coding = PLAIN) -> bytes:
-    """Write an image (H, W, C) that the format can hold; raises MemoryError. The same bytes each time.
+    """Write an image (H, W, C) that the format can hold; raises MemoryError. The bytes are the same each time.
 
     "png" takes uint8 or uint16 and 1 to 4 channels; "jpeg" uint8 and 1 or 3; "webp" and "avif" uint8 and 1 to 4;
     "tiff" uint8, uint16 or float32 and any number.
@@ -127,7 +127,7 @@ def encode(kind: str, image: NDArray[Any], how: Coding = PLAIN) -> bytes:
 
 
 def encode_bytes(kind: str, pixels: int, written: int, compression: Compression = "fast") -> int:
-    """Bound the bytes that `encode` needs at its peak beside the image of so many pixels and bytes."""
+    """Bound the bytes that `encode` needs at its peak besides the image, for `pixels` pixels and `written` bytes."""
     if kind in _WRITTEN_BYTES:
         return pixels * _WRITTEN_BYTES[kind] + _FIXED_BYTES
     if kind == "tiff":

@@ -1,4 +1,4 @@
-"""Samples taken from where a library keeps them, by Arrow's C data interface.
+"""Read samples from a library's own memory through Arrow's C data interface.
 
 https://arrow.apache.org/docs/format/CDataInterface.html and .../CDataInterface/PyCapsuleInterface.html
 """
@@ -34,15 +34,15 @@ _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
 
 
 def lists_of_bytes(capsule: Any, each: int) -> NDArray[np.uint8]:
-    """View an array of lists of `each` bytes as (n, each), read-only; it lives as long as the view.
+    """View an array of lists of `each` bytes as (n, each), read-only; the view keeps the array alive.
 
-    `capsule` is the second one that `__arrow_c_array__` gives.
+    `capsule` is the second one that `__arrow_c_array__` returns.
     """
     array = ctypes.cast(_pointer(capsule, b"arrow_array"), ctypes.POINTER(_Array)).contents
     values = array.children[0].contents
     start = values.buffers[1] + values.offset + each * array.offset
     memory: Any = (ctypes.c_uint8 * (each * array.length)).from_address(start)
-    memory.owner = capsule  # NumPy keeps the one, and the one keeps the other
+    memory.owner = capsule  # NumPy keeps `memory` alive, and `memory` keeps the capsule alive
     view = np.frombuffer(memory, np.uint8).reshape(-1, each)
     view.flags.writeable = False
     return view

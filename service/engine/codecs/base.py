@@ -1,4 +1,4 @@
-"""What all codecs share: what is known of an image, and what they hand over."""
+"""What all codecs share: image descriptions, decoded images and coding options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Quality = int | Literal["lossless"]
 class ImageInfo(NamedTuple):
     """What the header says: the shape and type of what `decode` returns, width and height upright.
 
-    `gamma` is the power that makes levels of light where the file says so; None stands for sRGB's curve.
+    `gamma` is the power that turns light into levels, if the file gives one; None stands for sRGB's curve.
     """
 
     format: Format
@@ -34,14 +34,15 @@ class ImageInfo(NamedTuple):
 
     @property
     def as_array(self) -> bool:
-        """Tell whether the numbers are taken as they stand, with no alpha: those of NPY, and of TIFFs of floats."""
+        """Tell whether the numbers are used as they are, without alpha: NPY, and TIFFs of floats."""
         return self.format == "npy" or self.dtype.startswith("float")
 
 
 class Decoded(NamedTuple):
     """`image` (H, W, C), C-contiguous, in native byte order, perhaps read-only.
 
-    `icc` is the profile of the file where it describes these very channels, `metadata` what else is told of them.
+    `icc` is the file's profile if it describes exactly these channels; `metadata` holds what else the file says of
+    them.
     """
 
     image: NDArray[Any]
@@ -50,7 +51,7 @@ class Decoded(NamedTuple):
 
 
 def check_pixels(width: int, height: int, limits: Limits) -> None:
-    """Refuse no pixels (`InvalidImage`) and too many of them (`ImageTooLarge`)."""
+    """Refuse an image without pixels (`InvalidImage`) or with too many (`ImageTooLarge`)."""
     if width < 1 or height < 1:
         raise InvalidImage(f"the image is {width}×{height}: it has no pixels")
     if width * height > limits.max_image_pixels:
@@ -62,8 +63,8 @@ def check_pixels(width: int, height: int, limits: Limits) -> None:
 class Coding(NamedTuple):
     """How a picture is written.
 
-    `quality` None is what the format takes by itself; `icc` and `metadata` go along where the format has a place for
-    them; `alpha` tells that the last of 2 or 4 channels is one, for a format that can say so.
+    `quality` None is the format's own default; `icc` and `metadata` are written if the format has a place for them;
+    `alpha` marks the last of 2 or 4 channels as alpha, for formats that can say so.
     """
 
     compression: Compression = "fast"

@@ -1,4 +1,4 @@
-"""What Pillow does not tell of a BMP: its alpha, and how many pixels there are to the metre ([MS-WMF] 2.2.2.3 to 5)."""
+"""What Pillow does not report of a BMP: its alpha and its pixels per metre ([MS-WMF] 2.2.2.3 to 5)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from service.engine.codecs.metadata import GREATEST_DENSITY, Density
 
 _WITH_DENSITY, _WITH_ALPHA = 40, 56
-"""The sizes of header that have these fields at least."""
+"""Header sizes that include at least these fields."""
 _BITFIELDS = 3
 
 
 def alpha(content: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
-    """Read the alpha plane (H, W, 1); None where there is no mask for it, or where it is 0 everywhere and so none."""
+    """Read the alpha plane (H, W, 1); None if it has no mask, or is 0 everywhere and so means nothing."""
     if len(content) < 70 or _header_bytes(content) < _WITH_ALPHA:
         return None
     (begin,) = struct.unpack_from("<I", content, 10)
@@ -24,7 +24,7 @@ def alpha(content: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
     *colours, mask = struct.unpack_from("<IIII", content, 54)
     if compression != _BITFIELDS or bits not in {16, 32}:
         return None
-    if bits == 32 and not any(colours):  # no masks at all stand for the usual ones, as Pillow has it
+    if bits == 32 and not any(colours):  # all masks 0 stand for the usual ones, as in Pillow
         mask = 0xFF000000
     row_words = (width * bits + 31) // 32 * 32 // bits
     if not mask or begin + row_words * height * bits // 8 > len(content):

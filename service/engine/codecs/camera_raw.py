@@ -1,4 +1,4 @@
-"""Raw files of cameras that look like TIFFs: what is easily read of them is a preview, not the picture.
+"""Camera raw files that look like TIFFs: the image a TIFF reader finds in them is a preview, not the picture.
 
 Tags: Adobe's DNG specification 1.7; TIFF/EP (ISO 12234-2) for colour filter arrays.
 """
@@ -38,11 +38,11 @@ _MAKERS = {
     b"leaf": "MOS",
     b"phase": "IIQ",
 }
-"""By the first word of the maker's name: what its raw files are called."""
+"""What each maker's raw files are called, by the first word of the maker's name."""
 
 
 def camera_raw(data: Buffer) -> str | None:
-    """Name the kind of raw file that a TIFF is, or None where it is none. Damage is for others to find."""
+    """Name the kind of raw file that a TIFF is; None if it is not one. Other code reports damage."""
     view = memoryview(data)
     if bytes(view[8:10]) == b"CR":
         return "CR2"

@@ -1,4 +1,4 @@
-"""How bytes are deflated: pieces that end on a byte's border with an empty stored block, so that others may follow."""
+"""Deflate bytes to pieces that end on a byte boundary with an empty stored block, so more pieces may follow."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _VERY_FEW_BYTES, _FEW_BYTES = 4096, 4 * 4096
 _LEAST_SAVED = 0.008
 _SAMPLES, _SAMPLE_BYTES = 4, 4096
 _WORTH_A_TRY = {True: 0.94, False: 1.02}
-"""Bytes by ISA-L over bytes by our own coder, for samples that are dense or not.
+"""Size by ISA-L over size by our own coder, for dense samples or not.
 
-To search dense ones takes as long as all else that writing a PNG takes, so it has to gain something.
+Searching dense ones takes as long as all other work of writing a PNG, so it has to gain something.
 """
 
 
 def fast(data: Bytes) -> Pieces:
-    """Deflate bytes, (n,), that are small or run on, as those of filtered rows do.
+    """Deflate bytes, (n,), whose values are small or come in runs, as in filtered rows.
 
     On photographs, Huffman codes of literals and runs take 0.4 to 0.7 of the time of ISA-L's search for matches, and
-    0.8 to 0.93 of its bytes. Text, tiles and gradients repeat themselves otherwise: ISA-L's can be a tenth as many.
-    As long as those codes are not compiled, ISA-L does it all.
+    0.8 to 0.93 of its bytes. Text, tiles and gradients repeat in other ways: there ISA-L's output can be a tenth as
+    large. Until our own coder is compiled, ISA-L does all the work.
     """
     loops = compiled.loops("deflate")
     if loops is None:
@@ -54,7 +54,7 @@ def _fast(data: Bytes, loops: ModuleType) -> Pieces:
 
 
 def _worth_a_search(data: Bytes, saved: float, loops: ModuleType, *, dense: bool) -> bool:
-    """Tell whether matches may make the file smaller; in few bytes it takes little time to try."""
+    """Tell whether matches may make the file smaller; for few bytes, trying takes little time."""
     if len(data) <= _VERY_FEW_BYTES:
         return True
     if dense and saved < _LEAST_SAVED:
@@ -63,7 +63,7 @@ def _worth_a_search(data: Bytes, saved: float, loops: ModuleType, *, dense: bool
 
 
 def _repeats(data: Bytes, loops: ModuleType, *, dense: bool) -> bool:
-    """Tell from samples."""
+    """Tell from samples whether the bytes repeat."""
     last = len(data) - _SAMPLE_BYTES
     starts = (last * sample // (_SAMPLES - 1) for sample in range(_SAMPLES))
     samples = np.concatenate([data[start : start + _SAMPLE_BYTES] for start in starts])

@@ -1,4 +1,4 @@
-"""What holds for all numbers that are taken as they stand."""
+"""The check on all samples that are used as they are."""
 
 from __future__ import annotations
 

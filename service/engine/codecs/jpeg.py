@@ -1,6 +1,6 @@
 """JPEG by libjpeg-turbo, read and written.
 
-Pixels are decoded straight to three bytes each; Pillow makes four, to be packed.
+Pixels are decoded directly to three bytes each; Pillow makes four, which then have to be packed.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from service.engine.codecs.metadata import Density
 
 QUALITY = 90
 FULL_COLOUR_FROM = 90
-"""From this quality on colours are as fine as luminance; below, half as fine both ways, as encoders have it."""
+"""From this quality on, colours have the full resolution of luminance; below, half of it both ways, as is usual."""
 
 _CHANNELS = {"Gray": 1, "YCbCr": 3, "RGB": 3}
 _NO_MEMORY = "Insufficient memory"
-"""So libjpeg's message begins."""
+"""The beginning of libjpeg's message."""
 _FINE = 95
 _MOST_PROGRESSIVE = {False: 0.8, True: 1.6}
-"""In bytes a pixel, as baseline, below and from `_FINE` on: Pillow has room for a quarter more. Only noise has more."""
+"""Baseline bytes per pixel, below and from `_FINE` on: Pillow has room for a quarter more. Only noise needs more."""
 _GREATEST = 65_535
 _PROFILE_PART = 65_519
 
 
 def pixels(data: bytes, height: int, width: int, channels: int) -> NDArray[np.uint8] | None:
-    """Decode gray or RGB as (H, W, C), to the very levels that Pillow gives: both have the same library.
+    """Decode gray or RGB as (H, W, C), to exactly Pillow's levels: both use the same library.
 
-    None where it warns of anything, does not read this sampling, or finds another size or model: whether such a file is
-    read, and what is in it, is for Pillow to say. Raises `MemoryError`.
+    None if the library warns, does not support the sampling, or finds another size or colour model: Pillow then decides
+    whether and how to read the file. Raises `MemoryError`.
     """
     image = np.empty((height, width, channels), np.uint8)
     try:
@@ -53,8 +53,8 @@ def pixels(data: bytes, height: int, width: int, channels: int) -> NDArray[np.ui
 def encode(image: NDArray[Any], how: Coding) -> bytes:
     """Write an image (H, W, C) of uint8 and 1 or 3 channels as a JFIF; raises `MemoryError`.
 
-    "fast" is baseline, by the Huffman codes of the standard (ITU-T T.81, annex K). "small" is progressive, by codes of
-    its own, where that is smaller.
+    "fast" is baseline, with the standard's Huffman codes (ITU-T T.81, annex K). "small" is progressive, with codes of
+    its own, if that is smaller.
     """
     quality = how.quality if isinstance(how.quality, int) else QUALITY
     gray = image.shape[2] == 1
@@ -65,14 +65,14 @@ def encode(image: NDArray[Any], how: Coding) -> bytes:
         most = _MOST_PROGRESSIVE[quality >= _FINE] * samples[..., 0].size
         if how.compression == "small" and len(data) < most:
             data = min(data, _progressive(samples, quality, sampling), key=len)
-    except (ValueError, RuntimeError, OSError):  # sizes and levels are right: memory is all that can be short
+    except (ValueError, RuntimeError, OSError):  # sizes and levels are valid: only memory can run out
         raise MemoryError from None
     header = _header(how.metadata.density)
     return b"".join([header, *_profile(how.icc), memoryview(data)[len(header) :]])
 
 
 def _progressive(image: NDArray[Any], quality: object, sampling: str) -> memoryview:
-    """Write by Pillow: on photographs 4 to 10 % fewer bytes than baseline, in five times the time."""
+    """Write with Pillow: on photographs 4 to 10 % fewer bytes than baseline, in five times the time."""
     stream = BytesIO()
     gray = sampling == "Gray"
     colours = {} if gray else {"subsampling": ":".join(sampling)}
@@ -82,18 +82,18 @@ def _progressive(image: NDArray[Any], quality: object, sampling: str) -> memoryv
 
 
 def subsampling(quality: object) -> str:
-    """Say how fine the colours of a lossy picture are."""
+    """Name the chroma subsampling for a quality."""
     return "420" if isinstance(quality, int) and quality < FULL_COLOUR_FROM else "444"
 
 
 def _header(density: Density | None) -> bytes:
-    """Give SOI and APP0 (JFIF 1.02): as libjpeg writes it, but for the density."""
+    """Make SOI and APP0 (JFIF 1.02) as libjpeg writes them, except for the density."""
     unit, across, down = (0, 1, 1) if density is None else _jfif_density(density)
     return struct.pack(">HHH5sHBHHBB", 0xFFD8, 0xFFE0, 16, b"JFIF\0", 0x0101, unit, across, down, 0, 0)
 
 
 def _jfif_density(density: Density) -> tuple[int, int, int]:
-    """Give unit and numbers of 16 bits: of dots to the inch (1) and to the centimetre (2) those that fit better."""
+    """Return the unit and 16-bit numbers: dots per inch (1) or per centimetre (2), whichever fits better."""
     if not density.metric:
         fits = max(density[:2]) <= _GREATEST
         return (0, density.across, density.down) if fits else (0, 1, 1)

@@ -1,4 +1,4 @@
-"""What travels beside the pixels and says how to see them: orientation, ICC profile, coding of colours, resolution."""
+"""What a file says beside the pixels about how to show them: orientation, ICC profile, colour coding, resolution."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MAX_PROFILE_BYTES = 2**20
 """Real profiles take 0.5 to 600 KiB; a larger one is left out."""
 
 GREATEST_DENSITY = 2**31 - 1
-"""That a PNG can tell (third edition, 7.1)."""
+"""The largest density that a PNG can hold (third edition, 7.1)."""
 
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 _SHORT, _RATIONAL = 3, 5
 _UNSIGNED = {1: "B", _SHORT: "H", 4: "I"}
-"""By type of an entry: how it is unpacked."""
+"""How to unpack an entry, by its type."""
 _INCH = 2
 _UNITS = {1: None, _INCH: Fraction(10_000, 254), 3: Fraction(100)}
-"""By unit: what makes pixels to the metre of it."""
+"""Factor to pixels per metre, by unit."""
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
 
 
 class Density(NamedTuple):
-    """Pixels to the metre, or where they are not `metric` a mere ratio: how many there are across to how many down."""
+    """Pixels per metre; if not `metric`, only the ratio of pixels across to pixels down."""
 
     across: int
     down: int
@@ -35,16 +35,16 @@ class Density(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """What else says how samples are to be understood, beside the ICC profile.
+    """How to interpret the samples, apart from the ICC profile.
 
-    `colour` holds chunks of a PNG (kind, content) that say how levels become colours: cICP, sRGB, gAMA, cHRM.
+    `colour` holds the PNG chunks (kind, content) that say how levels become colours: cICP, sRGB, gAMA, cHRM.
     """
 
     colour: tuple[tuple[bytes, bytes], ...] = ()
     density: Density | None = None
 
     def turned(self, orientation: int) -> Metadata:
-        """Follow the picture when it is turned upright."""
+        """Adapt the metadata to the picture when it is turned upright."""
         if self.density is None or not transposes(orientation):
             return self
         return self._replace(density=Density(self.density.down, self.density.across, self.density.metric))
@@ -54,7 +54,7 @@ NOTHING = Metadata()
 
 
 def orientation(exif: bytes) -> int:
-    """Read the orientation (1 to 8) out of an EXIF block, of whatever unsigned type; 1 where there is none."""
+    """Read the orientation (1 to 8) from an EXIF block, whatever its unsigned type; 1 if there is none."""
     for tag, kind, count, value in _exif_entries(exif):
         if tag == _ORIENTATION and count == 1 and kind in _UNSIGNED:
             (turned,) = struct.unpack_from(_byte_order(exif) + _UNSIGNED[kind], value)
@@ -63,12 +63,12 @@ def orientation(exif: bytes) -> int:
 
 
 def known_orientation(orientation: int) -> int:
-    """Give an orientation that there is; all other numbers stand for 1."""
+    """Return `orientation` if it is a valid one, else 1."""
     return orientation if 1 <= orientation <= 8 else 1
 
 
 def exif_density(exif: bytes) -> Density | None:
-    """Read XResolution and YResolution out of an EXIF block, if both make sense (EXIF 2.32, 4.6.4 A)."""
+    """Read XResolution and YResolution from an EXIF block, if both make sense (EXIF 2.32, 4.6.4 A)."""
     order, tiff = _byte_order(exif), _tiff_block(exif)
     across = down = None
     unit = _INCH
@@ -84,11 +84,11 @@ def exif_density(exif: bytes) -> Density | None:
 
 
 def density(across: tuple[int, int], down: tuple[int, int], unit: int) -> Density | None:
-    """Turn two rational numbers with TIFF's unit (1 none, 2 inch, 3 cm) into pixels to the metre, or into a ratio."""
+    """Turn two rational numbers with TIFF's unit (1 none, 2 inch, 3 cm) into pixels per metre, or into a ratio."""
     if 0 in {*across, *down} or unit not in _UNITS:
         return None
     metric = _UNITS[unit]
-    if metric is None:  # a ratio of pixels, of which a square one says nothing
+    if metric is None:  # a pixel aspect ratio; a square one says nothing
         ratio = Fraction(*across) / Fraction(*down)
         found = Density(ratio.numerator, ratio.denominator, metric=False)
         return found if ratio != 1 and max(found[:2]) <= GREATEST_DENSITY else None
@@ -115,7 +115,7 @@ def _tiff_block(exif: bytes) -> bytes:
 
 
 def _byte_order(exif: bytes) -> str:
-    """Give the sign for `struct`, or nothing where the block does not begin as one."""
+    """Return the byte order sign for `struct`, or nothing if the block does not begin with one."""
     return {b"II*\0": "<", b"MM\0*": ">"}.get(_tiff_block(exif)[:4], "")
 
 
@@ -136,7 +136,7 @@ def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def fitting_profile(profile: bytes | None, channels: int) -> bytes | None:
-    """Keep an ICC profile if it describes images of so many channels, alpha included (ICC.1:2022, 7.2)."""
+    """Keep an ICC profile if it describes images of `channels` channels, alpha included (ICC.1:2022, 7.2)."""
     if profile is None or not 128 <= len(profile) <= MAX_PROFILE_BYTES or profile[36:40] != b"acsp":
         return None
     return profile if channels in _SPACES.get(profile[16:20], ()) else None

@@ -18,13 +18,13 @@ from service.engine.machine.limits import Limits
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_TEXT = 1024
-"""Without the blanks at its end; the header of an array that is read here has some 80 characters."""
+"""Longest header without its trailing blanks; that of a supported array has some 80 characters."""
 
 _MAGIC = b"\x93NUMPY"
 _BLANKS = b" \t\f\r\n"
-"""Those of Python source; `bytes.rstrip` by itself takes a vertical tab as well, which NumPy refuses."""
+"""Blanks in Python source; `bytes.rstrip` alone also strips a vertical tab, which NumPy refuses."""
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
-"""By version: how long the field is that tells the length of the header."""
+"""Size of the header length field, by version."""
 _UNICODE = b"\x03\x00"
 _LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*L\b")
 """An integer as Python 2 wrote it: 3L."""
@@ -32,7 +32,7 @@ _CODES = ("u1", "u2", "f4", "f8", "B", "H", "f", "d")
 _ORDERS = ("", "<", ">", "=", "|")
 _WORDS = ("uint8", "ubyte", "uint16", "ushort", "float32", "single", "float64", "double", "float")
 _DTYPES = {spelling: np.dtype(spelling) for spelling in (*(o + c for c in _CODES for o in _ORDERS), *_WORDS)}
-"""By spelling, as NumPy understands it; no other text is given to NumPy."""
+"""Types by their spelling in NumPy; no other text is passed to NumPy."""
 
 
 class _Header(NamedTuple):
@@ -58,7 +58,7 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
 
 
 def decode(data: Buffer, info: ImageInfo) -> Decoded:
-    """Read the array, without a copy where its layout allows it. Raises `InvalidImage`."""
+    """Read the array, without a copy if its layout allows. Raises `InvalidImage`."""
     header = _read_header(data)
     stored = np.frombuffer(data, header.dtype, offset=header.start)
     shaped = stored.reshape(header.shape, order="F" if header.fortran_order else "C")
@@ -91,7 +91,7 @@ def _read_header(data: Buffer) -> _Header:
 
 
 def _parsed(header: bytes, version: bytes, start: int) -> _Header:
-    """Read the dictionary, in which nothing may be missing and nothing more may stand."""
+    """Read the dictionary, which must have exactly the expected entries."""
     text = header.strip(_BLANKS)
     if len(text) > MAX_HEADER_TEXT:
         raise InvalidImage(f"the NPY header has {len(text):,} characters; at most {MAX_HEADER_TEXT:,} are read")
@@ -111,14 +111,14 @@ def _parsed(header: bytes, version: bytes, start: int) -> _Header:
 
 
 def _literal(text: bytes, version: bytes) -> object:
-    """Read plain values; where that fails, once more without the L that Python 2 put behind long integers."""
+    """Read literals; if that fails, try again without the L that Python 2 put after long integers."""
     try:
         source = text.decode("utf-8" if version == _UNICODE else "latin-1")
-        with quiet():  # Python's parser has opinions about some texts, which are not for the log
+        with quiet():  # Python's parser warns about some texts; keep that out of the log
             try:
                 return ast.literal_eval(source)
             except SyntaxError:
-                if version == _UNICODE:  # which Python 2 never wrote
+                if version == _UNICODE:  # Python 2 never wrote this version
                     raise
                 return ast.literal_eval(_LONG.sub(r"\1", source))
     except Exception:  # whatever Python's parser makes of hostile text

@@ -1,4 +1,4 @@
-"""What is asked of a picture before Pillow sees it: that opening it is cheap, and that nothing of it would be lost."""
+"""Checks on a picture before Pillow sees it: opening it must be cheap and must lose nothing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from service.engine.errors import ImageTooLarge, InvalidImage
 from service.engine.machine.limits import Limits
 
 MAX_SCANS = 100
-"""Scans of a JPEG: each one of a progressive JPEG walks over the whole picture."""
+"""Scans of a JPEG: each scan of a progressive JPEG covers the whole picture."""
 MAX_FRAMES = 10_000
 MAX_PARTS = 10_000
 """Segments of a JPEG and bytes between them, blocks of a GIF, chunks of a WebP: each is read in Python."""
 
 Frame = tuple[int, int, int, int]
-"""Where on its canvas a frame lies: left, top, right, bottom."""
+"""Position of a frame on its canvas: left, top, right, bottom."""
 
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _AT_ONCE = 256 * 1024
-"""Bytes searched at once: what is made of them stays in the cache."""
+"""Bytes searched at once: the arrays made from them stay in the cache."""
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-"""In a scan: stuffed zeros and restart markers belong to it. Trap: to match a run of FF here takes quadratic time."""
+"""Stuffed zeros and restart markers belong to a scan. Trap: matching a run of FF here takes quadratic time."""
 
 
 def check_jpeg(data: bytes) -> None:
@@ -51,14 +51,14 @@ def check_jpeg(data: bytes) -> None:
 
 
 def _scans_at_most(data: bytes) -> int:
-    """Count what may be the marker of a scan, or part of something else; `bytes.count` takes five times as long."""
+    """Count the bytes that look like scan markers, some by chance; `bytes.count` takes five times as long."""
     octets = np.frombuffer(data, np.uint8)
     pieces = (octets[start : start + _AT_ONCE + 1] for start in range(0, len(octets), _AT_ONCE))
     return sum(int(np.count_nonzero((piece[:-1] == 0xFF) & (piece[1:] == _START_OF_SCAN))) for piece in pieces)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """List the markers, each with the place of its content and the bytes passed over before it (T.81, annex B)."""
+    """List the markers, each with the place of its content and the count of bytes skipped before it (T.81, annex B)."""
     position = 2
     while found := _NEXT_MARKER.search(data, position):
         content = found.end() + 2
@@ -67,9 +67,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def check_webp(data: bytes, limits: Limits) -> Frame | None:
-    """Refuse a cut file, and too large a canvas, for which opening would already ask for memory (RFC 9649).
+    """Refuse a truncated file, and too large a canvas: just opening it would allocate its memory (RFC 9649).
 
-    Gives where the first frame of an animation lies.
+    Returns the position of an animation's first frame.
     """
     promised = 8 + int.from_bytes(data[4:8], "little")
     if len(data) < promised:
@@ -104,9 +104,9 @@ def _first_webp_frame(data: bytes) -> Frame | None:
 
 
 def check_gif(data: bytes) -> Frame:
-    """Refuse what is no picture, and too many blocks before the first one (GIF89a, sections 17 to 26).
+    """Refuse a GIF without a picture, or with too many blocks before the first (GIF89a, sections 17 to 26).
 
-    Gives where the first frame lies.
+    Returns the position of the first frame.
     """
     position = 13 + _colour_table_bytes(data[10:11])
     for _ in range(MAX_PARTS):
@@ -137,7 +137,7 @@ def _after_blocks(data: bytes, position: int) -> int:
 
 
 def check_avif(data: bytes) -> None:
-    """Refuse more than 8 bits, which Pillow would cut (AV1 in ISO-BMFF, 2.3.3: the third byte of av1C)."""
+    """Refuse more than 8 bits, which Pillow would reduce (AV1 in ISO-BMFF, 2.3.3: the third byte of av1C)."""
     for found in re.finditer(rb"av1C\x81.([\x00-\xff])", data[: _media_start(data)], re.DOTALL):
         flags = found[1][0]
         if flags & 0x40:

@@ -1,6 +1,6 @@
-"""Pictures that Pillow reads; the only file that knows it.
+"""Read pictures with Pillow; no other module does.
 
-Its formats are named one by one, it never sees a file of another kind, and none of its words leave this file.
+Pillow's formats are named one by one, it never sees a file of another kind, and none of its messages leave this file.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from service.engine.machine.limits import Limits
 
 
 class _Model(NamedTuple):
-    """What a picture becomes: the mode to convert it to, or None; how many channels, of which type.
+    """What a picture becomes: the mode to convert it to, or None; number of channels; sample type.
 
-    Around `frame`, if that is told, the picture is clear.
+    If `frame` is given, the picture is transparent around it.
     """
 
     mode: str | None
@@ -53,7 +53,7 @@ class _Model(NamedTuple):
 _GRAY, _RGB, _DEEP = _Model(None, 1), _Model(None, 3), _Model(None, 1, "uint16")
 _TO_GRAY_ALPHA, _TO_RGB, _TO_RGBA = _Model("LA", 2), _Model("RGB", 3), _Model("RGBA", 4)
 _RGB_AND_ALPHA = _Model("RGB", 4)
-"""The model of a BMP, whose alpha Pillow does not always read."""
+"""The model of a BMP with alpha, which Pillow does not always read."""
 _MODELS = {
     "1": _Model("L", 1),
     "L": _GRAY,
@@ -73,18 +73,18 @@ _MODELS = {
     "I;16L": _DEEP,
     "I;16B": _DEEP,
 }
-"""By Pillow's mode. Not here, hence refused: 32-bit integers and floats, whose range is nowhere said."""
+"""Models by Pillow's mode. 32-bit integers and floats are absent, so refused: nothing tells their range."""
 _WITH_TRANSPARENCY = {"1": _TO_GRAY_ALPHA, "L": _TO_GRAY_ALPHA, "P": _TO_RGBA, "RGB": _TO_RGBA}
 _OTHER_MODELS = {"CMYK", "LAB"}
-"""Whose profiles do not describe what they are converted to."""
+"""Modes whose profiles do not describe what they are converted to."""
 _JPEG = {"JPEG", "MPO"}
-"""By Pillow's format: an MPO is a JPEG with others behind it."""
+"""Kinds by Pillow's format: an MPO is a JPEG followed by others."""
 
 _WHITE_IS_ZERO = 0
 _JFIF_UNITS = {0: 1, 1: 2, 2: 3}
-"""By unit of JFIF 1.02: that of TIFF."""
+"""TIFF's unit, by that of JFIF 1.02."""
 _UNBOUNDED = Limits(max_image_pixels=2**62, max_channels=2**31)
-"""For a file whose header has been checked."""
+"""Limits for a file whose header has been checked."""
 
 
 def inspect(data: Buffer, kind: Format, limits: Limits) -> ImageInfo:
@@ -133,14 +133,14 @@ def _decoded(content: bytes, info: ImageInfo) -> Decoded:
         if model is _RGB_AND_ALPHA and (alpha := bmp.alpha(content, *picture.size)) is not None:
             image = np.dstack([image, alpha])
         if kind == "tiff" and model is _DEEP and first_directory(content).integer(PHOTOMETRIC, 0) == _WHITE_IS_ZERO:
-            image = 65535 - image  # Pillow does this for 8 bits, and not for 16
+            image = 65535 - image  # Pillow does this for 8 bits, but not for 16
     metadata = Metadata(density=resolution).turned(turned)
     return Decoded(upright(image, turned), fitting_profile(profile, info.channels), metadata)
 
 
 @contextmanager
 def _refusing(kind: Format) -> Iterator[None]:
-    """Turn whatever Pillow raises into a refusal; its warnings are about files, and not for the log."""
+    """Turn whatever Pillow raises into a refusal; keep its warnings about files out of the log."""
     with quiet():
         try:
             yield
@@ -148,7 +148,7 @@ def _refusing(kind: Format) -> Iterator[None]:
             raise
         except MemoryError:
             raise MemoryLimit(f"there is not enough memory for this {READ[kind]}") from None
-        except Image.DecompressionBombError:  # the host's own bound, where this is a library
+        except Image.DecompressionBombError:  # the host program's own bound, when the engine is a library
             most = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
             raise ImageTooLarge(f"the {READ[kind]} has more than the {most} pixels that Pillow takes here") from None
         except Exception:  # its decoders raise nearly everything on damaged files
@@ -162,7 +162,7 @@ def _opened(content: bytes, kind: Format) -> Any:
 
 
 def _with_plain_orientation(content: bytes, directory: Directory) -> bytes:
-    """Write the orientation as the one type that Pillow, which turns TIFFs by itself, is sure to read."""
+    """Rewrite the orientation in the only type that Pillow is sure to read: it turns TIFFs by itself."""
     entry = directory.entries.get(ORIENTATION)
     if entry is None or (entry.kind, entry.number) == (SHORT, 1):
         return content
@@ -170,7 +170,7 @@ def _with_plain_orientation(content: bytes, directory: Directory) -> bytes:
 
 
 def _check(content: bytes, kind: Format, limits: Limits) -> Frame | None:
-    """Check what opening would already pay for; gives where on its canvas the first frame lies, if that is told."""
+    """Check what opening alone would pay for; returns the first frame's position on its canvas, if known."""
     match kind:
         case "jpeg":
             headers.check_jpeg(content)
@@ -184,14 +184,14 @@ def _check(content: bytes, kind: Format, limits: Limits) -> Frame | None:
 
 
 def _check_frames(picture: Any) -> None:
-    """Ask how many frames there are where opening has counted them already."""
+    """Check the number of frames where opening has already counted them."""
     frames = vars(picture).get("n_frames", 1)
     if frames > headers.MAX_FRAMES:
         raise ImageTooLarge(f"the picture has {frames:,} frames; at most {headers.MAX_FRAMES:,} are taken")
 
 
 def _model(picture: Any, kind: Format, content: bytes, frame: Frame | None) -> _Model:
-    """Say what the picture becomes; the same before and after its pixels are read."""
+    """Choose the model of the picture; it is the same before and after its pixels are read."""
     if kind == "bmp" and bmp.alpha(content, *picture.size) is not None:
         return _RGB_AND_ALPHA
     if kind == "bmp" and picture.mode == "RGBA":
@@ -223,10 +223,10 @@ def _pixels(picture: Any, model: _Model, content: bytes) -> NDArray[Any]:
 
 
 def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:
-    """Pack RGB out of Pillow's four bytes per pixel; its own way, joining pieces, takes several times as long."""
+    """Pack RGB from Pillow's four bytes per pixel; Pillow's own way, joining pieces, takes several times as long."""
     try:
         _, capsule = picture.__arrow_c_array__()
-    except ValueError:  # in several pieces, as other programs than the service have large pictures
+    except ValueError:  # the picture is in several pieces: outside the service, large ones are
         return np.asarray(picture)
     image = np.empty((picture.height, picture.width, 3), np.uint8)
     loops.pack(lists_of_bytes(capsule, 4), image.reshape(-1, 3))
@@ -234,7 +234,7 @@ def _packed(picture: Any, loops: ModuleType) -> NDArray[Any]:
 
 
 def _clear_around(image: NDArray[Any], frame: Frame) -> NDArray[Any]:
-    """Leave nothing, alpha included, where a frame leaves its canvas open."""
+    """Clear all samples, alpha included, that the frame does not cover."""
     left, top, right, bottom = frame
     cleared = np.zeros_like(image)
     cleared[top:bottom, left:right] = image[top:bottom, left:right]
@@ -242,12 +242,12 @@ def _clear_around(image: NDArray[Any], frame: Frame) -> NDArray[Any]:
 
 
 def _orientation(picture: Any) -> int:
-    """Read the EXIF orientation; that of TIFF Pillow applies by itself."""
+    """Read the EXIF orientation; Pillow itself applies a TIFF's."""
     return 1 if picture.format == "TIFF" else orientation(picture.info.get("exif", b""))
 
 
 def _resolution(picture: Any, content: bytes) -> Density | None:
-    """Read how many pixels there are to the metre, as the picture lies when `_orientation` is still to be applied."""
+    """Read the pixels per metre of the picture before `_orientation` is applied."""
     if picture.format == "TIFF":
         directory = first_directory(content)
         return Metadata(density=tiff.resolution(directory)).turned(tiff.orientation(directory)).density

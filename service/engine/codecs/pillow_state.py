@@ -1,4 +1,4 @@
-"""What Pillow keeps for a whole process: set for good where the process is the engine's own, else only lent.
+"""Pillow's process-wide state: set for good if the process is the engine's own, else only for a while.
 
 A library changes nothing in the program that uses it: importing the engine sets nothing here.
 """
@@ -16,21 +16,21 @@ from typing import Any
 from PIL import Image
 
 ABOUT_FILES = r"PIL\.|<unknown>"
-"""Modules that warn of files, which is neither for the log nor for the program: Pillow's, and a text that is parsed."""
+"""Modules whose warnings about files must reach neither log nor program: Pillow's, and parsed text."""
 
 
 @cache
 def own_process() -> None:
-    """Set up a process that does nothing but the engine's work: a worker, the command line."""
-    core: Any = vars(Image)["core"]  # documented, though not for type checkers
-    core.set_use_block_allocator(1)  # each picture in one piece: others cannot be exported
+    """Set up a process that does only the engine's work: a worker, the command line."""
+    core: Any = vars(Image)["core"]  # documented, but unknown to type checkers
+    core.set_use_block_allocator(1)  # each picture in one piece: only then can it be exported
     Image.MAX_IMAGE_PIXELS = None  # sizes are checked by the engine, against the service's own bound
-    with suppress(AttributeError):  # libtiff writes its complaints to standard error, where only log lines belong
+    with suppress(AttributeError):  # libtiff writes errors to standard error, where only log lines belong
         ctypes.CDLL(core.__file__).TIFFSetErrorHandler(None)
 
 
 class _Quiet:
-    """Warnings about files, kept still while anybody reads a picture; threads may overlap in any order."""
+    """Silences warnings about files while any thread reads a picture; threads may overlap in any order."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ _quiet = _Quiet()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings about files still; the program's own filters are as before when the last reader leaves."""
+    """Silence warnings about files; the program's own filters are back once the last reader leaves."""
     _quiet.enter()
     try:
         yield

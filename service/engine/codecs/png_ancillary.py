@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from service.engine.codecs.metadata import GREATEST_DENSITY, MAX_PROFILE_BYTES, Density, Metadata, fitting_profile
 
 COLOUR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
-"""What says how levels become colours, beside iCCP; kept as they stand."""
+"""Chunks besides iCCP that say how levels become colours; kept unchanged."""
 MAX_PROFILES = 16
-"""Tried, until one is sound: each may take a megabyte to inflate."""
+"""Profiles tried until one is valid: each may take a megabyte to inflate."""
 READ = frozenset({*COLOUR, b"iCCP", b"pHYs", b"tRNS", b"eXIf"})
 
 _BEFORE_PALETTE = frozenset({*COLOUR, b"iCCP"})
@@ -19,13 +19,13 @@ _GREATEST = 2**31 - 1
 """The largest of a PNG's unsigned integers (section 7.1)."""
 _GAMMA_UNIT = 100_000
 _LEAST_GAMMA, _GREATEST_GAMMA = 0.01, 100
-"""What lies beyond is taken for damage: no display comes near, and libpng has the same bounds."""
+"""Values beyond count as damage: no display comes near, and libpng has the same bounds."""
 
 
 def in_place(kind: bytes, *, palette: bool, pixels: bool, indexed: bool) -> bool:
-    """Say whether a chunk may stand behind what of palette and pixels has been met (section 5.6).
+    """Say whether a chunk may follow the palette and pixels met so far (section 5.6).
 
-    In a picture of `indexed` colours tRNS follows the palette. eXIf is taken anywhere, as in its first registration.
+    In a picture of `indexed` colours tRNS follows the palette. eXIf may stand anywhere, as when first registered.
     """
     if kind == b"eXIf":
         return True
@@ -35,7 +35,7 @@ def in_place(kind: bytes, *, palette: bool, pixels: bool, indexed: bool) -> bool
 
 
 def kept(kind: bytes, content: bytes, *, gray: bool) -> bytes | None:
-    """Give what of the content is used, of iCCP the profile itself; None where the specification does not allow it."""
+    """Return the part of the content that is used, for iCCP the profile; None if the specification forbids it."""
     if kind == b"iCCP":
         return _profile(content, 1 if gray else 3)
     return content if _sound(kind, content) else None
@@ -49,7 +49,7 @@ def _sound(kind: bytes, content: bytes) -> bool:
             return len(content) == 32 and max(struct.unpack(">8I", content)) <= _GREATEST
         case b"sRGB":
             return len(content) == 1 and content[0] <= 3
-        case b"cICP":  # samples of a PNG are RGB: no matrix
+        case b"cICP":  # a PNG's samples are RGB: no matrix
             return len(content) == 4 and content[2] == 0 and content[3] <= 1
         case b"pHYs":
             return (
@@ -63,12 +63,12 @@ def _sound(kind: bytes, content: bytes) -> bool:
 
 
 def gamma(content: bytes) -> float:
-    """Read gAMA: light raised to this power is the level."""
+    """Read gAMA: the level is light raised to this power."""
     return int.from_bytes(content, "big") / _GAMMA_UNIT
 
 
 def metadata(chunks: Mapping[bytes, bytes]) -> Metadata:
-    """Gather what is handed on."""
+    """Gather the metadata to hand on."""
     density = Density(*_density(chunks[b"pHYs"])) if b"pHYs" in chunks else None
     return Metadata(tuple((kind, chunks[kind]) for kind in COLOUR if kind in chunks), density)
 
@@ -85,7 +85,7 @@ def _profile(content: bytes, channels: int) -> bytes | None:
 
 
 def written(data: Metadata) -> list[tuple[bytes, bytes]]:
-    """Give the chunks that say what `data` says, in an order in which they may stand before the pixels."""
+    """Return the chunks for `data`, in an order allowed before the pixels."""
     chunks = list(data.colour)
     if data.density is not None:
         chunks.append((b"pHYs", struct.pack(">IIB", *data.density)))

@@ -1,7 +1,7 @@
-"""PNG's row filters by NumPy, on the ground floor (PNG specification, third edition, section 9).
+"""PNG's row filters in NumPy, on the ground floor (PNG specification, third edition, section 9).
 
-Rows are uint8, (rows, bytes), and filtered ones have the number of their filter before them; `pixel`, from 1 to 8, is
-the distance in bytes to the sample on the left.
+Rows are uint8, (rows, bytes); filtered rows begin with the number of their filter. `pixel`, from 1 to 8, is the
+distance in bytes to the sample on the left.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ NONE, SUB, UP, AVERAGE, PAETH = range(5)
 Rows = NDArray[np.uint8]
 
 HIGHEST = 1024
-"""Rows that advance together, or as many as there are pixels in a row if these are more."""
+"""Rows that advance together, or the number of pixels in a row if that is larger."""
 
 
 def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Rows) -> None:  # noqa: FBT001
-    """Write rows from `first` on, each less the mean of left and above, behind the number of that filter.
+    """Write rows from `first` on, each minus the mean of left and above, after the number of that filter.
 
-    Photographs deflate to less than with any other, the same for all rows, and in the least time. `filtered` is
-    (rows, 1 + bytes). `swapped` says that the bytes of each pair have to change places.
+    With any other single filter for all rows, photographs deflate to more bytes and take longer. `filtered` is (rows, 1
+    + bytes). `swapped` says that the bytes of each pair must be swapped.
     """
     some = rows[max(0, first - 1) : first + len(filtered)]
     if swapped:
         some = some.view(np.uint16).byteswap().view(np.uint8)
     own, residuals = some[len(some) - len(filtered) :], filtered[:, 1:]
     filtered[:, 0] = AVERAGE
-    guess = np.zeros_like(own)  # of what is above
+    guess = np.zeros_like(own)  # of the row above
     guess[len(own) - len(some) + 1 :] = some[:-1]
     left = own[:, :-pixel]
     mean(left, guess[:, pixel:], out=guess[:, pixel:])
@@ -40,9 +40,9 @@ def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Row
 
 
 def unfilter_rows(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> bool:
-    """Undo the filters of rows (rows, 1 + bytes) to `out` (rows, bytes).
+    """Undo the filters of rows (rows, 1 + bytes) into `out` (rows, bytes).
 
-    `prior` (bytes,) is the row above the first one, zeros at the top. False where a row names no known filter.
+    `prior` (bytes,) is the row above the first one, zeros at the top. Returns False if a row names an unknown filter.
     """
     ways = filtered[:, 0]
     if ways.max(initial=0) > PAETH:
@@ -60,7 +60,7 @@ def unfilter_rows(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> bool:
 
 
 def _undo_each(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
-    """Undo rows that need no more than the sum of the pixels on the left, or above."""
+    """Undo rows that need only the sum of the pixels on the left, or above."""
     stop = 0
     for way, group in groupby(filtered[:, 0].tolist()):
         start, stop = stop, stop + len(list(group))
@@ -77,7 +77,7 @@ def _undo_each(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
 
 
 def _undo_together(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
-    """Undo rows of any filters: a pixel waits for the one on its left, so each row goes one pixel behind that above."""
+    """Undo rows of any filters: a pixel needs the one on its left, so each row runs one pixel behind the row above."""
     count = max(HIGHEST, out.shape[1] // pixel)
     for start in range(0, len(out), count):
         _undo_slanting(filtered[start : start + count], prior, pixel, out[start : start + count])
@@ -85,7 +85,7 @@ def _undo_together(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
 
 
 def _undo_slanting(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
-    """Lay the rows out slanting: step t has pixel t - r of row r; row 0 is `prior`, and pixel 0 stands left of all."""
+    """Lay the rows out on a slant: step t has pixel t - r of row r; row 0 is `prior`, pixel 0 is left of all others."""
     rows, width = len(out), out.shape[1] // pixel
     lanes = np.zeros((width + rows + 1, rows + 1, pixel), np.uint8)
     step, row, byte = lanes.strides
@@ -106,7 +106,7 @@ def _undo_slanting(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> None:
 
 
 def mean(a: Rows, b: Rows, out: Rows | None = None) -> Rows:
-    """Halve a + b, rounded down, in bytes alone."""
+    """Halve a + b, rounded down, using bytes only."""
     half = a ^ b
     half >>= 1
     total: Rows = np.add(a & b, half, out=out)
@@ -114,10 +114,11 @@ def mean(a: Rows, b: Rows, out: Rows | None = None) -> Rows:
 
 
 def nearest(a: Any, b: Any, c: Any) -> Any:
-    """Give Paeth's prediction in bytes alone, equal to the specification's for all a (left), b (above), c (corner).
+    """Compute Paeth's prediction in bytes only; it equals the specification's for all a (left), b (above), c (corner).
 
-    Where c lies between the lower and the higher of a and b, a + b - c is as far from the lower as the higher is from
-    c, and the other way round; from c it is as far as these two differ. Elsewhere one of them is taken as 0.
+    If c lies between the lower and the higher of a and b, a + b - c is as far from the lower as the higher is from c,
+    and the other way round; its distance from c is the difference of these two distances. Otherwise one distance counts
+    as 0.
     """
     low, high = np.minimum(a, b), np.maximum(a, b)
     to_low, to_high = np.maximum(high, c) - c, np.maximum(low, c) - low

@@ -1,7 +1,7 @@
-"""A PNG's chunks, and what they say of the pixels (PNG specification, third edition, sections 5 and 11).
+"""Read a PNG's chunks and what they say about the pixels (PNG specification, third edition, sections 5 and 11).
 
-A damaged critical chunk is refused. An ancillary one that is damaged, misplaced or a duplicate is passed over, as
-libpng does; palette and tRNS entries beyond those that can be used are ignored.
+A damaged critical chunk is refused. A damaged, misplaced or duplicate ancillary chunk is skipped, as in libpng; surplus
+palette and tRNS entries are ignored.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ class Header:
 
     @property
     def channels(self) -> int:
-        """Count the channels of the image, where a palette is replaced by its colours and tRNS by alpha."""
+        """Count the channels of the image, in which colours replace a palette and alpha replaces tRNS."""
         return (3 if self.colour == PALETTE else _SAMPLES[self.colour]) + (self.transparency is not None)
 
     @property
     def as_stored(self) -> bool:
-        """Tell whether the samples of the file are the levels of the image, byte by byte."""
+        """Tell whether the file's samples are the image's levels, byte by byte."""
         return self.depth == 8 and self.colour != PALETTE and self.transparency is None
 
     @property
     def samples(self) -> int:
-        """Count the samples that a pixel has in the file."""
+        """Count the samples per pixel in the file."""
         return _SAMPLES[self.colour]
 
     @property
@@ -81,12 +81,12 @@ class Header:
 
     @property
     def icc(self) -> bytes | None:
-        """Give the ICC profile, if there is one that describes these channels."""
+        """Return the ICC profile, if there is one that describes these channels."""
         return self.ancillary.get(b"iCCP")
 
     @property
     def gamma(self) -> float | None:
-        """Give gAMA where it alone says how levels become light; cICP, iCCP and sRGB outrank it (section 4.3)."""
+        """Return gAMA if it alone says how levels become light; cICP, iCCP and sRGB outrank it (section 4.3)."""
         content = self.ancillary.get(b"gAMA")
         outranked = not self.ancillary.keys().isdisjoint({b"cICP", b"iCCP", b"sRGB"})
         return None if content is None or outranked else ancillary.gamma(content)
@@ -97,7 +97,7 @@ class Header:
 
 
 def read_header(view: memoryview) -> Header:
-    """Walk all chunks, reading those that matter and hopping over the others."""
+    """Walk all chunks; read those that matter and skip the others."""
     chunks = _chunks(view)
     first = next(chunks)
     if first.kind != b"IHDR":
@@ -153,7 +153,7 @@ def _chunks(view: memoryview) -> Iterator[Chunk]:
 
 
 def _checked(view: memoryview, chunk: Chunk) -> bytes:
-    """Give the content of a chunk whose checksum is right."""
+    """Return the content of a chunk after checking its checksum."""
     content = bytes(view[chunk.start : chunk.stop])
     check_sum(view, chunk, isal_zlib.crc32(content, isal_zlib.crc32(chunk.kind)))
     return content
@@ -188,7 +188,7 @@ def _image_header(content: bytes) -> Header:
 
 
 def _palette(view: memoryview, chunk: Chunk, header: Header) -> bytes:
-    """Give the colours that pixels of this depth can name; more of them are of no use and ignored."""
+    """Return the colours that pixels of this depth can name; surplus colours are ignored."""
     if header.palette is not None or header.pixels:
         raise damaged("PLTE is given twice or after the pixels")
     colours = _checked(view, chunk)
@@ -198,7 +198,7 @@ def _palette(view: memoryview, chunk: Chunk, header: Header) -> bytes:
 
 
 def _transparency(header: Header) -> bytes | None:
-    """Give as much of tRNS as this colour type can use, or None where it has too little or may have none."""
+    """Return the part of tRNS that this colour type can use; None if it is too short or not allowed here."""
     content = header.ancillary.get(b"tRNS", b"")
     if header.colour == PALETTE:
         return content[: len(header.palette or b"") // 3] or None

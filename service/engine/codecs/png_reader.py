@@ -1,4 +1,4 @@
-"""PNG read whole: every depth, palettes, interlacing, transparency, 16 bits.
+"""Read every PNG: all depths, palettes, interlacing, transparency, 16 bits.
 
 The default image of an animation is read. Pixels are inflated strip by strip, never beyond what the header promises.
 """
@@ -21,24 +21,24 @@ from service.engine.machine import compiled, parallel
 from service.engine.machine.limits import Limits
 
 STRIP_BYTES = 256 * 1024
-"""Bytes of filtered rows, or pixels of less than a byte, inflated at once: they stay in the second-level cache."""
+"""Bytes of filtered rows, or pixels smaller than a byte, inflated at once: they stay in the second-level cache."""
 _LONG_STRIP_BYTES = 1024 * 1024
-"""For rows so long that fewer than are read together would fit into that."""
+"""The same for rows so long that fewer than are read together would fit."""
 _TOGETHER = 8
 """Rows that the compiled loop unfilters side by side."""
 _HIGH_STRIP_BYTES, _HIGHEST_STRIP_BYTES = 2 * 1024 * 1024, 8 * 1024 * 1024
-"""For NumPy, which takes a step for each row and column of a strip; the second where little is made of the samples."""
+"""For NumPy, which takes a step per row and column of a strip; the second if the samples need little work."""
 
 _FEED_BYTES = 1024 * 1024
 _WHOLE = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column, first row, columns apart, rows apart, of each pass."""
+"""First column, first row, column step and row step of each pass."""
 
 _UNPACKED = {
     depth: (np.arange(256, dtype=np.uint8)[:, None] >> np.arange(8 - depth, -1, -depth)).astype(np.uint8) % 2**depth
     for depth in (1, 2, 4)
 }
-"""By depth: the samples that each byte holds, (256, 8 / depth)."""
+"""The samples in each byte, by depth: (256, 8 / depth)."""
 
 _NO_ROW = np.empty(0, np.uint8)
 
@@ -56,7 +56,7 @@ def inspect(data: Buffer, limits: Limits) -> ImageInfo:
 
 
 def decode(data: Buffer, threads: int = 1) -> Decoded:
-    """Read the image, in two threads if there are so many. Raises `InvalidImage`."""
+    """Read the image, in two threads if `threads` allows. Raises `InvalidImage`."""
     view = memoryview(data)
     header = png.read_header(view)
     shape = (header.height, header.width, header.channels)
@@ -76,7 +76,7 @@ def _finish(header: png.Header, strips: Iterator[_Strip]) -> None:
 
 
 def _finish_side_by_side(header: png.Header, strips: Iterator[_Strip]) -> None:
-    """Do the same, inflating a strip while another thread makes pixels of the one before it."""
+    """Finish all strips, inflating one while another thread makes pixels of the one before it."""
     above, strip = _NO_ROW, next(strips, None)
     while strip:
         coming: _Strip | None = None
@@ -98,7 +98,7 @@ def _call(work: Callable[[], None]) -> None:
 
 
 def _finish_strip(header: png.Header, strip: _Strip, above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make pixels of a strip, below the unfiltered row `above`; gives its own last row."""
+    """Make pixels of a strip below the unfiltered row `above`; returns the strip's last row."""
     rows, row_bytes = len(strip.filtered), strip.filtered.shape[1] - 1
     if strip.first:
         above = np.zeros(row_bytes, np.uint8)
@@ -123,7 +123,7 @@ class _Inflater:
         self._feed = self._pieces(view, chunks)
 
     def read(self, size: int) -> bytes:
-        """Inflate exactly so many bytes."""
+        """Inflate exactly `size` bytes."""
         pieces, missing = [], size
         while missing:
             pieces.append(self._inflate(missing))
@@ -131,7 +131,7 @@ class _Inflater:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        """Check every checksum that has not been looked at; of surplus pixels no more than a strip is inflated."""
+        """Check the remaining checksums; at most a strip of surplus pixels is inflated."""
         surplus = STRIP_BYTES
         while not self._stream.eof and surplus > 0:
             surplus -= len(self._inflate(surplus))
@@ -161,7 +161,7 @@ class _Inflater:
 
 
 class _Strip(NamedTuple):
-    """Some rows of a pass, (rows, 1 + bytes), read-only, and where in the image they belong."""
+    """Some rows of a pass, (rows, 1 + bytes), read-only, and their place in the image."""
 
     filtered: NDArray[np.uint8]
     target: NDArray[Any]
@@ -181,7 +181,7 @@ def _strips(header: png.Header, source: _Inflater, image: NDArray[Any]) -> Itera
 
 
 def _rows_each(header: png.Header, row_bytes: int) -> int:
-    """Say how many rows are inflated at once: a multiple of those that are unfiltered together, if these fit."""
+    """Choose how many rows are inflated at once: a multiple of those that are unfiltered together, if these fit."""
     if compiled.loops("unfilter") is None:
         plain = header.as_stored or (header.depth == 16 and header.transparency is None)
         return max(1, (_HIGHEST_STRIP_BYTES if plain else _HIGH_STRIP_BYTES) // row_bytes)
@@ -190,7 +190,7 @@ def _rows_each(header: png.Header, row_bytes: int) -> int:
 
 
 def _samples(header: png.Header, rows: NDArray[np.uint8], width: int) -> NDArray[Any]:
-    """Take rows of bytes apart: (rows, width, samples), as the numbers stand in the file."""
+    """Split rows of bytes into the file's numbers: (rows, width, samples)."""
     samples: NDArray[Any] = rows
     if header.depth == 16:
         samples = rows.view(">u2")
@@ -200,7 +200,7 @@ def _samples(header: png.Header, rows: NDArray[np.uint8], width: int) -> NDArray
 
 
 def _colours(header: png.Header, samples: NDArray[Any]) -> NDArray[Any]:
-    """Make the image's channels of the samples: levels of full range, colours of the palette, alpha out of tRNS."""
+    """Turn samples into the image's channels: full-range levels, palette colours, alpha from tRNS."""
     if header.colour == png.PALETTE:
         palette = _palette(header)
         if samples.max() >= len(palette):

@@ -1,7 +1,7 @@
-"""A PNG made smaller: other filters for its rows, and a longer search for matches, by oxipng and libdeflate.
+"""Make a PNG smaller with other row filters and a longer search for matches, by oxipng and libdeflate.
 
 How much is tried depends on the size of the image alone, never on the clock: the same image gives the same bytes.
-Colour type and depth stay, so that a reader of samples as they are stored finds what the answer says.
+Colour type and depth stay, so the stored samples are what the answer says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class _Effort(NamedTuple):
-    """One of oxipng's levels: for images of up to so many bytes, and how many bytes it needs for each of these."""
+    """One of oxipng's levels: the largest image in bytes it is used for, and the memory it needs per byte of image."""
 
     most_bytes: int
     level: int
@@ -23,23 +23,23 @@ _EFFORTS = (
     _Effort(24_000_000, 1, 7),
     _Effort(48_000_000, 0, 6),
 )
-"""A megabyte takes one thread up to 1.3, 0.6, 0.36 and 0.06 s: no image more than 9 s. Larger ones stay as they are.
+"""A megabyte takes one thread up to 1.3, 0.6, 0.36 and 0.06 s: at most 9 s per image. Larger images are left alone.
 
-Measured in 2026 with oxipng 10.2, as is what they need: noise of these sizes takes 50, 118, 144 and 260 MB.
+Times and memory were measured in 2026 with oxipng 10.2: noise of these sizes takes 50, 118, 144 and 260 MB.
 """
 _TABLES_BYTES = 32 * 2**20
-"""What libdeflate keeps while it searches."""
+"""Memory of libdeflate while it searches."""
 
 
 def smaller(png: bytes, image_bytes: int) -> bytes:
-    """Give the file with the same pixels and chunks, or as it is if nothing smaller is found.
+    """Return a smaller file with the same pixels and chunks, or `png` itself if none is found.
 
-    `image_bytes` are those of its samples.
+    `image_bytes` is the size of its samples.
     """
     effort = _effort(image_bytes)
     if effort is None:
         return png
-    import oxipng  # noqa: PLC0415 -- a library of 2 MB that only such files are worth
+    import oxipng  # noqa: PLC0415 -- only such files are worth a library of 2 MB
 
     return oxipng.optimize_from_memory(
         png,

@@ -1,6 +1,6 @@
-"""PNG written: a filter chosen row by row, strips of rows deflated side by side, one zlib stream.
+"""Write PNG: a filter chosen row by row, strips of rows deflated in parallel, one zlib stream.
 
-Where the strips begin depends on the image alone: the same bytes come out, whatever the number of threads.
+Strip boundaries depend on the image alone, so any number of threads writes the same bytes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from service.engine.codecs.png_header import GRAY, GRAY_ALPHA, IMAGE_HEADER, RGB
 from service.engine.machine import compiled, parallel
 
 STRIP_BYTES = 512 * 1024
-"""Bytes of unfiltered rows: matches lost at the seams do not count, and there are enough strips to share out evenly."""
+"""Bytes of unfiltered rows: few matches are lost at the seams, and there are enough strips to share out evenly."""
 
 _COLOUR = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 _LAST_BLOCK = b"\x03\x00"
-"""An empty final block of deflate: the strips before it end with an empty stored one, on a byte's border."""
+"""An empty final deflate block: the strips before it end with an empty stored one, on a byte boundary."""
 _ADLER_MODULUS = 65521
 
 
@@ -55,7 +55,7 @@ def _encode(image: NDArray[Any], icc: bytes | None, metadata: Metadata, threads:
 
 
 class _Deflated(NamedTuple):
-    """One strip: its IDAT chunk, and checksum and length of what it inflates to."""
+    """One strip: its IDAT chunk, and the checksum and length of its inflated bytes."""
 
     chunk: deflate.Pieces
     adler: int
@@ -63,14 +63,14 @@ class _Deflated(NamedTuple):
 
 
 def _rows(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """View the image as rows of bytes, read-only: each other type of array would be compiled anew."""
+    """View the image as read-only rows of bytes: numba would compile the loops again for any other array type."""
     rows: NDArray[np.uint8] = np.ascontiguousarray(image).view(np.uint8).reshape(len(image), -1)
     rows.flags.writeable = False
     return rows
 
 
 def _deflated(rows: NDArray[np.uint8], sample: int, channels: int, threads: int) -> list[_Deflated]:
-    """Filter and deflate strips side by side; a sample has so many bytes."""
+    """Filter and deflate strips in parallel; `sample` is the bytes per sample."""
     height, row_bytes = rows.shape
     rows_each = max(1, STRIP_BYTES // row_bytes)
     strips: dict[int, _Deflated] = {}

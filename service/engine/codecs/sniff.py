@@ -1,4 +1,4 @@
-"""Which format the bytes are of, by what they begin with; neither names nor declared types count."""
+"""Detect the format from the first bytes; neither file names nor declared types count."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READ: dict[Format, str] = {
     "avif": "AVIF",
     "npy": "NPY",
 }
-"""The formats that are read, with the names that a message gives them."""
+"""The supported formats, with their names in messages."""
 
 _SERVED: tuple[tuple[Format, bytes], ...] = (
     ("png", b"\x89PNG\r\n\x1a\n"),
@@ -91,7 +91,7 @@ _BRANDS = {
 
 
 def sniff(data: Buffer) -> Format:
-    """Name the format. Raises `UnsupportedFormat`, or `InvalidImage` where there are no bytes at all."""
+    """Name the format. Raises `UnsupportedFormat`, or `InvalidImage` if there are no bytes at all."""
     start = bytes(data[:4096])
     if not start:
         raise InvalidImage("the image is empty: it has 0 bytes")
@@ -113,18 +113,18 @@ def sniff(data: Buffer) -> Format:
 
 
 def _is_avif(start: bytes) -> bool:
-    """Look for AVIF's brand, or for that of its sequences, among the major and the compatible ones (AVIF 1.1, 6)."""
+    """Look for the brand of AVIF or AVIF sequences among the major and compatible brands (AVIF 1.1, 6)."""
     brands = start[8 : int.from_bytes(start[:4], "big")]
     return any(brands[place : place + 4] in {b"avif", b"avis"} for place in (0, *range(8, len(brands), 4)))
 
 
 def _is_bmp(start: bytes) -> bool:
-    """Ask for one of the known sizes of the second header, so that a text beginning with BM is not a BMP."""
+    """Require a known size of the second header, so text that begins with BM is not taken for a BMP."""
     return int.from_bytes(start[14:18], "little") in {12, 16, 40, 52, 56, 64, 108, 124}
 
 
 def _found(start: bytes) -> str:
-    """Say what it is instead, if that is known."""
+    """Say what the bytes are instead, if known."""
     for name, magic, offset in _FOREIGN:
         if start[offset:].startswith(magic):
             return name

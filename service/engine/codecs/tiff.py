@@ -1,7 +1,7 @@
-"""A TIFF's first directory checked, and those samples read that Pillow does not read whole; the others are Pillow's.
+"""Check a TIFF's first directory, and read the samples that Pillow cannot read in full; Pillow reads the others.
 
-Read here, with tifffile: 8 and 16 bits in any number of channels, one plane after another or side by side; signed,
-32-bit and floating-point samples, which are taken as arrays are: as they stand, none of them alpha.
+Read here, with tifffile: 8 and 16 bits in any number of channels, planar or interleaved; signed, 32-bit and
+floating-point samples, which are used as they are, like arrays, without alpha.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from service.engine.errors import ImageTooLarge, InvalidImage, TooManyChannels
 from service.engine.machine.limits import Limits
 
 MAX_SEGMENTS = 100_000
-"""Strips or tiles: Pillow lists them in Python, 0.25 s for so many."""
+"""Most strips or tiles: Pillow lists them in Python, 0.25 s for this many."""
 SPARE_BYTES = 32 * 2**20
-"""Bytes of tiles beyond the picture's edge, besides as much as the picture itself takes."""
+"""Bytes of tiles that may lie beyond the picture's edge, on top of the picture's own size."""
 _MAX_TILE_PIXELS = 2**22
-"""Where the picture is smaller: a tile is read whole."""
+"""The bound for smaller pictures: a tile is read whole."""
 _MOST_OF_PILLOW = 6
-"""Samples, up to 4 of them channels: Pillow drops the others where the file says that they mean nothing."""
+"""Samples, up to 4 of them channels: Pillow drops the others if the file marks them as meaningless."""
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB = 0, 1, 2
 _PHOTOMETRIC = {3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "LAB", 9: "ICC LAB", 10: "ITU LAB", 32844: "LogL"}
@@ -42,7 +42,7 @@ _READ: dict[tuple[int, int], tuple[str, Dtype]] = {
     (FLOAT, 32): ("f4", "float32"),
     (FLOAT, 64): ("f8", "float64"),
 }
-"""By sample format and bits: how samples are stored, and the type that they are given as, which holds them exactly."""
+"""By sample format and bits: the stored type, and the type returned, which holds every value exactly."""
 ASSOCIATED, _UNASSOCIATED = 1, 2
 _SIDE_BY_SIDE, PLANES = 1, 2
 HORIZONTAL, FLOATING = 2, 3
@@ -62,14 +62,14 @@ _COMPRESSIONS = {
     50002: "JPEG XL",
 }
 BY_IMAGECODECS = {5: "lzw_decode", 34925: "lzma_decode", 50000: "zstd_decode"}
-"""Read where the extra `tiff` is installed; each of these functions takes the most bytes that it may give."""
+"""Read only with the extra `tiff`; each of these functions takes the most bytes that it may return."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """How the samples of a TIFF lie in it, where Pillow does not read them; `tile` is (width, height).
+    """The layout of a TIFF's samples, if Pillow does not read them; `tile` is (width, height).
 
-    `kept` channels are given; the last is alpha where `alpha` says of which kind.
+    `kept` channels are returned; if `alpha` names a kind of alpha, the last channel is alpha.
     """
 
     directory: Directory
@@ -89,7 +89,7 @@ class Samples:
 
     @property
     def as_array(self) -> bool:
-        """Tell whether the numbers are taken as they stand, because no range is said for them."""
+        """Tell whether the numbers are used as they are, because the file gives no range."""
         return self.dtype.startswith("float")
 
     @property
@@ -98,19 +98,19 @@ class Samples:
 
     @property
     def together(self) -> int:
-        """Count the samples that lie side by side for one pixel."""
+        """Count the interleaved samples per pixel."""
         return self.channels if self.planar == _SIDE_BY_SIDE else 1
 
     @property
     def segment(self) -> tuple[int, int]:
-        """Give the rows of a strip or tile, and the pixels of its rows."""
+        """Return the rows of a strip or tile, and the pixels per row."""
         if self.tile:
             return self.tile[1], self.tile[0]
         rows = self.directory.integer(tags.ROWS_PER_STRIP, self.height)
         return max(1, min(rows, self.height)), self.width
 
     def segments(self) -> Iterator[tuple[int, int]]:
-        """List strips or tiles by their rows and their bytes; only the last strip of a plane may be shorter."""
+        """List the rows and bytes of each strip or tile; only the last strip of a plane may be shorter."""
         rows, columns = self.segment
         across = -(-self.width // columns)
         for _ in range(self.channels // self.together):
@@ -121,7 +121,7 @@ class Samples:
 
 
 def check(content: bytes, limits: Limits) -> Samples | None:
-    """Refuse by name what is no picture of its own, too large, or not read whole; None where Pillow reads it.
+    """Refuse a file that is not the picture itself, is too large or cannot be read in full; None if Pillow reads it.
 
     Raises `InvalidImage`, `ImageTooLarge` and `TooManyChannels`.
     """
@@ -144,7 +144,7 @@ def check(content: bytes, limits: Limits) -> Samples | None:
 
 
 def orientation(directory: Directory) -> int:
-    """Read the orientation (1 to 8), of whatever unsigned type; 1 where there is none."""
+    """Read the orientation (1 to 8), whatever its unsigned type; 1 if there is none."""
     entry = directory.entries.get(tags.ORIENTATION)
     if entry is None or entry.number != 1 or entry.kind not in tags.UNSIGNED:
         return 1
@@ -152,13 +152,13 @@ def orientation(directory: Directory) -> int:
 
 
 def resolution(directory: Directory) -> Density | None:
-    """Read how many pixels there are to the metre, before the picture is turned."""
+    """Read the pixels per metre of the picture before it is turned."""
     across, down = directory.rational(tags.X_RESOLUTION), directory.rational(tags.Y_RESOLUTION)
     return density(across, down, directory.integer(tags.RESOLUTION_UNIT, 2)) if across and down else None
 
 
 def _check_purpose(directory: Directory) -> None:
-    """Refuse a first directory that says that it is not the picture (TIFF 6.0, NewSubfileType and SubfileType)."""
+    """Refuse a first directory that says it is not the picture (TIFF 6.0, NewSubfileType and SubfileType)."""
     kind = directory.integer(tags.NEW_SUBFILE_TYPE, 0)
     if kind & 1 or directory.integer(tags.SUBFILE_TYPE, 0) == 2:
         raise InvalidImage("the first directory of the TIFF is a reduced picture: the preview is not the picture")
@@ -167,7 +167,7 @@ def _check_purpose(directory: Directory) -> None:
 
 
 def _is_pillows(directory: Directory) -> bool:
-    """Tell whether Pillow reads these samples whole; what it cannot read at all it refuses."""
+    """Tell whether Pillow reads these samples in full; it refuses those it cannot read at all."""
     bits, channels = directory.integer(tags.BITS, 1), directory.integer(tags.SAMPLES, 1)
     if set(directory.integers(tags.SAMPLE_FORMAT, UNSIGNED)) - {UNSIGNED, _VOID}:
         return False
@@ -243,10 +243,10 @@ def _unread(what: str) -> str:
 
 
 def _with_alpha(channels: int, colours: int, extra: tuple[int, ...]) -> tuple[int, int]:
-    """Say how many channels are kept, and of which kind the last of them is if it is alpha.
+    """Return how many channels are kept, and the kind of alpha if the last is alpha.
 
-    RGB with one sample more and no word of it is taken for RGBA, as Pillow does; samples beside RGB that the file says
-    mean nothing are dropped. Beside gray all are kept: such files hold bands.
+    RGB with one more, undescribed sample is taken for RGBA, as in Pillow; extra samples that the file marks as
+    meaningless are dropped. With gray, all extra samples are kept: such files hold bands.
     """
     if extra[:1] in {(ASSOCIATED,), (_UNASSOCIATED,)}:
         return colours + 1, extra[0]
@@ -277,7 +277,7 @@ def _check_compression(compression: int, predictor: int, directory: Directory) -
 
 
 def _check_segments(samples: Samples) -> None:
-    """Check that there are as many strips or tiles as needed, within the file and not too large."""
+    """Check that all needed strips or tiles are present, within the file and not too large."""
     rows, columns = samples.segment
     if rows < 1 or columns < 1:
         raise InvalidImage("damaged TIFF: its tiles have no pixels")
@@ -298,9 +298,9 @@ def _check_segments(samples: Samples) -> None:
 
 
 def places(samples: Samples, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Give where the strips or tiles begin and how many bytes each has; of uncompressed ones no more than needed.
+    """Return the start and size in bytes of each strip or tile; at most the needed size for uncompressed ones.
 
-    Lengths that are missing or 0, as some writers leave them, are those of the samples, or of the rest of the file.
+    Some writers leave lengths out or at 0: they become the length of the samples, or of the rest of the file.
     """
     directory, tiled = samples.directory, samples.tile is not None
     offsets = directory.integers(tags.TILE_OFFSETS if tiled else tags.STRIP_OFFSETS)

@@ -19,15 +19,15 @@ TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, SUB_DIRECTORIES = 322, 323, 3
 EXTRA_SAMPLES, SAMPLE_FORMAT, FILL_ORDER, ICC_PROFILE, DNG_VERSION = 338, 339, 266, 34675, 50706
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""By type: how long a value is."""
+"""Size of a value, by type."""
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 UNSIGNED = frozenset({1, 3, 4})
-"""The types of bytes, shorts and longs."""
+"""The types for bytes, shorts and longs."""
 SHORT, _RATIONAL = 3, 5
 
 
 class Entry(NamedTuple):
-    """The type and number of a tag's values, where they begin in the file, and where the entry itself does."""
+    """Type and number of a tag's values, and the offsets of the values and of the entry itself."""
 
     kind: int
     number: int
@@ -37,14 +37,14 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Directory:
-    """What one directory says; `order` is the byte order as `struct` has it."""
+    """The entries of one directory; `order` is the byte order in `struct`'s notation."""
 
     data: memoryview
     order: str
     entries: dict[int, Entry]
 
     def integers(self, tag: int, *default: int) -> tuple[int, ...]:
-        """Give all values of a tag. Raises `InvalidImage` where they are no integers."""
+        """Return all values of a tag. Raises `InvalidImage` if they are not integers."""
         entry = self.entries.get(tag)
         if entry is None:
             return default
@@ -53,16 +53,16 @@ class Directory:
         return struct.unpack_from(f"{self.order}{entry.number}{_INTEGERS[entry.kind]}", self.data, entry.start)
 
     def integer(self, tag: int, default: int) -> int:
-        """Give the integer of a tag, the largest where there are several."""
+        """Return the integer of a tag, the largest if there are several."""
         return max(self.integers(tag, default))
 
     def content(self, tag: int) -> bytes:
-        """Give the bytes of a tag's values as they stand."""
+        """Return the raw bytes of a tag's values."""
         entry = self.entries.get(tag)
         return b"" if entry is None else bytes(self.data[entry.start : entry.start + entry.number * _BYTES[entry.kind]])
 
     def rational(self, tag: int) -> tuple[int, int] | None:
-        """Give numerator and denominator of a tag that has just one such pair."""
+        """Return numerator and denominator of a tag that has exactly one such pair."""
         entry = self.entries.get(tag)
         if entry is None or (entry.kind, entry.number) != (_RATIONAL, 1):
             return None
@@ -79,9 +79,9 @@ def first_directory(data: Buffer) -> Directory:
 
 
 def read_directory(view: memoryview, start: int) -> Directory:
-    """Read the directory that begins at `start`; what lies outside the file, or is of no known type, is left out.
+    """Read the directory at `start`; entries outside the file or of unknown type are left out.
 
-    Raises `InvalidImage` where it is too long, or promises more bytes of values than the file has.
+    Raises `InvalidImage` if it is too long, or announces more bytes of values than the file has.
     """
     order, big = _kind(view)
     counter, entry_format, value_bytes = ("Q", "HHQ", 8) if big else ("H", "HHI", 4)
@@ -107,7 +107,7 @@ def read_directory(view: memoryview, start: int) -> Directory:
 
 
 def with_short(directory: Directory, tag: int, value: int) -> bytes:
-    """Copy the file, with one short as the value of a tag that it has."""
+    """Copy the file, replacing the value of an existing tag by one short."""
     order, big = _kind(directory.data)
     changed = bytearray(directory.data)
     entry = order + ("HHQH" if big else "HHIH")
@@ -116,7 +116,7 @@ def with_short(directory: Directory, tag: int, value: int) -> bytes:
 
 
 def _kind(view: memoryview) -> tuple[str, bool]:
-    """Give the byte order, and whether it is a BigTIFF."""
+    """Return the byte order, and whether the file is a BigTIFF."""
     return "<" if bytes(view[:2]) == b"II" else ">", 43 in view[2:4]
 
 

@@ -1,7 +1,7 @@
-"""The samples of a TIFF that has been checked, read with tifffile.
+"""Read the samples of a checked TIFF with tifffile.
 
-tifffile puts strips and tiles together. It is given a file made anew: the samples, inflated here and never beyond their
-own size, and a directory of checked tags. Nothing else of a stranger's file reaches it.
+tifffile assembles strips and tiles. It gets a newly made file: the samples, inflated here and never beyond their own
+size, and a directory of checked tags. Nothing else of the client's file reaches it.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def decode(samples: Samples) -> Decoded:
 
 
 def _assembled(samples: Samples) -> NDArray[Any]:
-    """Have tifffile put strips or tiles together."""
-    import tifffile  # noqa: PLC0415 -- 20 ms and 10 MB that only such files are worth
+    """Let tifffile assemble strips or tiles."""
+    import tifffile  # noqa: PLC0415 -- only such files are worth 20 ms and 10 MB
 
     with tifffile.TiffFile(_rewritten(samples)) as file:
         pixels: NDArray[Any] = file.pages.first.asarray(squeeze=False, maxworkers=1)
@@ -62,14 +62,14 @@ def _assembled(samples: Samples) -> NDArray[Any]:
 
 
 def _arranged(samples: Samples, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Bring tifffile's (planes, depth, H, W, samples) into (H, W, C)."""
+    """Rearrange tifffile's (planes, depth, H, W, samples) to (H, W, C)."""
     if samples.planar == PLANES:
         pixels = pixels.transpose(4, 1, 2, 3, 0)
     return pixels.reshape(samples.height, samples.width, samples.channels)
 
 
 def _as_picture(samples: Samples, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Make levels of what is stored: black is zero, alpha is not yet multiplied in."""
+    """Turn stored samples into levels: black is zero, and colour is not multiplied by alpha."""
     full = np.iinfo(pixels.dtype).max
     if samples.photometric == WHITE_IS_ZERO and samples.channels == 1:
         pixels = full - pixels
@@ -82,7 +82,7 @@ def _as_picture(samples: Samples, pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _rewritten(samples: Samples) -> BytesIO:
-    """Write the samples, inflated, into a BigTIFF of nothing but what has been checked."""
+    """Write the inflated samples and the checked tags, and nothing else, to a BigTIFF."""
     order, file = samples.directory.order, BytesIO()
     file.write(struct.pack(order + "2sHHHQ", b"II" if order == "<" else b"MM", 43, 8, 0, 0))
     offsets, inflate = [file.tell()], _inflater(samples.compression)
@@ -128,7 +128,7 @@ def _write_directory(samples: Samples, file: BytesIO, offsets: list[int]) -> Non
 
 
 def _inflater(compression: int) -> Callable[[memoryview, int], bytes | memoryview]:
-    """Give what makes at most so many bytes of a strip or tile."""
+    """Return the function that inflates a strip or tile to at most the given number of bytes."""
     if compression == 1:
         return lambda content, size: content[:size]
     if compression == PACKBITS:
@@ -142,25 +142,25 @@ def _inflater(compression: int) -> Callable[[memoryview, int], bytes | memoryvie
 
 
 def _unpacked(content: memoryview, size: int) -> bytes:
-    """Undo PackBits as Pillow does, taking the strip for one long row: runs may cross the picture's own."""
+    """Undo PackBits as Pillow does, treating the strip as one long row: runs may cross the picture's rows."""
     return Image.frombytes("L", (size, 1), content, "packbits", "L").tobytes()
 
 
 def _inflated(content: memoryview, size: int) -> bytes:
     stream = zlib.decompressobj()
     inflated = stream.decompress(content, size)
-    stream.decompress(stream.unconsumed_tail, 1)  # where the stream ends here, its checksum is looked at
+    stream.decompress(stream.unconsumed_tail, 1)  # if the stream ends here, this checks its checksum
     return inflated
 
 
 def _predicted(samples: Samples, content: bytes | memoryview, rows: int) -> bytes | memoryview:
-    """Undo the predictor, which has left differences along each row (TIFF 6.0, section 14, and technical note 3)."""
+    """Undo the predictor, which stored differences along each row (TIFF 6.0, section 14, and technical note 3)."""
     order, size, together = samples.directory.order, samples.sample_bytes, samples.together
     if samples.predictor == HORIZONTAL:
         number = np.dtype(f"{order}u{size}")
         differences = np.frombuffer(content, number).reshape(rows, -1, together)
         return np.cumsum(differences, axis=1, dtype=number.newbyteorder("=")).astype(number).tobytes()
-    if samples.predictor == FLOATING:  # the bytes of a row, those of the highest rank first
+    if samples.predictor == FLOATING:  # the bytes of a row, most significant first
         octets = np.frombuffer(content, np.uint8).reshape(rows, -1, together)
         by_rank = np.cumsum(octets, axis=1, dtype=np.uint8).reshape(rows, size, -1).transpose(0, 2, 1)
         return (by_rank if order == ">" else by_rank[:, :, ::-1]).tobytes()

@@ -1,4 +1,4 @@
-"""TIFF written: strips deflated here, so that the bytes do not depend on what tifffile finds installed."""
+"""Write TIFF: strips are deflated here, so the bytes do not depend on what tifffile finds installed."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _DEFLATE: dict[Compression, Callable[[bytes], bytes]] = {
 def encode(image: NDArray[Any], how: Coding) -> bytes:
     """Write an image (H, W, C) of uint8, uint16 or float32, little-endian, deflated in strips of rows.
 
-    Three channels are RGB, others gray and what is beside it; a fourth or a second one is alpha where `how` says so.
-    Integers are written as differences (TIFF 6.0, section 14).
+    Three channels, or four with alpha, are RGB, others gray with extra samples; a second or fourth channel is alpha if
+    `how` says so. Integers are written as differences (TIFF 6.0, section 14).
     """
-    import tifffile  # noqa: PLC0415 -- 20 ms and 10 MB that only such files are worth
+    import tifffile  # noqa: PLC0415 -- only such files are worth 20 ms and 10 MB
 
     height, _, channels = image.shape
     rows = max(1, STRIP_BYTES // max(1, image[0].nbytes))
@@ -68,7 +68,7 @@ def encode(image: NDArray[Any], how: Coding) -> bytes:
 
 
 def _differences(strip: NDArray[Any]) -> NDArray[Any]:
-    """Give each sample as its difference from that of the pixel before it, around the end of its range."""
+    """Subtract from each sample that of the previous pixel, wrapping around at the end of the range."""
     found = strip.copy()
     found[:, 1:] -= strip[:, :-1]
     return found
@@ -79,7 +79,7 @@ def _bytes(strip: NDArray[Any]) -> bytes:
 
 
 def _resolution(density: Density | None) -> dict[str, Any]:
-    """Give the tags: pixels to the centimetre, or without a unit how many there are across to how many down."""
+    """Make the tags: pixels per centimetre, or without a unit the ratio of pixels across to pixels down."""
     if density is None:
         return {}
     unit, scale = ("CENTIMETER", 100) if density.metric else ("NONE", 1)

@@ -20,12 +20,12 @@ def draw(
     reading: Reading | None = None,
     rotated: bool = False,
 ) -> str:
-    """Draw what `step` does to one plane of an image of `shape`, as an SVG document.
+    """Draw as SVG what `step` does to one plane of an image of `shape`.
 
-    With `values` (H, W) and a kernel of known numbers the sums are shown. `position` counts the outputs, or the inputs
-    of a transposed convolution that is read as "scatter", from the top left; without `animate` it is the one that is
-    shown. `rotated` says that the kernel of the step was turned by 180 degrees before. Raises InvalidSpec; the pointers
-    are those of the document of POST /v1/figure, and what its query says has none.
+    Sums are shown if `values` (H, W) and the kernel's numbers are known. `position` counts the outputs, or the inputs
+    of a transposed convolution read as "scatter", from the top left; without `animate` only that position is shown.
+    `rotated` says that the step's kernel was turned by 180 degrees before. Raises InvalidSpec; pointers lead into the
+    document of POST /v1/figure, and faults of its query have none.
     """
     figure = describe(step, shape, values, reading=reading, rotated=rotated)
     last = len(figure.windows) - 1
@@ -42,7 +42,7 @@ def describe(
     reading: Reading | None = None,
     rotated: bool = False,
 ) -> Figure:
-    """Describe the figure of a step; a transposed one is gathered unless it is to be scattered."""
+    """Describe the figure of a step; a transposed convolution is gathered unless `reading` is "scatter"."""
     if isinstance(step, Conv2d):
         if reading == "scatter":
             raise InvalidSpec('reading "scatter" belongs to transposed; a convolution is gathered')

@@ -1,4 +1,4 @@
-"""The figure of a convolution: a window walks over the padded input, each position gives one output."""
+"""The figure of a convolution: a window walks over the padded input, and each position gives one output."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A figure as data, before anything is drawn: which cells there are, and what happens at each position.
+"""A figure as data, before it is drawn: its cells, and what happens at each position.
 
-Rows and columns of a cell count from the first sample of its plane, so that those of the padding at the top and left
-are negative, and those of cropped output too.
+Rows and columns count from the first sample of a plane, so they are negative in the padding and the cropped output at
+the top and left.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ Role = Literal["input", "padding", "gap", "output", "cropped", "kernel", "factor
 Reading = Literal["gather", "scatter"]
 
 MOST_SAMPLES = 24
-"""Along a side of input, kernel and output."""
+"""Most samples along a side of input, kernel and output."""
 MOST_CELLS = 48
-"""Along a side of the input with its padding or stretched, and of the output before it is cropped."""
+"""Most cells along a side of the padded or stretched input, and of the output before cropping."""
 MOST_TERMS = 2500
-"""Products of a whole figure that are written out one by one."""
+"""Most products in a whole figure that are written out one by one."""
 
 
 class Cell(NamedTuple):
-    """A square of the grid; `origin` is the input sample that stands there, where its place is not its own."""
+    """A square of the grid; `origin` is the input sample that it shows, if that belongs elsewhere."""
 
     role: Role
     row: int
@@ -49,7 +49,7 @@ class Plane(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """What an output cell holds from position `first` on, until `end` (None: to the last)."""
+    """What an output cell holds from position `first` until before `end` (None: to the last)."""
 
     row: int
     column: int
@@ -64,8 +64,8 @@ class Figure:
 
     The window walks over `source` and each position gives the marked cell of `result` ("gather"), or it walks over
     `result` and each marked cell of `source` is added there ("scatter"). `windows` are the window's top left cells,
-    `marks` the marked cells; `lines` says in numbers what happens at each position, where they are known. `growth` is
-    for scatter alone: how the cells of the output fill.
+    `marks` the marked cells; `lines` writes out the sums at each position, if the numbers are known. `growth` is for
+    scatter only: how the output's cells fill.
     """
 
     heading: str
@@ -86,6 +86,6 @@ class Figure:
 
 
 def bounded(what: str, height: int, width: int, most: int) -> None:
-    """Refuse a grid that is too large to be drawn."""
+    """Refuse a grid that is too large to draw."""
     if max(height, width) > most:
         raise InvalidSpec(f"{what} would be {width}x{height}; a figure has at most {most}x{most} there").at("/spec")

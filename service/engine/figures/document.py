@@ -41,7 +41,7 @@ def figure_document(
     position: int | None = None,
     reading: Reading | None = None,
 ) -> str:
-    """Draw what a document asks for; raises EngineError, with pointers into the document where it is at fault."""
+    """Draw the figure that a document asks for; raises EngineError, with pointers to faults in the document."""
     document = _members(body)
     height, width = _sides(document["image"])
     values = _values(document["values"], limits) if "values" in document else None
@@ -106,7 +106,7 @@ def _values(values: object, limits: Limits) -> Weights:
 
 
 def _operation(document: object, limits: Limits) -> tuple[Drawn, str]:
-    """Give the one operation of a spec, and where it stands in the document."""
+    """Return the only operation of a spec, and its pointer in the document."""
     try:
         spec = parse(document, limits, shapes=True)
         return _single(spec), "/spec" + spec.pointer(0)
@@ -133,7 +133,7 @@ def _single(spec: Spec) -> Drawn:
 
 
 def _channels(operation: Drawn) -> int:
-    """Count the channels of an image that the operation takes."""
+    """Count the channels of the image that the operation takes."""
     match operation:
         case Conv() if operation.weight is not None:
             return int(operation.weight.shape[1]) * operation.groups

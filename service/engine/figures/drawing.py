@@ -22,11 +22,11 @@ SMALLEST_CORNER_TEXT = 9.0
 
 
 _Span = tuple[int, int | None]
-"""From one position on until before another, or to the last."""
+"""From one position until before another, or to the last."""
 
 
 class _Pen(NamedTuple):
-    """What all parts of one drawing share; `moves` says whether there is anything to animate."""
+    """What all parts of a drawing share; `moves` says whether anything is animated."""
 
     name: str
     cell: int
@@ -35,7 +35,7 @@ class _Pen(NamedTuple):
 
 
 def write(figure: Figure, position: int, *, animate: bool) -> str:
-    """Draw a figure; the still, which the animated one has for those who want no motion, shows `position`."""
+    """Draw a figure; the still, which an animated one shows to viewers who want no motion, is at `position`."""
     layout = arrange(figure)
     head = [("heading", figure.heading), *(("caption", line) for line in _wrapped(figure.caption))]
     above = MARGIN + LINE * len(head) + MARGIN // 2
@@ -68,7 +68,7 @@ def write(figure: Figure, position: int, *, animate: bool) -> str:
 
 
 def _definitions(pen: _Pen) -> str:
-    """Define a cell, a cell that is a gap, and the grid of slots that stands where no output is yet."""
+    """Define a cell, a gap cell, and the grid of slots shown where there is no output yet."""
     cell, inset = pen.cell, max(0.5, pen.cell * 0.035)
     side, dot = cell - 2 * inset, max(1.0, cell * 0.14)
     square = f'x="{inset:.3g}" y="{inset:.3g}" width="{side:.4g}" height="{side:.4g}" rx="{cell * 0.12:.3g}"'
@@ -108,7 +108,7 @@ def _planes(figure: Figure, layout: Layout, pen: _Pen) -> str:
 
 
 def _plane(kind: str, placed: Placed, content: str, pen: _Pen) -> str:
-    """Put a plane under its title; within it the first sample is at (0, 0)."""
+    """Put a plane under its title; inside, the first sample is at (0, 0)."""
     area = placed.plane.area
     x, y = placed.x - area.left * pen.cell, placed.y + 32 - area.top * pen.cell
     title = _text(placed.x + 2, placed.y + 22, placed.plane.title, "name")
@@ -139,7 +139,7 @@ def _number(row: int, column: int, text: str, size: float, pen: _Pen, *, raised:
 
 
 def _walk(figure: Figure, pen: _Pen) -> str:
-    """Draw the window where it stands in the still; the animation moves it as a whole."""
+    """Draw the window at its place in the still; the animation moves it as a whole."""
     row, column = figure.windows[pen.still]
     height, width = figure.window_size
     size = _corner_size(figure, pen)
@@ -167,7 +167,7 @@ def _mark(figure: Figure, pen: _Pen) -> str:
 
 
 def _filling(plane: Plane, size: float, figure: Figure, pen: _Pen) -> str:
-    """Draw the output, and over it a veil of slots that the mark draws away, row by row."""
+    """Draw the output under a veil of slots, which the mark pulls away row by row."""
     width, height = plane.area.width * pen.cell, plane.area.height * pen.cell
     content = _cells(plane.cells, pen) + _texts(plane.cells, size, pen)
     if not pen.moves:
@@ -182,7 +182,7 @@ def _filling(plane: Plane, size: float, figure: Figure, pen: _Pen) -> str:
 
 
 def _growing(figure: Figure, size: float, pen: _Pen, *, raised: bool) -> tuple[str, str]:
-    """Draw the output of a scattering: cells that appear when they are reached, and their sums as they grow."""
+    """Draw the output of a scattering: cells appear when reached, and their sums grow."""
     plane = figure.result
     if not pen.moves:
         return _cells(plane.cells, pen), _texts(plane.cells, size, pen, raised=raised)
@@ -222,7 +222,7 @@ def _span_class(first: int, end: int | None) -> str:
 
 
 def _sums(lines: Sequence[Sequence[str]], y: int, height: int, pen: _Pen) -> str:
-    """Write the sums of all positions below one another, as on a film, and show one through a window."""
+    """Stack the sums of all positions like frames of a film, and show one through a window."""
     if not lines:
         return ""
     shown = range(len(lines)) if pen.moves else range(pen.still, pen.still + 1)
@@ -274,13 +274,13 @@ def _motion(figure: Figure, sums_height: int, pen: _Pen) -> str:
 
 
 def _value_size(cells: Iterable[Cell], side: int, *, corner: bool = False) -> float:
-    """Find the size in which the longest of the texts fits into a cell, with or without a number in its corner."""
+    """Find the font size that fits the longest text into a cell, with or without a number in its corner."""
     longest = max((len(cell.text) for cell in cells), default=0)
     return min(side * (0.4 if corner else 0.46), side * 0.84 / (DIGIT * max(1, longest)))
 
 
 def _corner_size(figure: Figure, pen: _Pen) -> float:
-    """Find the size of the kernel's numbers in the corners of the taps; 0 where they would be too small to read."""
+    """Find the font size of the kernel's numbers in the corners of the taps; 0 if they would be too small to read."""
     longest = max((len(cell.text) for cell in figure.window), default=0)
     size = min(pen.cell * 0.29, pen.cell * 0.7 / (DIGIT * max(1, longest)))
     return size if size >= SMALLEST_CORNER_TEXT else 0.0

@@ -1,4 +1,4 @@
-"""Where the three planes go, and how large their cells are: as large as the width allows."""
+"""Place the three planes, with cells as large as the width allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 600
 MARGIN = 24
 LARGEST_CELL = 54
 COMFORTABLE_CELL = 26
-"""13 pixels where the whole is shown at a width of 300: above it a flat figure is better than large cells."""
+"""13 pixels if the figure is shown at a width of 300: above this size a flat figure is better than larger cells."""
 TITLE = 32
 BETWEEN = 30
 LETTER = 12.5
@@ -19,11 +19,11 @@ LETTER = 12.5
 DEPTH_PENALTY = 0.75
 
 Band = tuple[tuple[Plane, ...], ...]
-"""Columns from left to right, each of planes from top to bottom."""
+"""Columns from left to right; each lists its planes from top to bottom."""
 
 
 class Placed(NamedTuple):
-    """Where the title begins and where the top left corner of the area is."""
+    """A plane, with the start of its title and the top left corner of its area."""
 
     plane: Plane
     x: int
@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
 
 def arrange(figure: Figure) -> Layout:
-    """Choose between planes side by side, on two bands and on three."""
+    """Choose between planes side by side, in two bands and in three."""
     source, kernel, result = figure.source, figure.kernel, figure.result
     flat: list[Band] = [((source,), (kernel, result)) if figure.reading == "gather" else ((source, kernel), (result,))]
     deep: list[Band] = [((source,),), ((kernel,), (result,))]

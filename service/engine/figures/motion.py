@@ -1,7 +1,7 @@
-"""The animation, as CSS keyframes: an image in a page may not run scripts, and SMIL knows no reduced motion.
+"""Animate with CSS keyframes: an image in a page may not run scripts, and SMIL ignores a wish for reduced motion.
 
-Everything moves in jumps, and all jumps are at the same shares of one period, so that nothing drifts apart. Whoever
-asks for reduced motion, or whose program knows no animation, sees the still.
+Everything moves in jumps, and all jumps are at the same shares of one period, so nothing drifts apart. Viewers that ask
+for reduced motion, and programs without animation, show the still.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 LONGEST_PERIOD = 36.0
 SLOWEST, FASTEST = 0.9, 0.125
-"""Seconds at a position; at the fastest a few cells change eight times a second, far from what flashes."""
+"""Seconds at a position; at the fastest a few cells change eight times a second, far from flashing."""
 REST = 2.0
-"""Seconds at the last position, beyond its own."""
+"""Extra seconds at the last position."""
 
 
 class Clock:
@@ -38,7 +38,7 @@ def walk(name: str, offsets: Sequence[tuple[int, int]], clock: Clock) -> str:
 
 
 def appear(name: str, first: int, end: int | None, clock: Clock) -> str:
-    """Write the keyframes that show something from position `first` on, until before `end`."""
+    """Write the keyframes that show something from position `first` until before `end`."""
     frames = "" if first == 0 else "0%{visibility:hidden}"
     frames += f"{clock.at(first)}{{visibility:visible}}"
     frames += "" if end is None else f"{clock.at(end)}{{visibility:hidden}}"
@@ -46,7 +46,7 @@ def appear(name: str, first: int, end: int | None, clock: Clock) -> str:
 
 
 def moving(name: str, keyframes: Iterable[str], animations: Iterable[tuple[str, str]], clock: Clock) -> str:
-    """Bind (class, keyframes) in the drawing `name`; under the pointer it holds still."""
+    """Bind (class, keyframes) in the drawing `name`; the animation pauses under the pointer."""
     bound = "".join(
         f".{name} .{each}{{animation:{frames} {clock.period:.6g}s step-end infinite}}" for each, frames in animations
     )

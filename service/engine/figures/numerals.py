@@ -1,4 +1,4 @@
-"""Numbers as they stand in a cell, and sums as they stand below."""
+"""Write numbers for cells, and sums for the lines below."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ LONGEST_LINE = 44
 MOST_LINES = 5
 
 Term = tuple[float, float]
-"""A sample and the number of the kernel that it is multiplied by."""
+"""A sample and the kernel number that multiplies it."""
 
 
 def numeral(number: float) -> str:
-    """Write a number with four digits, integers with up to five."""
+    """Write a number with four digits, an integer with up to five."""
     if number == 0:
         return "0"
     whole = abs(number) < 1e5 and (abs(number) >= 1000 or float(number).is_integer())
@@ -21,7 +21,7 @@ def numeral(number: float) -> str:
 
 
 def sum_lines(rows: Sequence[Sequence[Term]], terms: int, total: float, divisor: float, bias: float) -> tuple[str, ...]:
-    """Write a sum out, a line for each row of the kernel; its result alone where the rows are none or too long."""
+    """Write out a sum, one line per row of the kernel; only its result if there are no rows or they are too long."""
     lines = [" + ".join(f"{numeral(sample)}·{_factor(tap)}" for sample, tap in row) for row in rows]
     lines[1:] = [f"+ {line}" for line in lines[1:]]
     if not 1 <= len(lines) <= MOST_LINES or max(map(len, lines)) > LONGEST_LINE:

@@ -1,4 +1,4 @@
-"""What figures of both kinds are made of: kernel, window, output, and the words about them."""
+"""Parts of both kinds of figures: kernel, window, output, and their texts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from service.engine.steps.geometry import Padding, Pair, Shape
 
 
 def grid(height: int, width: int) -> Iterable[Pair]:
-    """Walk over a grid as one reads."""
+    """Walk over a grid row by row."""
     return ((row, column) for row in range(height) for column in range(width))
 
 
 def check_sides(shape: Shape, kernel: Pair, output: Shape) -> None:
-    """Refuse more samples along a side than a figure shows."""
+    """Refuse more samples along a side than a figure can show."""
     bounded("the input", shape.height, shape.width, MOST_SAMPLES)
     bounded("the kernel", *kernel, MOST_SAMPLES)
     bounded("the output", output.height, output.width, MOST_SAMPLES)
 
 
 def check_numbers(values: Weights | None, shape: Shape, mixed: int) -> None:
-    """Refuse values of another size than the image, and those of one plane where an output reads several."""
+    """Refuse values whose size is not the image's, and values of one plane if an output reads several."""
     if values is None:
         return
     if values.shape != shape[:2]:
@@ -41,14 +41,14 @@ def check_numbers(values: Weights | None, shape: Shape, mixed: int) -> None:
 
 
 def first_kernel(weight: Weights) -> Weights | None:
-    """Give the numbers of the first kernel of a weight, or None where only their shape is known."""
+    """Return the numbers of a weight's first kernel; None if only the shape is known."""
     return None if is_unknown(weight) else weight[0, 0]
 
 
 def kernel_plane(
     size: Pair, numbers: Weights | None, factors: tuple[Weights, Weights] | None = None, *, rotated: bool
 ) -> Plane:
-    """Show the kernel, and at its left and top the column and the row whose product it is."""
+    """Show the kernel and, at its left and top, the column and row whose product it is."""
     cells = [Cell("kernel", *place, text_at(numbers, place)) for place in grid(*size)]
     area = Area(0, 0, *size)
     if factors is not None:
@@ -80,7 +80,7 @@ def window_cells(view: Pair, dilation: Pair, numbers: Weights | None) -> tuple[C
 def gathered(
     samples: Weights, corners: Sequence[Pair], kernel: Weights, dilation: Pair, divisor: float, bias: float
 ) -> tuple[list[float], tuple[tuple[str, ...], ...]]:
-    """Sum up the window at each of its top left `corners` in `samples`; give the results and the sums written out."""
+    """Sum the window at each of its top left `corners` in `samples`; return the results and the written-out sums."""
     detailed = len(corners) * kernel.size <= MOST_TERMS
     results, lines = [], []
     for top, left in corners:
@@ -98,7 +98,7 @@ def text_at(numbers: Weights | None, place: Pair) -> str:
 
 
 def labels(shape: Shape) -> dict[Pair, str]:
-    """Name the samples where their numbers are not known: by letters, or by row and column where those do not reach."""
+    """Label samples of unknown value: by letters, or by row and column if there are too few letters."""
     if shape.pixels <= len(LETTERS):
         return dict(zip(grid(shape.height, shape.width), LETTERS, strict=False))
     return {(row, column): f"{row},{column}" for row, column in grid(shape.height, shape.width)}
@@ -108,7 +108,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def sides(padding: Padding) -> str:
-    """Write a padding as shortly as it can be said."""
+    """Write a padding in its shortest form."""
     if len(set(padding)) == 1:
         return str(padding.top)
     if padding.top == padding.bottom and padding.left == padding.right:
@@ -117,22 +117,22 @@ def sides(padding: Padding) -> str:
 
 
 def both(pair: Pair) -> str:
-    """Write (vertical, horizontal) as one number where it is one."""
+    """Write (vertical, horizontal) as one number if both are equal."""
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}×{pair[1]}"
 
 
 def channels(inputs: int, outputs: int) -> tuple[str, ...]:
-    """Say of how many channels one is drawn."""
+    """Say that one of so many channels is drawn."""
     return () if inputs == outputs == 1 else (f"one plane of {inputs} → {outputs} channels",)
 
 
 def key(role: Role, text: str, cells: Iterable[Cell]) -> tuple[tuple[Role, str], ...]:
-    """Explain a kind of cell in the legend if the figure has it."""
+    """Explain a kind of cell in the legend if the figure contains it."""
     return ((role, text),) if any(cell.role == role for cell in cells) else ()
 
 
 def rows_of(results: Sequence[float] | None, output: Shape) -> str:
-    """Say what comes out, for those who cannot see it."""
+    """Write the result as text, for people who cannot see the figure."""
     if not results or output.pixels > MOST_SPOKEN:
         return ""
     rows = [results[start : start + output.width] for start in range(0, output.pixels, output.width)]

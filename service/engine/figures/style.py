@@ -1,4 +1,4 @@
-"""Colours and style sheet of the drawings. Blue is read, amber reads, green is made; dashed is not of the image."""
+"""Colours and style sheet of the drawings. Blue is read, amber reads, green is made; dashed lies outside the image."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PALETTE: dict[str, tuple[str, str]] = {
     "output": ("#a3dabb", "#1d5a46"),
     "made": ("#5f9f80", "#4d8f76"),
 }
-"""Each colour for the light and for the dark theme."""
+"""Each colour in the light and the dark theme."""
 
 TAP_OPACITY = 0.87
 FONT = "'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"
 
 
 def style_sheet(name: str, cell: int) -> str:
-    """Write the rules; all of them are for the drawing of that name, as several may stand in one HTML page.
+    """Write the rules, all scoped to the drawing `name`, as one HTML page may hold several drawings.
 
-    The dot of a gap has a class of its own: what `<use>` repeats is not matched by selectors with ancestors.
+    The dot of a gap has a class of its own: selectors with ancestors do not match what `<use>` repeats.
     """
     light, dark = (";".join(f"--{key}:{pair[theme]}" for key, pair in PALETTE.items()) for theme in (0, 1))
     thin, thick = _stroke(cell, 0.035), _stroke(cell, 0.075)

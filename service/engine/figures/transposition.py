@@ -1,8 +1,8 @@
-"""The figures of a transposed convolution, which is read in two ways that give the same numbers.
+"""The figures of a transposed convolution, which has two readings with the same numbers.
 
 Scattered: each sample times the kernel is added into the output, `stride` apart, and the rim is cropped. Gathered: a
-window with the rotated kernel walks, one sample at a time, over the input stretched by zeros and padded by what of
-its field of view - 1 the cropping leaves. After V. Dumoulin and F. Visin, arXiv:1603.07285, section 4.
+window with the rotated kernel walks, one sample at a time, over the input stretched by zeros and padded by its field of
+view - 1, less the cropping. After V. Dumoulin and F. Visin, arXiv:1603.07285, section 4.
 """
 
 from __future__ import annotations
@@ -160,13 +160,13 @@ def _stretched(step: ConvTranspose2d, shape: Shape) -> Pair:
 
 
 def _lead(step: ConvTranspose2d) -> Pair:
-    """Count the rows and columns by which the first window begins before the first sample; they may be negative."""
+    """Count the rows and columns from the start of the first window to the first sample; they may be negative."""
     view = step.field_of_view
     return view[0] - 1 - step.padding.top, view[1] - 1 - step.padding.left
 
 
 def _gathering_area(step: ConvTranspose2d, shape: Shape, output: Shape) -> Area:
-    """Enclose the stretched input and all that the windows reach."""
+    """Enclose the stretched input and all samples that the windows reach."""
     top, left = (max(0, lead) for lead in _lead(step))
     ends = [
         max(stretched, outputs - 1 - lead + view)
@@ -214,7 +214,7 @@ def _growth(
     values: Weights | None,
     kernel: Weights | None,
 ) -> tuple[Growth, ...]:
-    """Say when each cell that a tap reaches is reached, and what it holds from then on."""
+    """List when taps reach each cell, and what it holds from then on."""
     taps = [cell for cell in window if cell.role == "tap"]
     reached: dict[Pair, list[tuple[int, Pair]]] = defaultdict(list)
     for position, (row, column) in enumerate(windows):

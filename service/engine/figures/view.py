@@ -1,4 +1,4 @@
-"""What is shown of a figure, beside what it is a figure of."""
+"""How a figure is shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.engine.figures.description import Reading
 
 
 class View(NamedTuple):
-    """`position` is that of the still; `reading` None is "gather"."""
+    """`position` is the still's; `reading` None is "gather"."""
 
     animate: bool = True
     position: int | None = None

@@ -26,14 +26,14 @@ THREADS = available_cores()
 
 @cache
 def _load_loops() -> None:
-    """Take the compiled loops that are on disk; `convserve warm` puts them there."""
+    """Load the compiled loops from disk; `convserve warm` puts them there."""
     compiled.load()
 
 
 def filter_image(
     image: NDArray[np.generic], spec: Spec, *, limits: Limits | None = None, threads: int = THREADS
 ) -> NDArray[np.float32]:
-    """Apply `spec` to an array (H, W) or (H, W, C), worked on as it stands; gives float32 (H', W', C'), unclipped."""
+    """Apply `spec` to an array (H, W) or (H, W, C), used as it is; returns float32 (H', W', C'), unclipped."""
     source = BytesIO()
     np.lib.format.write_array(source, np.ascontiguousarray(image), allow_pickle=False)
     result = filter_bytes(source.getvalue(), spec, answer="npy", limits=limits, threads=threads)
@@ -44,7 +44,7 @@ def filter_image(
 def filter_bytes(
     data: Buffer, spec: Spec, *, answer: Answer = "png", limits: Limits | None = None, threads: int = THREADS
 ) -> bytes:
-    """Apply `spec` to the bytes of a picture or NPY file; gives those of a PNG, or with `answer` "npy" of an NPY."""
+    """Apply `spec` to the bytes of a picture or NPY file; returns a PNG's bytes, or with `answer` "npy" an NPY's."""
     _load_loops()
     bounds = limits or Limits()
     info = codecs.inspect(data, bounds)
@@ -54,7 +54,7 @@ def filter_bytes(
 def plan_filter(
     spec: Spec, width: int, height: int, channels: int = 3, dtype: str = "uint8", *, limits: Limits | None = None
 ) -> dict[str, object]:
-    """Tell what `spec` would do to an image of that shape: the document of POST /v1/plan."""
+    """Report what `spec` would do to an image of that shape: the document of POST /v1/plan."""
     _load_loops()
     bounds = limits or Limits()
     info = image_info({"width": width, "height": height, "channels": channels, "dtype": dtype}, bounds)

@@ -1,8 +1,8 @@
-"""A weighted sum of two results of a chain, sample by sample; it is not a way to compute a step, but has two inputs.
+"""Blend two results of a chain sample by sample. A blend is no algorithm of a step, as it has two inputs.
 
-Alpha: "preserve" takes the sum of the colours as they stand, and the alpha of the result so far. "premultiply" weighs
-each colour by its alpha, sums alphas by the same weights, normalised to gain 1, and divides. "auto" is the first where
-the weights sum to zero, and the second otherwise: a blur, then a blend, is then the same as one kernel that does both.
+Alpha: "preserve" sums the colours unweighted by alpha, and keeps the alpha of the result so far. "premultiply" weights
+each colour by its alpha, sums alphas with the same weights, normalised to gain 1, and divides. "auto" is "preserve" if
+the weights sum to zero, and "premultiply" otherwise: a blur followed by a blend then equals one kernel that does both.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from service.engine.steps import Blend
 Image = NDArray[Any]
 
 STRIP_BYTES = 1 << 18
-"""About the bytes of the sums of a strip of rows."""
+"""Approximate bytes of the sums of a strip of rows."""
 PASSES = 4
-"""Over the samples: two products, their sum, and what is stored."""
+"""Passes over the samples: two products, their sum, and storing."""
 
 
 def choice(task: Task) -> Choice:
-    """Say how a blend is computed; there is one way."""
+    """Describe the only way to compute a blend."""
     seconds = rates().call + PASSES * task.output.samples * rates().ground_sample
     return Choice(task, "blend", seconds, THREADS[0] * 3 * _strip_bytes(task), THREADS[0])
 

@@ -1,4 +1,4 @@
-"""The JSON documents that clients send, taken apart: image and spec, or image shape and spec."""
+"""Split the JSON documents of clients into image and spec, or image shape and spec."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGEST_SIDE = 2**31 - 1
 
 
 def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
-    """Take `{"image": base64 or data: URI, "spec": …}` apart; with `preset` a spec is refused, and None given."""
+    """Split `{"image": base64 or data: URI, "spec": …}`; with `preset` a spec is refused, and None returned for it."""
     document = _object(body, {"image"} if preset else {"image", "spec"})
     if "image" not in document:
         raise MissingImage('the document has no "image"')
@@ -37,9 +37,9 @@ def filter_document(body: Buffer, *, preset: bool) -> tuple[bytes, object]:
 
 
 def plan_document(body: Buffer, limits: Limits) -> tuple[ImageInfo, object]:
-    """Take `{"spec": …, "image": {"width", "height", "channels", "dtype"}}` apart.
+    """Split `{"spec": …, "image": {"width", "height", "channels", "dtype"}}`.
 
-    Integers in up to four channels stand for a picture, whose second or fourth channel is alpha; all else for an array.
+    Integers in up to four channels mean a picture, whose second or fourth channel is alpha; anything else an array.
     """
     document = _object(body, {"image", "spec"})
     if "spec" not in document:

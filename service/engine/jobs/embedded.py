@@ -21,7 +21,7 @@ _HEX[np.frombuffer(b"0123456789abcdefABCDEF", np.uint8)] = [*range(16), *range(1
 
 
 def embedded_image(text: object) -> bytes:
-    """Read the image that a string holds; raises InvalidImage, saying what is wrong with the string."""
+    """Read the image from a string; raises InvalidImage, saying what is wrong with the string."""
     if not isinstance(text, str):
         raise InvalidImage('"image" must be a string: base64, or a data: URI').at("/image")
     try:
@@ -42,7 +42,7 @@ def _of_data_uri(text: str) -> bytes:
 
 
 def _percent_decoded(data: str) -> bytes:
-    """Decode %XX in a single pass over arrays: a whole image may be written so."""
+    """Decode %XX in a single pass over arrays: a whole image may be percent-encoded."""
     if not data.isascii():
         raise InvalidImage("the data: URI holds characters that must be percent-encoded")
     codes = np.frombuffer(data.encode("ascii"), np.uint8)
@@ -61,7 +61,7 @@ def _percent_decoded(data: str) -> bytes:
 
 
 def _of_base64(text: str) -> bytes:
-    if len(text) % 4 or text.endswith("==="):  # not every version of Python minds
+    if len(text) % 4 or text.endswith("==="):  # not every version of Python refuses this
         raise InvalidImage(_fault(text))
     try:
         return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
@@ -70,10 +70,10 @@ def _of_base64(text: str) -> bytes:
 
 
 def _fault(text: str) -> str:
-    """Say what keeps a string from being base64.
+    """Say why a string is not base64.
 
-    Each of these has a reading, but no two libraries agree on which: line ends are MIME's, "-" and "_" are those of
-    base64url, and a string without its padding may have been cut.
+    All of these could be decoded, but no two libraries agree on how: line ends are MIME's, "-" and "_" are base64url's,
+    and a string without padding may have been cut.
     """
     if white := _WHITE.search(text):
         kind = "line ends" if white[0] in "\r\n" else "blanks"

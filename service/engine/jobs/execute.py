@@ -1,4 +1,4 @@
-"""The work itself, as planned: decode, compute step by step, encode."""
+"""Carry out a plan: decode, compute step by step, encode."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Encoded(NamedTuple):
 
 
 class Clock:
-    """Collects how long the parts take, which follow one another."""
+    """Times consecutive parts of the work."""
 
     def __init__(self) -> None:
         self.timings: list[Timing] = []
         self._last = perf_counter()
 
     def end(self, name: str, description: str = "") -> None:
-        """End a part, which began with the end of the one before it."""
+        """End a part; it began when the previous part ended."""
         now = perf_counter()
         self.timings.append(Timing(name, description, now - self._last))
         self._last = now
 
 
 def execute(plan: Plan, data: Buffer, threads: int, clock: Clock) -> Encoded:
-    """Carry out `plan` on the bytes that it was made for; raises InvalidImage where their pixels are damaged."""
+    """Carry out `plan` on the bytes it was made for; raises InvalidImage if their pixels are damaged."""
     opaque = 255 * plan.unit
     planes, source = _decoded(plan, data, opaque, threads)
     clock.end("decode")
@@ -57,7 +57,7 @@ def execute(plan: Plan, data: Buffer, threads: int, clock: Clock) -> Encoded:
 
 
 class _Source(NamedTuple):
-    """What is kept of the input beside its pixels."""
+    """What is kept of the input besides its pixels."""
 
     icc: bytes | None
     metadata: Metadata
@@ -74,14 +74,14 @@ def _encoded(plan: Plan, planes: Planes, source: _Source, threads: int) -> Encod
 
 
 def _kept(plan: Plan, source: _Source) -> _Source:
-    """Say what of the input still holds for the result."""
+    """Keep what is still true of the result."""
     colour = source.metadata.colour if plan.keeps_model else ()
     density = source.metadata.density if plan.keeps_pixel_size else None
     return _Source(source.icc if plan.keeps_model else None, Metadata(colour, density))
 
 
 def _decoded(plan: Plan, data: Buffer, opaque: int, threads: int) -> tuple[Planes, _Source]:
-    """Give the planes to compute on, and what is told of them; the pixels as read go out of scope here."""
+    """Return the planes to compute on and their metadata; the decoded pixels go out of scope here."""
     image, icc, metadata = codecs.decode(data, plan.info, threads)
     planes = transparency.separate(image, opaque) if plan.alpha else Planes(image)
     if plan.spec.color_space == "linear":

@@ -1,4 +1,4 @@
-"""From the numbers of the last step to the samples that are sent."""
+"""Turn the numbers of the last step into the samples that are sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHITE = 255
 
 
 def raw(planes: Planes, plan: Plan) -> Image:
-    """Give the unclipped result as float32 (H, W, C), in units of 0..255."""
+    """Return the unclipped result as float32 (H, W, C), in units of 0..255."""
     colour = _coded(planes.colour, plan) / plan.unit
     if plan.alpha:
         alpha = np.full((*colour.shape[:2], 1), 255.0) if planes.alpha is None else planes.alpha / plan.unit
@@ -33,7 +33,7 @@ def raw(planes: Planes, plan: Plan) -> Image:
 
 
 def picture(planes: Planes, plan: Plan) -> Image:
-    """Give the samples of the picture: ranged, rounded half to even, clipped and cast, once; floats only clipped."""
+    """Return the picture's samples: ranged, rounded half to even, clipped and cast, each once; floats only clipped."""
     if plan.flattened:
         return _flattened(planes, plan)
     colour = planes.colour
@@ -50,7 +50,7 @@ def picture(planes: Planes, plan: Plan) -> Image:
 
 
 def _flattened(planes: Planes, plan: Plan) -> Image:
-    """Lay colour on the background, both as coded, and round once: colour * alpha + background * (1 - alpha)."""
+    """Lay colour on the background, both in coded levels, and round once: colour * alpha + background * (1 - alpha)."""
     colour = planes.colour
     if colour.dtype != plan.dtype or plan.settings.range != "clip":
         colour = _ranged(_coded(colour, plan), plan)
@@ -64,14 +64,14 @@ def _flattened(planes: Planes, plan: Plan) -> Image:
 
 
 def _stored(image: Image, plan: Plan) -> Image:
-    """Cast to the samples of the output; floats, which are not rounded, are brought into their range here."""
+    """Cast to the output's sample type; floats, which are not rounded, are clipped to their range here."""
     if plan.dtype == "float32":
         return np.clip(image, 0, _full(plan)).astype(np.float32)
     return stored(image, plan.dtype)
 
 
 def _full(plan: Plan) -> int:
-    """Give the largest sample of the output."""
+    """Return the largest possible sample of the output."""
     return WHITE if plan.dtype == "float32" else int(np.iinfo(plan.dtype).max)
 
 
@@ -82,13 +82,13 @@ def _coded(colour: Image, plan: Plan) -> Image:
 
 
 def _scaled(image: Image, plan: Plan) -> Image:
-    """Bring samples from the unit of the input to that of the output; in float64, one rounding, where these differ."""
+    """Scale samples from the input's unit to the output's; if the units differ, in float64 with a single rounding."""
     full, white = _full(plan), WHITE * plan.unit
     return image if full == white else image.astype(np.float64) * full / white
 
 
 def _ranged(colour: Image, plan: Plan) -> Image:
-    """Bring colour into 0..full of the output's type as `output.range` says."""
+    """Map colour to 0..full of the output's type as `output.range` says."""
     match plan.settings.range:
         case "clip":
             return _scaled(colour, plan)

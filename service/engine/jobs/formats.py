@@ -1,4 +1,4 @@
-"""The forms of an answer: what each can hold, and which fields of `output` mean something to it."""
+"""The formats of an answer: what each can hold, and which fields of `output` apply to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from service.engine.steps.geometry import Shape
 
 
 class Format(NamedTuple):
-    """A file format that results are written in.
+    """A file format for results.
 
     It holds samples of `dtypes` and 1 to `most_channels` channels, with `alpha` or without, and at most `longest_side`
-    pixels from edge to edge; None is any number that a limit allows. `quality` is the one taken where none is given;
-    None is for formats that lose nothing.
+    pixels along a side; None is any number that a limit allows. `quality` is the default; None is for lossless formats.
     """
 
     name: str
@@ -31,7 +30,7 @@ class Format(NamedTuple):
 
     @property
     def one(self) -> str:
-        """Give the name with its article."""
+        """Return the name with its article."""
         return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name}"
 
 
@@ -42,8 +41,8 @@ FORMATS: dict[Answer, Format] = {
     "avif": Format("AVIF", "image/avif", longest_side=32_768, quality=75, lossless=True),
     "tiff": Format("TIFF", "image/tiff", ("uint8", "uint16", "float32"), most_channels=None),
 }
-"""JPEG itself ends at 65,535 pixels a side, and libjpeg at 65,500; AV1 at 65,536, and libavif, which browsers and most
-programs read with, at 32,768."""
+"""JPEG allows 65,535 pixels a side, but libjpeg 65,500; AV1 allows 65,536, but libavif, which browsers and most
+programs read with, 32,768."""
 
 MEDIA_TYPES: dict[Answer, str] = {
     **{answer: form.media_type for answer, form in FORMATS.items()},
@@ -54,18 +53,18 @@ _BY_MEDIA_TYPE: dict[str, Answer] = {form.media_type: answer for answer, form in
 
 
 def within_json(spec: Spec) -> Answer:
-    """Say in which format the base64 of a JSON answer is."""
+    """Name the image format inside a JSON answer's base64."""
     return _BY_MEDIA_TYPE[spec.output.media_type] if spec.output else "png"
 
 
 def named(spec: Spec) -> Answer | None:
-    """Say which format the spec itself names, for a plan; None where it names none."""
+    """Return the format that the spec itself names, for a plan; None if it names none."""
     given = spec.output is not None and "media_type" in spec.output.model_fields_set
     return within_json(spec) if given else None
 
 
 def check_settings(spec: Spec, answer: Answer) -> None:
-    """Refuse what `output` says and this answer has no use for, whatever the image. Raises InvalidSpec."""
+    """Refuse fields of `output` that do not apply to this answer, whatever the image. Raises InvalidSpec."""
     if spec.output is None or answer == "json":
         return
     if answer == "npy":
@@ -88,8 +87,8 @@ def check_settings(spec: Spec, answer: Answer) -> None:
 def check_result(spec: Spec, answer: Answer, result: Shape, dtype: str, *, alpha: bool, sheet: Shape) -> None:
     """Refuse a result that the format cannot hold.
 
-    `result` is the result's shape, alpha included where there is `alpha`; `sheet` is what is written, as a montage
-    perhaps. Raises InvalidSpec.
+    `result` is the result's shape, with its alpha channel if `alpha`; `sheet` is the shape that is written, perhaps a
+    montage. Raises InvalidSpec.
     """
     form, output = FORMATS[answer], spec.output or Output()
     place = "/output/{}" if spec.output else ""

@@ -1,4 +1,4 @@
-"""What a worker is given and what it gives back; both are picklable."""
+"""What a worker receives and what it returns; both are picklable."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Answer = Literal["png", "jpeg", "webp", "avif", "tiff", "npy", "json"]
 
 
 class Job(NamedTuple):
-    """All of one request that needs work: nothing of it has been read yet but the kind.
+    """The part of a request that needs work: only its kind has been read yet.
 
     `body` is the only large field: the image ("image"), or a JSON document ("document"): `{"image": base64, "spec": …}`
     for a filter, `{"spec": …, "image": {…}}` for a plan and for a figure, which is shown as `view` says. `spec` is JSON
-    text that came beside an image, or the spec of the preset that was asked for (`preset` tells). `received` is the
-    `time.perf_counter()` at which the request had been read, from which waiting is counted.
+    text that came beside an image, or with `preset` that of the requested preset. `received` is the
+    `time.perf_counter()` at which the request had been read; waiting is counted from there.
     """
 
     kind: Literal["filter", "plan", "figure"]
@@ -34,7 +34,7 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The answer's bytes, and what its headers say; sizes are (width, height)."""
+    """The answer's bytes and the values of its headers; sizes are (width, height)."""
 
     body: Buffer
     media_type: str

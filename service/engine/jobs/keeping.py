@@ -1,4 +1,4 @@
-"""Which results of a chain are kept beside the one so far, for a step that looks back, and what they take."""
+"""Which earlier results of a chain are kept for a step that looks back, and how many bytes they take."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ FLOAT64_BYTES = 8
 
 
 def last_uses(operations: Iterable[Sequence[Step]]) -> dict[int, int]:
-    """Say for each result that is looked back at, INPUT or that of an operation, which operation does so last."""
+    """Map each result that is looked back at (INPUT or an operation's) to the last operation that does so."""
     return {step.other: index for index, steps in enumerate(operations) for step in steps if isinstance(step, Blend)}
 
 
 def kept_bytes(
     uses: Mapping[int, int], results: Sequence[Shape], sample_bytes: tuple[int, int], *, alpha: bool
 ) -> list[int]:
-    """Bound for each operation the bytes that are kept; what comes to it is counted too, if it is kept as well.
+    """Bound the kept bytes during each operation; its own input counts too, if it is kept.
 
-    `results` are the shapes of the input and of each operation's result; `sample_bytes` those of a sample of the input
-    and of any other. With `alpha`, results have a plane more and may be float64.
+    `results` are the shapes of the input and of each operation's result; `sample_bytes` are the bytes of an input
+    sample and of any other. With `alpha`, results have one more plane and may be float64.
     """
 
     def size(source: int) -> int:

@@ -13,13 +13,13 @@ GAP = 1
 
 
 def _grid(channels: int) -> tuple[int, int]:
-    """Count the rows and columns of the squarest grid that is not higher than wide."""
+    """Count the rows and columns of the squarest grid that is not taller than wide."""
     columns = isqrt(channels - 1) + 1
     return -(-channels // columns), columns
 
 
 def sheet(shape: Shape) -> Shape:
-    """Give the shape of the sheet for an image of `shape`."""
+    """Return the shape of the sheet for an image of `shape`."""
     rows, columns = _grid(shape.channels)
     return Shape(rows * (shape.height + GAP) - GAP, columns * (shape.width + GAP) - GAP, 1)
 

@@ -1,4 +1,4 @@
-"""A job from its bytes to its result: this is what a worker runs."""
+"""Run a job from its bytes to its result: workers call this."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEPT_PLAN_BYTES = 1 << 18
 
 
 def perform(job: Job, threads: int) -> Result:
-    """Do the whole of a job in a process of the engine's own; raises EngineError with pointers into what was sent."""
+    """Do a whole job in a process of the engine's own; raises EngineError with pointers into the request."""
     started = perf_counter()
     codecs.own_process()
     try:
@@ -47,7 +47,7 @@ def perform(job: Job, threads: int) -> Result:
 
 
 def _filter(job: Job, threads: int, started: float) -> Result:
-    clock = Clock()  # to read the request is a part of decoding
+    clock = Clock()  # reading the request is part of decoding
     image, plan = _read(job)
     encoded = execute(plan, image, threads, clock)
     timings = (Timing("queue", "", max(0.0, started - job.received)), *clock.timings)
@@ -63,7 +63,7 @@ def _plan(job: Job) -> Result:
 
 
 def _read(job: Job) -> tuple[Buffer, Plan]:
-    """Take the request apart; the plan of a spec sent as text is kept for the next image of the same form."""
+    """Read and plan the request; the plan of a spec sent as text is kept for the next image of the same form."""
     image = job.body
     if job.form == "document":
         image, document = filter_document(job.body, preset=job.preset)
@@ -94,7 +94,7 @@ def _planned(spec: bytes, info: ImageInfo, limits: Limits, answer: Answer) -> Pl
 
 
 _recent_plans: dict[tuple[bytes, ImageInfo, Limits, Answer, int], Plan] = {}
-"""From the least recently used to the most."""
+"""Plans from the least to the most recently used."""
 
 
 def _array_bytes(plan: Plan) -> int:

@@ -1,4 +1,4 @@
-"""What will be computed, how, and at what cost: everything that is decided before a pixel is decoded."""
+"""What will be computed, how, and at what cost: everything decided before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BYTES = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
 
 @dataclass(frozen=True, eq=False)
 class PlannedOperation:
-    """One operation of the spec, the steps it comes down to and the way chosen for each."""
+    """One operation of the spec, its steps, and the algorithm chosen for each."""
 
     operation: Operation
     steps: tuple[Step, ...]
@@ -49,7 +49,7 @@ class Plan:
     """All that `execute` needs besides the bytes.
 
     `alpha` tells whether the image has an alpha plane that is treated as such; the operations' shapes are those of the
-    colour planes. `unit` is what one level of 0..255 counts in the samples: 257 for 16-bit pictures.
+    colour planes. `unit` is one level of 0..255 in the samples' own numbers: 257 for 16-bit pictures.
     """
 
     info: ImageInfo
@@ -64,45 +64,45 @@ class Plan:
 
     @cached_property
     def result(self) -> Shape:
-        """Give the shape of the result, alpha included."""
+        """Return the shape of the result, alpha included."""
         height, width, channels = self.operations[-1].output
         return Shape(height, width, channels + self.alpha)
 
     @cached_property
     def flattened(self) -> bool:
-        """Tell whether the result is laid on a background, because the answer has no alpha."""
+        """Tell whether the result is laid on a background because the answer has no alpha."""
         return self.alpha and self.answer == "jpeg" and self.settings.layout == "auto"
 
     @cached_property
     def shows_alpha(self) -> bool:
-        """Tell whether the last channel of what is written is the picture's alpha."""
-        kept = self.info.alpha and self.keeps_model  # as a plain plane
+        """Tell whether the last channel written is the picture's alpha."""
+        kept = self.info.alpha and self.keeps_model  # as an ordinary plane
         return self.settings.layout == "auto" and not self.flattened and (self.alpha or kept)
 
     @cached_property
     def background(self) -> tuple[int, ...]:
-        """Give the levels on which a flattened result is laid: one of gray or three of a colour."""
+        """Return the levels of the background of a flattened result: one for gray, three for colour."""
         colour = bytes.fromhex((self.settings.background or "#000000")[1:])
         return tuple(colour[:1] if self.operations[-1].output.channels == 1 and len(set(colour)) == 1 else colour)
 
     @cached_property
     def output(self) -> Shape:
-        """Give the shape of what is sent, before a montage; alpha included."""
+        """Return the shape that is sent, before a montage; alpha included."""
         return self.result._replace(channels=len(self.background)) if self.flattened else self.result
 
     @cached_property
     def sheet(self) -> Shape:
-        """Give the shape of what is written."""
+        """Return the shape that is written."""
         return montage.sheet(self.output) if self.settings.layout == "montage" else self.output
 
     @cached_property
     def keeps_model(self) -> bool:
-        """Tell whether the result's channels mean what the input's do: what is said of those holds for these."""
+        """Tell whether the result's channels mean the same as the input's, so the input's metadata still applies."""
         return self.operations[-1].output.channels == self.info.channels - self.alpha and self.settings.layout == "auto"
 
     @cached_property
     def keeps_pixel_size(self) -> bool:
-        """Tell whether a pixel of the result covers as much as one of the input: all strides cancel out."""
+        """Tell whether a pixel of the result covers as much as one of the input, because all strides cancel out."""
         down, across = Fraction(1), Fraction(1)
         for operation in self.operations:
             for step in operation.steps:
@@ -114,7 +114,7 @@ class Plan:
 
     @cached_property
     def last_uses(self) -> dict[int, int]:
-        """Say which results are kept, and until which operation has looked back at them."""
+        """Map each kept result to the last operation that looks back at it."""
         return keeping.last_uses(operation.steps for operation in self.operations)
 
     @cached_property

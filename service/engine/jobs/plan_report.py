@@ -1,4 +1,4 @@
-"""What a plan says of itself: the document of POST /v1/plan."""
+"""Describe a plan: the document of POST /v1/plan."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from service.engine.steps.geometry import Shape
 
 
 def describe(plan: Plan) -> dict[str, object]:
-    """Give the plan as JSON: every field resolved, shapes, parameters, multiplications, predicted seconds.
+    """Describe the plan for JSON: every field resolved, shapes, parameters, multiplications, predicted seconds.
 
-    Channels count alpha; parameters and multiplications are those of the colour planes.
+    Channels include alpha; parameters and multiplications are those of the colour planes.
     """
     steps = [_operation(operation, plan.alpha) for operation in plan.operations]
     image = plan.info
@@ -31,7 +31,7 @@ def describe(plan: Plan) -> dict[str, object]:
 
 
 def _coding_seconds(plan: Plan) -> float:
-    """Predict how long pictures take to read, as if they were PNGs, and to write; arrays take next to nothing."""
+    """Predict the seconds to read and write a picture, as if its file were a PNG; arrays take next to nothing."""
     image = plan.info
     pixel_bytes = 0 if image.as_array else image.channels * BYTES[image.dtype]
     reading = image.width * image.height * pixel_bytes * rates().png_read_byte
@@ -63,7 +63,7 @@ def _parameters(planned: PlannedOperation) -> int:
 
 
 def _alternatives(planned: PlannedOperation) -> list[dict[str, object]]:
-    """List the ways that lost; of an operation of several steps, those that replace one of its algorithms."""
+    """List the algorithms not chosen; for an operation of several steps, each replaces one of the chosen ones."""
     ways = []
     for position, choice in enumerate(planned.choices):
         for name, seconds in choice.alternatives:

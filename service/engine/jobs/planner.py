@@ -1,4 +1,4 @@
-"""Which way to compute each step: of those that can, the one of the least predicted time."""
+"""Choose how to compute each step: among the algorithms that can, the one with the least predicted time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from service.engine.algorithms.base import Algorithm, Task
 from service.engine.machine import compiled
 
 THREADS = (16, 8, 4, 2, 1)
-"""How many may share one image, the most first: a plan must not depend on the cores of the machine that makes it."""
+"""Threads that may share one image, most first: a plan must not depend on the cores of the planning machine."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to compute `task`, its predicted `seconds` on one thread, and the ways that it beat.
+    """One way to compute `task`, its predicted `seconds` on one thread, and the slower ways.
 
-    `workspace` bounds the bytes needed beside the input and the output by up to `threads` threads, also for the tasks
-    that may have to be done instead.
+    `workspace` bounds the bytes that up to `threads` threads need besides input and output, also for the tasks that may
+    have to be done instead.
     """
 
     task: Task
@@ -39,9 +39,9 @@ class Choice:
 def choose(task: Task, room: float = float("inf"), *, instead: Iterable[Task] = (), only: str | None = None) -> Choice:
     """Choose among the algorithms that accept `task` and have their loops, or take the one named `only`.
 
-    As many threads as stay within `room` bytes of workspace, or one, may share the work; what may turn out to be the
-    task `instead` stays within it too. The predictions are good to about a factor of 1.5 on the machines of rates.py;
-    they are worst for images that take less than a tenth of a millisecond.
+    As many threads share the work as fit into `room` bytes of workspace, but at least one; the tasks that may have to
+    be done `instead` must fit too. Predictions are good to about a factor of 1.5 on the machines of rates.py; they are
+    worst for images that take less than a tenth of a millisecond.
     """
     ways = sorted(
         (algorithm.seconds(task), position, algorithm.name)
@@ -67,12 +67,12 @@ def able(task: Task) -> Iterator[Algorithm]:
 
 
 def compute(choice: Choice, image: NDArray[Any], threads: int) -> NDArray[Any]:
-    """Compute the task as chosen, on a C-contiguous `image` (H, W, C) of the shape and type that the task names."""
+    """Compute the task as chosen on a C-contiguous `image` (H, W, C) with the task's shape and type."""
     return named(choice.algorithm).apply(choice.task, image, min(threads, choice.threads))
 
 
 def _within(room: float, ways: Sequence[tuple[Algorithm, Task]]) -> tuple[int, int]:
-    """Give how many threads can share a task, whichever of these it is, and what they need together."""
+    """Count the threads that can share any of these tasks, and the bytes they need together."""
     for threads in THREADS:
         workspace = max(algorithm.workspace(task, threads) for algorithm, task in ways)
         if workspace <= room:

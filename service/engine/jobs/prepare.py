@@ -49,14 +49,14 @@ GREATEST = 1e38
 
 MOST_PNG_CHANNELS = 4
 FLATTENING = 32
-"""Bytes of a sample, at the most, while it is laid on a background: in float64, with what it is multiplied by."""
+"""Most bytes per sample while laying it on a background: the sample and its factor, in float64."""
 
 
 def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) -> Plan:
-    """Plan `spec` for an image of which only the header is known.
+    """Plan `spec` for an image from its header alone.
 
-    Without `answer` it is what the spec names, else a PNG if that can hold the result. Raises InvalidSpec and the
-    limits' refusals, with pointers relative to the spec.
+    Without `answer`, the spec names the format, else it is PNG if that can hold the result. Raises InvalidSpec and
+    LimitExceeded, with pointers relative to the spec.
     """
     _check_image(info, spec, limits)
     picture = not info.as_array
@@ -71,7 +71,7 @@ def prepare(info: ImageInfo, spec: Spec, limits: Limits, answer: Answer | None) 
         answer = formats.within_json(spec)
     formats.check_settings(spec, answer)
     steps = [step.scaled(unit) for operation in operations for step in operation.steps]
-    if info.dtype in {"uint8", "uint16"}:  # floats may be so large that nothing may be multiplied needlessly
+    if info.dtype in {"uint8", "uint16"}:  # floats may be so large that a needless factor could overflow
         steps = [in_integers(step) for step in steps]
     numbers = _numbers(info, spec, steps, _others(operations), unit)
     dtype = _result_type(info, spec, answer)
@@ -102,7 +102,7 @@ class _Numbers:
 def _tasks(
     operations: Sequence[_Resolved], steps: Sequence[Step], numbers: _Numbers, source: Sample, target: Sample
 ) -> list[Task]:
-    """Chain the steps: the first takes samples of `source`, the last gives `target`, between them they stay float."""
+    """Chain the steps: the first takes samples of `source`, the last makes `target`, in between they stay float."""
     tasks: list[Task] = []
     shape = operations[0].input
     for step, places in zip(steps, numbers.exact, strict=True):
@@ -115,7 +115,7 @@ def _tasks(
 
 
 def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], others: Mapping[int, int], unit: int) -> _Numbers:
-    """Choose the arithmetic of the whole chain, and count the binary places of the sums of each step that are exact."""
+    """Choose the arithmetic of the whole chain, and count the binary places of each step's exact sums."""
     linear = spec.color_space == "linear"
     whole = info.dtype in {"uint8", "uint16"}
     bound = 65535.0 if info.dtype == "uint16" else 255.0
@@ -137,7 +137,7 @@ class _Resolved(NamedTuple):
 
 
 def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
-    """Turn each operation into its steps, checking every shape and the work on the way."""
+    """Turn each operation into its steps, checking every shape and the work."""
     resolved, macs, results = [], 0, [shape]
     for index, operation in enumerate(spec.steps):
         try:
@@ -159,7 +159,7 @@ def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
 
 
 def _others(operations: Sequence[_Resolved]) -> dict[int, int]:
-    """Say for the place of each Blend among all steps how many of these come before the result it looks back at."""
+    """Map the index of each Blend among all steps to the number of steps before the result it looks back at."""
     others, first = {}, [0]
     for operation in operations:
         for place, step in enumerate(operation.steps, first[-1]):
@@ -205,7 +205,7 @@ def _check_sizes(step: Step, before: Shape, after: Shape, limits: Limits) -> Non
         raise TooManyChannels(
             f"the output would have {after.channels} channels; at most {limits.max_channels} (max_channels) are made"
         )
-    # A wide dilation may need a wide padding and still give a small output: the padded image is bounded, too.
+    # A wide dilation may need a wide padding but give a small output, so the padded image is bounded too.
     padding = _padding(step)
     height, width = before.height + sum(padding.vertical), before.width + sum(padding.horizontal)
     if height * width > 2 * limits.max_output_pixels + before.pixels:
@@ -216,7 +216,7 @@ def _check_sizes(step: Step, before: Shape, after: Shape, limits: Limits) -> Non
 
 
 def _padding(step: Step) -> Padding:
-    """Give what a step adds around its input."""
+    """Return the padding that a step adds around its input."""
     match step:
         case Conv2d() | Pool():
             return step.padding
@@ -268,7 +268,7 @@ def _check_result(plan: Plan, limits: Limits) -> None:
 
 
 def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, kept: int, *, alpha: bool) -> Choice:
-    """Choose a way, and as many threads for it as the memory allows beside `kept` bytes."""
+    """Choose an algorithm, and as many threads as the memory allows besides `kept` bytes."""
     if isinstance(task.step, Blend):
         return blending.choice(task)
     room = limits.max_memory_bytes - _held_bytes(task, alpha=alpha) - kept
@@ -276,7 +276,7 @@ def _choose(task: Task, spec: Spec, limits: Limits, opaque: int, kept: int, *, a
 
 
 def _held_bytes(task: Task, *, alpha: bool) -> int:
-    """Bound the bytes of what comes to a task and of what goes."""
+    """Bound the bytes of a task's input and output."""
     if alpha:
         return transparency.plane_bytes(task, BYTES[task.source])
     return task.shape.samples * BYTES[task.source] + task.output.samples * BYTES[task.target]
@@ -285,7 +285,7 @@ def _held_bytes(task: Task, *, alpha: bool) -> int:
 def _kept_bytes(
     operations: Sequence[_Resolved], tasks: Sequence[Task], sample_bytes: tuple[int, int], *, alpha: bool
 ) -> list[int]:
-    """Bound for each task the bytes of results that are kept beside its own input and output."""
+    """Bound the bytes of results kept during each task, besides its own input and output."""
     uses = keeping.last_uses(operation.steps for operation in operations)
     results = [*(operation.input for operation in operations), tasks[-1].output]
     by_operation = keeping.kept_bytes(uses, results, sample_bytes, alpha=alpha)
@@ -293,7 +293,7 @@ def _kept_bytes(
 
 
 def _peak_bytes(plan: Plan, kept: Sequence[int]) -> int:
-    """Bound the memory of the job at its widest moment: what is kept, input, output and workspace of one part."""
+    """Bound the job's peak memory: kept results, and the input, output and workspace of one part."""
     number = BYTES[plan.arithmetic]
     stages = [codecs.decode_bytes(plan.info)]
     choices = [choice for operation in plan.operations for choice in operation.choices]
@@ -301,7 +301,7 @@ def _peak_bytes(plan: Plan, kept: Sequence[int]) -> int:
         _held_bytes(choice.task, alpha=plan.alpha) + choice.workspace + beside
         for choice, beside in zip(choices, kept, strict=True)
     ]
-    stored = choices[-1].task.target == plan.dtype  # nothing is left to do to the numbers
+    stored = choices[-1].task.target == plan.dtype  # the numbers need no further work
     each = 3 * BYTES[plan.dtype] if stored else 2 * number + 2 * BYTES[plan.dtype]
     stages.append(plan.result.samples * each + (1 << 20))
     numbers = plan.result.samples * (BYTES[plan.dtype] if stored else number)

@@ -1,7 +1,7 @@
-"""Levels to linear light and back, where `full` counts as white on both sides.
+"""Convert levels to linear light and back; `full` is white on both sides.
 
-The curve is sRGB's (IEC 61966-2-1), or with `gamma` a power: level = light ** gamma, as a PNG's gAMA says. Beyond
-0..`full` the curves go on; negative numbers are the mirror image of their magnitude.
+The curve is sRGB's (IEC 61966-2-1), or with `gamma` a power: level = light ** gamma, as a PNG's gAMA says. The curves
+continue beyond 0..`full`; a negative number is converted like its magnitude and keeps its sign.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Image = NDArray[Any]
 
 
 def decode(coded: Image, full: float, dtype: str, gamma: float | None = None) -> Image:
-    """Turn coded samples into linear light of type `dtype`; integers by a table of all their values."""
+    """Turn coded samples into linear light of type `dtype`; integers with a table of all their values."""
     if coded.dtype.kind == "u":
         return _table(coded.dtype, full, gamma).astype(dtype)[coded]
     return _decode(coded.astype(np.float64), full, gamma).astype(dtype)
@@ -34,14 +34,14 @@ def encode(linear: Image, full: float, gamma: float | None = None) -> Image:
 
 
 def steepness(gamma: float | None) -> float:
-    """Say how much `encode` may magnify a small error: most at black, or with a power above 1 at white."""
+    """Bound how much `encode` magnifies a small error: most at black, or with a power above 1 at white."""
     if gamma is None:
         return 12.92
     return gamma if gamma >= 1 else inf
 
 
 def greatest(light: float, full: float, gamma: float | None) -> float:
-    """Bound what `encode` makes of light up to `light`; infinity where that is beyond all floats."""
+    """Bound `encode` for light up to `light`; infinity if the bound exceeds all floats."""
     if gamma is None or gamma <= 1 or light <= full:
         return light
     digits = log10(full) + gamma * log10(light / full)

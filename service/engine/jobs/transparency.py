@@ -1,10 +1,10 @@
 """How a step treats the alpha plane of a picture.
 
-"preserve": colour is filtered as it stands, alpha copied, or where the size changes taken from the nearest sample.
+"preserve": colour is filtered unweighted; alpha is copied, or if the size changes taken from the nearest sample.
 "premultiply": colour is weighted by alpha, alpha filtered by the mean kernel, colour divided back; both are float64.
-A step that is no sum treats weighted colour and alpha alike: it takes the largest of each, as SVG's feMorphology does,
-or restores each. "auto" is the first for kernels that sum to zero and for steps that look at one sample, and the second
-otherwise, where the colour of a clear sample never shows.
+A step that is not a sum treats weighted colour and alpha alike: it takes the largest of each, as SVG's feMorphology
+does, or restores each. "auto" is "preserve" for kernels that sum to zero and for steps that look at one sample, and
+"premultiply" otherwise: there the colour of a transparent sample never shows.
 
 Alpha that is opaque throughout is not filtered at all: its shape follows the colour's.
 """
@@ -28,13 +28,13 @@ Image = NDArray[Any]
 
 
 TRACE = 1e-9
-"""Share of opaque: alpha that is smaller is what a transform leaves of 0."""
+"""Share of opaque: smaller alpha is what a transform leaves of 0."""
 
 
 class Planes(NamedTuple):
     """Colour (H, W, C), and alpha (H, W, 1) unless there is none or it is opaque throughout.
 
-    `divided` says that colour is no longer what the plan knows of it, since it was divided by alpha.
+    `divided` says that colour was divided by alpha, so the plan's assumptions about its numbers no longer hold.
     """
 
     colour: Image
@@ -43,13 +43,13 @@ class Planes(NamedTuple):
 
 
 def separate(image: Image, opaque: int) -> Planes:
-    """Take the last channel of `image` as alpha; set it aside where every sample of it is `opaque`."""
+    """Split off the last channel of `image` as alpha; drop it if all its samples are `opaque`."""
     colour, alpha = np.ascontiguousarray(image[..., :-1]), np.ascontiguousarray(image[..., -1:])
     return Planes(colour, None if np.all(alpha == opaque) else alpha)
 
 
 def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int) -> Planes:
-    """Compute one step, planned for colour alone, on colour and alpha; see `instead` for what it may come down to."""
+    """Compute one step, planned for colour alone, on colour and alpha; `instead` lists the tasks that it may become."""
     if planes.alpha is None:
         return Planes(planner.compute(_arriving(choice, planes.colour), planes.colour, threads))
     step, shape, threads = choice.task.step, choice.task.shape, min(threads, choice.threads)
@@ -69,7 +69,7 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
     cover = _compute(_in_float64(covering, alone, "float64", exact), alpha, threads)
     alpha = cover / total
     alpha[np.abs(alpha) <= TRACE * opaque] = 0
-    if exact:  # products of integers: the quotient alone is rounded
+    if exact:  # products of integers: only the quotient is rounded
         colour, cover = colour * total, cover * divisor
     else:
         colour *= total / divisor
@@ -79,7 +79,7 @@ def apply(choice: Choice, planes: Planes, mode: Alpha, opaque: int, threads: int
 
 
 def instead(task: Task, mode: Alpha, opaque: int) -> list[Task]:
-    """List what a task, planned for colour alone, may come down to on a picture that is not opaque throughout."""
+    """List the tasks that one planned for colour alone may become on a picture that is not opaque throughout."""
     kinds = {(task.exact, task.places), (False, 0)}
     if _preserves(mode, task.step):
         sources: set[Sample] = {task.source, "float64"}
@@ -92,7 +92,7 @@ def instead(task: Task, mode: Alpha, opaque: int) -> list[Task]:
 
 
 def plane_bytes(task: Task, sample_bytes: int) -> int:
-    """Bound the bytes of the planes that `apply` holds at once: those that come, those that go, and all in between."""
+    """Bound the bytes of the planes that `apply` holds at once: inputs, outputs and intermediates."""
     before, after = task.shape, task.output
     arriving = (before.samples + before.pixels) * (sample_bytes + 8)
     return arriving + 8 * (2 * after.samples + 4 * after.pixels)
@@ -103,7 +103,7 @@ def _preserves(mode: Alpha, step: Step) -> bool:
 
 
 def _arriving(choice: Choice, colour: Image) -> Choice:
-    """Plan again where the samples come in another type than foreseen."""
+    """Plan again if the samples arrive in another type than foreseen."""
     if colour.dtype == choice.task.source:
         return choice
     return planner.choose(replace(choice.task, source=_sample(colour)))
@@ -118,9 +118,9 @@ def _compute(task: Task, image: Image, threads: int) -> Image:
 
 
 def _undivided(step: Step, shape: Shape, opaque: int) -> tuple[Step, float | Image]:
-    """Give the step without bias and division, for colour that is weighted by 0 to `opaque`; and the divisor.
+    """Return the step without bias and division, for colour weighted by 0 to `opaque`, and the divisor.
 
-    The divisor is one number, or (H', W', 1) where it differs along the rim.
+    The divisor is one number, or (H', W', 1) if it differs along the rim.
     """
     match step:
         case Conv2d():

@@ -10,10 +10,10 @@ ROOT = Path("/")
 
 
 def bounds(controller: str, unified: str, legacy: str, root: Path = ROOT) -> Iterator[tuple[str, ...]]:
-    """Give what the bounding files of `controller` say, of this process's group and of each group around it.
+    """Read the bounds of `controller` from the files of this process's group and of each group around it.
 
-    `unified` names the file of version 2; `legacy` those of version 1, separated by blanks, whose contents are given
-    together. Files that are not there, or cannot be read, bound nothing. `root` stands for `/`.
+    `unified` names the file of version 2; `legacy` names those of version 1, separated by blanks, whose contents are
+    yielded together. Missing or unreadable files set no bound. `root` stands for `/`.
     """
     for kind, folder in _groups(controller, root):
         names = [unified] if kind == "cgroup2" else legacy.split()
@@ -24,12 +24,12 @@ def bounds(controller: str, unified: str, legacy: str, root: Path = ROOT) -> Ite
 
 
 def _groups(controller: str, root: Path) -> Iterator[tuple[str, Path]]:
-    """Give the version and the folder of each group, the innermost first, as far out as they are mounted here."""
+    """List the version and folder of each group, innermost first, as far out as they are mounted here."""
     for kind, top, mount in _mounts(controller, root):
         group = _group(controller if kind == "cgroup" else "", root)
         if group is None:
             continue
-        # Without a namespace of its own, a container sees the path on its host, of which `top` is mounted.
+        # Without a namespace of its own, a container sees the path on its host, but only `top` of it is mounted.
         inner = group.relative_to(top) if group.is_relative_to(top) else group.relative_to("/")
         folder = root / mount.relative_to("/") / inner
         for _ in range(len(inner.parts) + 1):
@@ -38,7 +38,7 @@ def _groups(controller: str, root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _mounts(controller: str, root: Path) -> Iterator[tuple[str, PurePosixPath, PurePosixPath]]:
-    """Read version, root and place of each mount that has to do with `controller` (proc(5), mountinfo)."""
+    """Read version, root and mount point of each mount of `controller` (proc(5), mountinfo)."""
     for line in _lines(root / "proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, (kind, *_, options) = before.split(), (after.split() or [""])
@@ -47,7 +47,7 @@ def _mounts(controller: str, root: Path) -> Iterator[tuple[str, PurePosixPath, P
 
 
 def _group(controller: str, root: Path) -> PurePosixPath | None:
-    """Find this process's group in the hierarchy of `controller`, which has no name in version 2."""
+    """Find this process's group in the hierarchy of `controller`; the hierarchy of version 2 has no name."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -64,5 +64,5 @@ def _lines(path: Path) -> list[str]:
 
 
 def _plain(path: str) -> str:
-    """Undo the octal numbers that stand for blanks and the like."""
+    """Decode the octal escapes of blanks and similar characters."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)

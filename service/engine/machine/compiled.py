@@ -1,12 +1,13 @@
-"""Which compiled loops this process has. It begins with none, on the ground floor, and takes them from disk.
+"""The compiled loops of this process. It begins with none, on the ground floor, and loads them from disk.
 
 Nothing here compiles: `python -m service warm` does, in a process of its own. Loops that are not on disk yet, or were
-compiled for another level, are not there, and what would call them is not offered.
+compiled for another level, count as missing, and algorithms that need them are not offered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
@@ -16,8 +17,8 @@ from typing import NamedTuple
 class Kit(NamedTuple):
     """Loops that are compiled, kept and loaded together.
 
-    `run` calls each of them once with every combination of types that it is ever called with. `rank` tells which kits
-    are compiled first: 0 serves every answer, 1 most requests, 2 some, 3 few.
+    `run` calls each loop once with every combination of types that the service uses. `rank` orders the compilation:
+    kits of rank 0 serve every answer, 1 most requests, 2 some, 3 few.
     """
 
     name: str
@@ -32,7 +33,7 @@ _lock = Lock()
 
 
 def load(names: Collection[str] | None = None) -> None:
-    """Take every kit that is on disk and not loaded yet, or those named; quick when there is nothing new."""
+    """Load every kit on disk that is not loaded yet, or only those named; quick when there is nothing new."""
     global _complete  # noqa: PLW0603 -- the state of the process
     with _lock:
         if _complete or not _wanted or not (warming := _warming()):
@@ -57,22 +58,27 @@ def has(names: Iterable[str]) -> bool:
 
 
 def generation() -> int:
-    """Count the kits that are loaded: a plan made with fewer may not be the best any more."""
+    """Count the loaded kits: a plan made with fewer may no longer be the best."""
     return len(_loaded)
 
 
 def share() -> float:
-    """Give the share of the kits that are loaded, from 0 to 1."""
+    """Return the share of kits that are loaded, from 0 to 1."""
     return len(_loaded) / len(_warming().KITS) if _loaded else 0.0  # type: ignore[union-attr]
 
 
 def loops(name: str) -> ModuleType | None:
     """Give the module of service.engine.loops that is a kit of the same name, if that is loaded."""
-    return import_module(f"service.engine.loops.{name}") if name in _loaded else None
+    return _module(name) if name in _loaded else None
+
+
+@cache
+def _module(name: str) -> ModuleType:
+    return import_module(f"service.engine.loops.{name}")
 
 
 def _warming() -> ModuleType | None:
-    """Give the module that knows the kits; None where numba cannot be imported."""
+    """Return the module that knows the kits; None if numba cannot be imported."""
     try:
         return import_module("service.engine.algorithms.warming")
     except ImportError:

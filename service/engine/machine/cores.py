@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""Count the processors that this process may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.engine.machine.cgroups import ROOT, bounds
 
 
 def available_cores(root: Path = ROOT) -> int:
-    """Count the cores of the affinity mask, at most the CPU quota of every control group around, rounded up.
+    """Count the cores in the affinity mask, at most the CPU quota of each enclosing control group, rounded up.
 
     A container with a quota still sees every core of its host in the affinity mask. `root` stands for `/`.
     """

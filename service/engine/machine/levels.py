@@ -1,8 +1,8 @@
-"""Processor levels: the families of machines that compiled loops are made for, never the one machine at hand.
+"""Processor levels: loops are compiled for families of machines, never for the one machine at hand.
 
-What is compiled for a level runs on every processor that has it, so that a folder of compiled loops can be carried
-from one machine to another. On x86-64 they are those of the System V psABI; AArch64 has one. On another architecture
-there is none, and no loop is compiled.
+Code compiled for a level runs on every processor that has the level, so a folder of compiled loops can move from one
+machine to another. On x86-64 the levels are those of the System V psABI; AArch64 has one. Other architectures have
+none, and no loop is compiled there.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _X86_64 = {
     "x86-64-v3": "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave",
     "x86-64-v4": "avx512bw avx512cd avx512dq avx512f avx512vl",
 }
-"""The features that each adds to the one before it, by Linux' names: x86-64 psABI, version 1.0, table 3.1."""
+"""The features that each level adds to the one before, by their Linux names: x86-64 psABI, version 1.0, table 3.1."""
 _OTHER_NAMES = {"abm": "lzcnt", "bmi1": "bmi", "lahf_lm": "sahf", "sse4_1": "sse4.1", "sse4_2": "sse4.2"}
-"""What LLVM calls features that have another name there."""
+"""LLVM's names for features that it names differently."""
 
 _KNOWN = {"x86_64": tuple(_X86_64), "amd64": tuple(_X86_64), "aarch64": ("aarch64",), "arm64": ("aarch64",)}
 KNOWN: tuple[str, ...] = _KNOWN.get(platform.machine().lower(), ())
 """The levels of this architecture, from the lowest to the highest."""
 
 NAME, FEATURES = "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"
-"""The environment by which numba is told what to compile for."""
+"""The environment variables that tell numba what to compile for."""
 
 
 @cache
@@ -37,21 +37,21 @@ def available() -> tuple[str, ...]:
 
 
 def of_features(features: frozenset[str]) -> tuple[str, ...]:
-    """List the levels of an x86-64 processor with these features, by Linux' names, from the lowest to the highest."""
+    """List the levels of an x86-64 processor with these features (Linux names), from the lowest to the highest."""
     has_next = [features.issuperset(added.split()) for added in _X86_64.values()]
     return tuple(name for position, name in enumerate(_X86_64) if all(has_next[: position + 1]))
 
 
 def highest() -> str | None:
-    """Name the highest level that this machine has; None where it has none of those that are known."""
+    """Name the highest level that this machine has; None if it has no known level."""
     return available()[-1] if available() else None
 
 
 def use(level: str | None = None) -> str | None:
-    """Have loops compiled for `level`, by default the highest, in this process and in those that it starts.
+    """Have loops compiled for `level`, by default the highest, in this process and its children.
 
-    Gives the level. To be called before numba is imported. Raises ValueError where the level is not known, or this
-    machine lacks it.
+    Returns the level. Call this before numba is imported. Raises ValueError if the level is unknown or this machine
+    lacks it.
     """
     if level is None:
         level = highest()
@@ -71,18 +71,18 @@ def aim_at(level: str) -> None:
 
 
 def current() -> str | None:
-    """Name the level that loops of this process are compiled for."""
+    """Name the level that this process's loops are compiled for."""
     chosen = os.environ.get(NAME)
     return next((level for level in KNOWN if target(level) == chosen), highest())
 
 
 def target(level: str) -> str:
-    """Name the processor that stands for a level in LLVM."""
+    """Name LLVM's processor for a level."""
     return "generic" if level == "aarch64" else level
 
 
 def _features() -> frozenset[str]:
-    """List the features of this processor, by Linux' names."""
+    """List the features of this processor by their Linux names."""
     if sys.platform == "linux":
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())

@@ -1,4 +1,4 @@
-"""Pieces of one image side by side: NumPy, SciPy and the compiled loops release the GIL while they work."""
+"""Work on pieces of one image in parallel: NumPy, SciPy and the compiled loops release the GIL while they work."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Piece = TypeVar("Piece")
 
 
 def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int) -> None:
-    """Do `work` on every piece; the pieces must not overlap in what they write, so that the order does not matter.
+    """Do `work` on every piece; pieces must not write to the same memory, so their order does not matter.
 
-    The calling thread takes pieces like the others: whatever keeps these busy, the work goes on.
+    The calling thread takes pieces too, so the work goes on even if the other threads are busy.
     """
     waiting = deque(pieces)
     others = min(threads, len(waiting)) - 1
@@ -47,16 +47,16 @@ def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int)
         take()
     finally:
         for helper in helpers:
-            failures += helper.end()  # waits: none may write into a result that has been given up
+            failures += helper.end()  # waits: no helper may write to an abandoned result
     if failures:
         raise failures.pop()
 
 
 def keep_away(thread: Thread, processor: int) -> None:
-    """Leave a processor, that of the calling thread, to that.
+    """Keep `thread` off `processor`, on which the calling thread runs.
 
-    Linux wakes a thread where the one that wakes it runs, though another processor is idle, and may leave both there
-    for some milliseconds: as long as a small image takes.
+    Linux wakes a thread on the processor of its waker even if another is idle, and may leave both there for some
+    milliseconds: as long as a small image takes.
     """
     if thread.native_id is not None and (others := os.sched_getaffinity(0) - {processor}):
         with suppress(OSError):
@@ -64,7 +64,7 @@ def keep_away(thread: Thread, processor: int) -> None:
 
 
 class _Helper(Thread):
-    """A thread that waits for work; to hand it over takes a third of the time that it takes with a pool and futures."""
+    """A thread that waits for work; handing work over takes a third of the time of a pool with futures."""
 
     def __init__(self) -> None:
         super().__init__(name="pieces", daemon=True)
@@ -95,11 +95,11 @@ class _Helper(Thread):
     def begin(self, work: Callable[[], None]) -> None:
         self._keep_away()
         self._work.append(work)
-        if self._woken.locked():  # else it has been woken before, and is still on its way
+        if self._woken.locked():  # else it was woken before and is about to run
             self._woken.release()
 
     def end(self) -> list[BaseException]:
-        """Take the work back, or if it has been begun wait until it is done; gives what it failed of."""
+        """Take the work back, or wait for its end if it has begun; returns its exceptions."""
         try:
             self._work.pop()
         except IndexError:
@@ -123,7 +123,7 @@ def _helper() -> _Helper:
 
 
 _idle: deque[_Helper] = deque()
-"""The threads of a process, as many as ever helped at once: to make one takes longer than a small image."""
+"""The idle threads of a process, as many as ever helped at once: making one takes longer than a small image."""
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # threads do not come along into a forked process
+    os.register_at_fork(after_in_child=_idle.clear)  # threads do not survive a fork
 _processor = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None

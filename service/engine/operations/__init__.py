@@ -1,4 +1,4 @@
-"""What a client may ask for: the union of the operations, told apart by `op`."""
+"""The operations that a client may ask for: their union, discriminated by `op`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every operation is, and what those with a sliding kernel have in common."""
+"""The base of all operations, and of those with a sliding kernel."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from service.engine.steps.geometry import (
 )
 
 LARGEST_COMMON_SUM = 2**31
-"""Sums of so large weights, with 16-bit samples, are still exact in float64."""
+"""Largest sum of weights whose products with 16-bit samples are exact in float64."""
 ZERO_SUM = 1e-9
-"""Relative to the sum of absolute values: a sum that is 0 to within rounding."""
+"""A sum that is 0 to within rounding, relative to the sum of absolute values."""
 
 
 ONLY_WITH, ALTERNATIVES = "x-only-with", "x-alternatives"
-"""What the JSON Schema of an operation says beyond the standard's words, for forms that are made from it."""
+"""Keywords in an operation's JSON Schema beyond the standard's, for forms generated from it."""
 
 
 def only_with(field: str, choice: str | None = None) -> dict[str, Any]:
-    """Mark a field as one that belongs to a choice of another, or to another that must be given."""
+    """Mark a field that belongs to a choice of another field, or to another field that must be given."""
     return {ONLY_WITH: {"field": field} | ({} if choice is None else {"choice": choice})}
 
 
@@ -64,19 +64,19 @@ class OperationBase(BaseModel, ABC):
 
     @classmethod
     def name(cls) -> str:
-        """Give the value of `op` that asks for this operation."""
+        """Return the value of `op` that asks for this operation."""
         return str(get_args(cls.model_fields["op"].annotation)[0])
 
     @classmethod
     def undoes(cls, example: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG003 -- for those that restore
-        """Give the spec of what an example is there to undo; None where it is for a picture as it is."""
+        """Return the spec of the effect that an example undoes; None if the example is for an unaltered picture."""
         return None
 
     def steps(self, shape: Shape) -> tuple[Step, ...]:
-        """Give the steps for the colour planes of an image: `shape.channels` is without alpha.
+        """Return the steps for the colour planes of an image: `shape.channels` is without alpha.
 
-        Raises InvalidSpec, with a pointer into the operation where a field is at fault, if the operation does not fit
-        an image of that shape: also where a step would have no output.
+        Raises InvalidSpec if the operation does not fit an image of that shape, or a step would have no output; if a
+        field is at fault, a pointer leads to it.
         """
         steps = self.compose(shape)
         for step in steps:
@@ -84,10 +84,11 @@ class OperationBase(BaseModel, ABC):
         return steps
 
     def resolved(self, shape: Shape) -> dict[str, object]:
-        """Give every field with its value for an image of `shape`, ready for JSON.
+        """Return every field with its value for an image of `shape`, ready for JSON.
 
-        It is a spec again, of the same steps: paddings are numbers of samples, pairs are pairs, named kernels are
-        numbers, a bias stands for each output channel, and what is not used is null. Raises InvalidSpec like `steps`.
+        The result is again a spec, with the same steps: paddings are numbers of samples, pairs are pairs, named kernels
+        are numbers, there is a bias for each output channel, and unused fields are null. Raises InvalidSpec like
+        `steps`.
         """
         self.steps(shape)
         values: dict[str, object] = {name: getattr(self, name) for name in type(self).model_fields}
@@ -95,18 +96,18 @@ class OperationBase(BaseModel, ABC):
 
     @abstractmethod
     def compose(self, shape: Shape) -> tuple[Step, ...]:
-        """Give the steps without checking that each has an output."""
+        """Return the steps without checking that each has an output."""
 
     def looks_back(self) -> int | None:
-        """Give the number of the step whose result is needed beside the one so far, or INPUT; None where none is."""
+        """Return the index of the earlier step whose result is also needed, or INPUT; None if there is none."""
         return None
 
     def resolution(self, shape: Shape) -> dict[str, object]:  # noqa: ARG002 -- for those that need it
-        """Give the fields whose value depends on the image or on other fields."""
+        """Return the fields whose value depends on the image or on other fields."""
         return {}
 
     def check(self, limits: Limits) -> None:
-        """Look at the fields together; raises InvalidSpec with pointers, or WorkTooLarge."""
+        """Check the fields together; raises InvalidSpec with pointers, or WorkTooLarge."""
 
     @model_validator(mode="after")
     def _checked(self, info: ValidationInfo[Any]) -> OperationBase:
@@ -157,7 +158,7 @@ class Kernelled(OperationBase):
         return read_only(np.ascontiguousarray(turned))
 
     def biases(self, channels: int) -> Weights | None:
-        """Give the bias as (channels,); raises InvalidSpec for a list of another length."""
+        """Return the bias as (channels,); raises InvalidSpec for a list of another length."""
         return biases(self.bias, channels)
 
 
@@ -203,7 +204,7 @@ class Windowed(Kernelled):
         bias: Weights | None = None,
         factors: tuple[Weights, Weights] | None = None,
     ) -> Conv2d:
-        """Make the step of a weight, (out, in / groups, kH, kW), that `divided` has given together with `divisor`."""
+        """Make the step of a weight, (out, in / groups, kH, kW), that `divided` returned together with `divisor`."""
         return Conv2d(
             weight=self.oriented(weight),
             groups=groups,
@@ -218,7 +219,7 @@ class Windowed(Kernelled):
         )
 
     def margins(self, shape: Shape, kernel: Pair) -> Padding:
-        """Count the samples to be added at each side; raises InvalidSpec where they are too many."""
+        """Count the samples to add at each side; raises InvalidSpec if there are too many."""
         if isinstance(self.padding, Padding):
             return self.padding
         if self.padding == "valid":
@@ -236,10 +237,10 @@ class Windowed(Kernelled):
         return Padding(*sides)
 
     def divided(self, weight: Weights, divisor: float = 1.0) -> tuple[Weights, float]:
-        """Apply the field `divisor` to a weight (out, in / groups, kH, kW) that is over `divisor` already.
+        """Apply the field `divisor` to a weight (out, in / groups, kH, kW) that is already over the argument `divisor`.
 
-        Integers, and multiples of 1/2, 1/4 ..., stay exact: kernels of different sums are brought to one, the least
-        common multiple, where that is not out of proportion. Otherwise each is divided by its own sum.
+        Integers, and multiples of 1/2, 1/4 ..., stay exact: kernels with different sums are scaled to the least common
+        multiple of the sums, unless that is too large. Then each is divided by its own sum.
         """
         if self.divisor is None:
             return weight, divisor
@@ -264,7 +265,7 @@ class Windowed(Kernelled):
         return read_only(weight / sums[:, None, None, None]), 1.0
 
     def window_resolution(self, shape: Shape, step: Conv2d, divisor: float = 1.0) -> dict[str, object]:
-        """Give the geometry fields as they are in a step for an image of `shape`, whose kernel is over `divisor`."""
+        """Return the geometry fields of a step for an image of `shape`, with a kernel over `divisor`."""
         unknown_sum = isinstance(self.divisor, str) and is_unknown(step.weight)
         return {
             "padding": self.margins(shape, step.kernel_size),
@@ -276,7 +277,7 @@ class Windowed(Kernelled):
 
 @cache
 def _owners(operation: type[OperationBase]) -> dict[str, tuple[str, str]]:
-    """Say for each field that belongs to a choice of another which field and which choice that is."""
+    """Map each field that belongs to a choice of another field to that field and choice."""
     rules: dict[str, Any] = {
         name: field.json_schema_extra.get(ONLY_WITH, {})
         for name, field in operation.model_fields.items()
@@ -286,7 +287,7 @@ def _owners(operation: type[OperationBase]) -> dict[str, tuple[str, str]]:
 
 
 def biases(bias: float | Weights | None, channels: int) -> Weights | None:
-    """Give a bias as (channels,); raises InvalidSpec for a list of another length."""
+    """Return a bias as (channels,); raises InvalidSpec for a list of another length."""
     if bias is None:
         return None
     if isinstance(bias, float):
@@ -299,7 +300,7 @@ def biases(bias: float | Weights | None, channels: int) -> Weights | None:
 
 
 def one_of(**alternatives: object) -> str:
-    """Give the name of the one alternative that is not None; raises InvalidSpec where there are none or several."""
+    """Return the name of the only alternative that is not None; raises InvalidSpec if there are none or several."""
     given = [name for name, value in alternatives.items() if value is not None]
     if len(given) != 1:
         names = " or ".join(alternatives)
@@ -308,18 +309,18 @@ def one_of(**alternatives: object) -> str:
 
 
 def belongs(field: str, owner: str, choice: str, wanted: str) -> None:
-    """Refuse a field that is given though it belongs to another choice of the field `owner`."""
+    """Refuse a given field that belongs to another choice of the field `owner`."""
     if choice != wanted:
         raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", and {owner} is "{choice}"').at(f"/{field}")
 
 
 def as_weight(numbers: Weights) -> Weights:
-    """See a kernel (kH, kW) as the weight (1, 1, kH, kW) that all channels share."""
+    """View a kernel (kH, kW) as the weight (1, 1, kH, kW) that all channels share."""
     return unknown_numbers(1, 1, *numbers.shape) if is_unknown(numbers) else numbers[None, None]
 
 
 def as_depthwise(kernels: Weights, channels: int, field: str) -> Weights:
-    """See kernels (channels x multiplier, kH, kW) as a weight; raises InvalidSpec if their number does not fit."""
+    """View kernels (channels x multiplier, kH, kW) as a weight; raises InvalidSpec if their number does not fit."""
     if len(kernels) % channels:
         raise InvalidSpec(
             f"{field} has {_count(len(kernels), 'kernel')} for {_count(channels, 'channel')}: "
@@ -333,7 +334,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """Make a field's value ready for JSON; unknown numbers become their shape."""
+    """Convert a field's value for JSON; unknown numbers become their shape."""
     match value:
         case Kernel():
             return _plain(value.values)

@@ -1,4 +1,4 @@
-"""A weighted sum of the result so far and an earlier one: what a chain of steps cannot say."""
+"""A weighted sum of the result so far and an earlier one, which a plain chain of steps cannot express."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TwoWeights = Annotated[Weights, Checked(two_weights, {"type": "array", "items": 
 if TYPE_CHECKING:
     _With = OperationBase
 else:
-    # "with" is a word of Python's own, and no class statement can have a field of that name
+    # "with" is a Python keyword, so no class statement can have a field of that name
     _With = create_model(
         "_With",
         __base__=OperationBase,

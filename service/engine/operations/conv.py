@@ -1,4 +1,4 @@
-"""The standard convolution, strided, dilated and grouped ones included."""
+"""The standard convolution, including strided, dilated and grouped ones."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Deconvolve(OperationBase):
 
     @classmethod
     def undoes(cls, example: dict[str, Any]) -> dict[str, Any]:
-        """Give the blur."""
+        """Return the blur."""
         rim = example.get("padding_mode", "reflect")
         return {"op": "conv", "kernel": example["psf"], "mode": "convolution", "padding": "same", "padding_mode": rim}
 

@@ -1,4 +1,4 @@
-"""Reducing by a whole factor, as a strided convolution whose kernel is as much wider, so that nothing aliases."""
+"""Reducing by a whole factor: a strided convolution whose kernel is widened by the factor, so nothing aliases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.engine.steps.geometry import Padding, Pair, Shape
 from service.engine.steps.taps import cubic, interpolation_taps, lanczos3, triangle, whole
 
 SHARPNESS = -0.5
-"""The parameter a of cubic convolution that Pillow and, where it is to antialias, torch take."""
+"""The parameter a of cubic convolution in Pillow and, with antialiasing, in torch."""
 
 
 class Downscale(OperationBase):
@@ -58,7 +58,7 @@ class Downscale(OperationBase):
     )
 
     def compose(self, shape: Shape) -> tuple[Conv2d | NormalizedConv2d]:
-        """Slide the interpolating function, `factor` times as wide, over the image; no weight lies beyond the rim.
+        """Slide the interpolating function, widened `factor` times, over the image; no weight lies beyond the rim.
 
         The taps are centred on the factor x factor samples that belong to their output, and reach
         (taps - factor) / 2 samples beyond.
@@ -81,11 +81,11 @@ class Downscale(OperationBase):
         return (NormalizedConv2d(step) if reach else step,)
 
     def _margins(self, size: int, reach: int) -> Pair:
-        """Count the samples before and beyond an axis that the outputs look for, the last of which begin a square."""
+        """Count the samples that the outputs read before and after an axis; the last outputs begin a square."""
         return reach, max(0, reach - size % self.factor)
 
     def _taps(self) -> Weights:
-        """Give the taps along one axis; as integers where they are fractions, which `Upscale` explains."""
+        """Return the taps along one axis; fractions become integers, as `Upscale` explains."""
         finest = self.factor * (2 - self.factor % 2)
         match self.method:
             case "area":

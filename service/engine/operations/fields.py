@@ -1,4 +1,4 @@
-"""The fields that several operations share: how they are read, what they mean, how OpenAPI shows them."""
+"""Fields that several operations share: their parsing, meaning and OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.engine.steps import Weights
 from service.engine.steps.geometry import Padding, Pair
 
 FARTHEST = 65_536
-"""No stride, dilation or padding is larger, in samples, nor a side's padding that follows from them."""
+"""Largest stride, dilation or padding, in samples, including a side's padding that follows from them."""
 SMALLEST_DIVISOR = 1e-30
 
 NamedPadding = Literal["valid", "same", "same_lower", "full"]
@@ -26,7 +26,7 @@ DivisorName = Literal["sum", "abs_sum"]
 
 
 def integer(value: object, low: int, high: int, what: str) -> int:
-    """Read an integer, in any spelling of JSON."""
+    """Read an integer in any JSON spelling."""
     number = whole(value)
     if number is None or not low <= number <= high:
         raise InvalidSpec(f"must be {what}, was {shown(value)}")

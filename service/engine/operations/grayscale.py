@@ -21,7 +21,7 @@ STANDARDS: dict[str, tuple[list[float], float]] = {
     "bt601": ([299, 587, 114], 1000),
     "bt709": ([2126, 7152, 722], 10_000),
 }
-"""The weights of red, green and blue, and what they are over: as integers they keep 8-bit pictures exact."""
+"""The weights of red, green and blue, and their divisor: as integers they keep 8-bit pictures exact."""
 
 
 def weights(value: object, context: Context) -> Literal["bt601", "bt709"] | Weights:

@@ -1,4 +1,4 @@
-"""What the reference page draws of an operation."""
+"""Drawings of operations on the reference page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Illustration(NamedTuple):
 
 
 class Gains(NamedTuple):
-    """A chart of what is done to each frequency after a Gaussian blur, for several ratios of noise to signal."""
+    """A chart of the gain at each frequency after a Gaussian blur, for several ratios of noise to signal."""
 
     sigma: float
     noise_to_signal: tuple[float, ...]

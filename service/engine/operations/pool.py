@@ -83,10 +83,10 @@ class Pool(OperationBase):
 
     @staticmethod
     def _refuse_empty_windows(size: int, taps: int, stride: int, dilation: int, padding: tuple[int, int]) -> None:
-        """Refuse a maximum over nothing: a dilated window that steps over an image smaller than its gaps.
+        """Refuse a maximum over no samples: a dilated window can step over an image smaller than its gaps.
 
-        The padding is at most half a window, so only a window that begins before the image can miss it, if its first
-        tap that is not before the image is already behind it.
+        The padding is at most half a window, so only a window that begins before the image can miss it: when its first
+        tap not before the image is already beyond it.
         """
         outputs = conv_size(size, taps, stride, dilation, padding)
         for begin in range(-padding[0], min(0, outputs * stride - padding[0]), stride):

@@ -70,7 +70,7 @@ class Separable(Windowed):
             )
 
     def taps(self) -> tuple[Weights, Weights, float]:
-        """Give column, row, and the number that their product is over."""
+        """Return column, row, and the divisor of their product."""
         if self.kernel is None:
             assert self.column is not None  # noqa: S101 -- check() has seen to it
             assert self.row is not None  # noqa: S101 -- check() has seen to it

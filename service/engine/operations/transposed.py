@@ -130,7 +130,7 @@ class Transposed(Kernelled):
         return {"output_padding": step.output_padding, "output_size": None, "bias": step.bias}
 
     def _weight(self, shape: Shape) -> tuple[Weights, int, int]:
-        """Give the weight, the groups and the number of output channels."""
+        """Return the weight, the groups and the number of output channels."""
         if self.kernel is not None:
             return read_only(as_weight(self.kernel.values)), shape.channels, shape.channels
         assert self.weight is not None  # noqa: S101 -- check() has seen to it

@@ -1,4 +1,4 @@
-"""Enlarging by a whole factor, as a transposed convolution whose border does not darken."""
+"""Enlarging by a whole factor: a transposed convolution whose border does not darken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.engine.steps.geometry import Padding, Shape
 from service.engine.steps.taps import cubic, interpolation_taps, triangle, whole
 
 SHARPNESS = -0.75
-"""The parameter a of cubic convolution that torch and OpenCV take for interpolation."""
+"""The parameter a of cubic convolution in torch and OpenCV."""
 
 
 class Upscale(OperationBase):
@@ -44,10 +44,10 @@ class Upscale(OperationBase):
     )
 
     def compose(self, shape: Shape) -> tuple[ConvTranspose2d]:
-        """Sample the interpolating function around one input sample; the rim is repeated as far as it reaches.
+        """Sample the interpolating function around one input sample; the rim is repeated as far as the taps reach.
 
-        The taps are centred on the factor x factor outputs that belong to their sample, so they reach
-        (taps - factor) / 2 outputs beyond; this and the outputs of the repeated rim are cropped.
+        The taps are centred on the factor x factor outputs that belong to their sample, so they reach (taps - factor) /
+        2 outputs beyond; these and the outputs of the repeated rim are cropped.
         """
         taps, over, reach = self._taps()
         crop = (len(taps) - self.factor) // 2 + reach * self.factor
@@ -64,10 +64,10 @@ class Upscale(OperationBase):
         )
 
     def _taps(self) -> tuple[Weights, int, int]:
-        """Give the taps along one axis as integers, what these are over, and how many samples of the rim are repeated.
+        """Return the integer taps along one axis, their divisor, and how many samples of the rim are repeated.
 
-        Distances are multiples of 1 / factor, or of half of that where `factor` is even. The cube of one is the finest
-        part of a tap of cubic convolution, times the 3/4 of its parameter.
+        Distances are multiples of 1 / factor, or of half of that if `factor` is even. The finest part of a tap of cubic
+        convolution is the cube of such a distance, times the 3/4 of its parameter.
         """
         if self.method == "nearest":
             return np.ones(self.factor), 1, 0

@@ -1,1 +1,1 @@
-"""The client's document, from JSON to operations, and what it may name."""
+"""Read the client's document, from JSON to operations, and define the names that it may use."""

@@ -1,4 +1,4 @@
-"""Specs with a name, for a client that sends nothing but an image. All of them take gray images as well."""
+"""Named specs, for clients that send only an image. All of them accept gray images too."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The kernels that have a name, some of them with parameters.
+"""The named kernels, some of them with parameters.
 
-They stand as they are applied, as correlations; x grows to the right, y downwards. Those that sum to 1 are kept, where
-they can be, as integers and a divisor, so that 8-bit pictures come out exact.
+They are stored as applied, as correlations; x grows to the right, y downwards. Kernels that sum to 1 are kept as
+integers and a divisor if possible, so 8-bit pictures come out exact.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Parameter:
     summary: str
 
     def read(self, value: object) -> float | Pair | None:
-        """Check a JSON value; raises InvalidSpec, whose sentence lacks the subject."""
+        """Check a JSON value; raises InvalidSpec with a sentence that lacks its subject."""
         if value is None and self.default is None:
             return None
         if self.type == "size" and isinstance(value, list) and len(value) == 2:
@@ -77,7 +77,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class NamedKernel:
-    """`sides` tells how large the kernel will be before `numbers` makes it: (kH, kW), divided by its sum if `unit`."""
+    """`sides` predicts the size of the kernel that `numbers` makes: (kH, kW), divided by its sum if `unit`."""
 
     name: str
     summary: str
@@ -87,7 +87,7 @@ class NamedKernel:
     unit: bool = False
 
     def read(self, given: Mapping[str, object]) -> Parameters:
-        """Check parameters as they come from JSON and fill in the defaults; raises InvalidSpec."""
+        """Check parameters from JSON and fill in the defaults; raises InvalidSpec."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -103,7 +103,7 @@ class NamedKernel:
         return values
 
     def description(self) -> dict[str, object]:
-        """Give the kernel as `GET /v1/kernels` has it, with the numbers of the default parameters."""
+        """Describe the kernel as `GET /v1/kernels` does, with its numbers for the default parameters."""
         parameters = {parameter.name: parameter.schema for parameter in self.parameters}
         return {
             "name": self.name,
@@ -114,7 +114,7 @@ class NamedKernel:
 
 
 def build(name: str, parameters: Mapping[str, object] | None = None, max_side: int = Limits.max_kernel_side) -> Weights:
-    """Give the numbers of a named kernel, (kH, kW); raises InvalidSpec, or WorkTooLarge for sides above `max_side`."""
+    """Build a named kernel's numbers, (kH, kW); raises InvalidSpec, or WorkTooLarge for sides above `max_side`."""
     try:
         numbers, divisor = exact(name, parameters or {}, max_side)
     except InvalidSpec as error:
@@ -123,9 +123,9 @@ def build(name: str, parameters: Mapping[str, object] | None = None, max_side: i
 
 
 def exact(name: str, parameters: Mapping[str, object], max_side: int) -> tuple[Weights, float]:
-    """Give a named kernel as numbers (kH, kW) and a divisor other than 1 where the numbers are integers.
+    """Build a named kernel as numbers (kH, kW) and a divisor; only integers have a divisor other than 1.
 
-    Raises InvalidSpec and WorkTooLarge with sentences that lack the subject.
+    Raises InvalidSpec and WorkTooLarge with sentences that lack their subject.
     """
     kernel = KERNELS.get(name)
     if kernel is None:
@@ -174,13 +174,13 @@ def _disk(radius: float) -> Weights:
 
 def _motion_sides(length: int, angle: float) -> Pair:
     half = (length - 1) / 2
-    # cos(90 degrees) is 6e-17 in floats: without the rounding a vertical line would be three columns wide
+    # cos(90 degrees) is 6e-17 in floats: without rounding, a vertical line would be three columns wide
     height, width = (2 * ceil(round(half * abs(turn(radians(angle))), 9)) + 1 for turn in (sin, cos))
     return height, width
 
 
 def _motion(length: int, angle: float) -> Weights:
-    """Weigh each sample by 1 less its distance from a line of `length` samples through the middle."""
+    """Weight each sample by 1 minus its distance from a line of `length` samples through the middle."""
     height, width = _motion_sides(length, angle)
     up, right = round(sin(radians(angle)), 15), round(cos(radians(angle)), 15)
     y, x = places(height)[:, None], places(width)
@@ -211,7 +211,7 @@ _SCHARR: list[list[float]] = [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]]
 _PREWITT: list[list[float]] = [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]
 
 FAR = 10_000
-"""No parameter is larger; the side of the kernel is what really limits it."""
+"""Bound on every parameter; the real limit is the kernel's side."""
 
 _SIZE = Parameter("size", "size", 3, 1, FAR, "Samples across; a pair is [vertical, horizontal].")
 _SIGMA = Parameter("sigma", "number", 1, 0.01, FAR, "Standard deviation in samples.")

@@ -1,8 +1,8 @@
-"""Kernels, weights and vectors: from nested JSON lists to read-only float64 arrays, at the speed of C.
+"""Read kernels, weights and vectors from nested JSON lists to read-only float64 arrays, at the speed of C.
 
 The whole list is checked level by level with set(map(type, ...)); only a list that fails is walked element by element,
-to find the place. Where only the shape is known (a client may plan with it) an array of NaN without memory stands for
-the numbers.
+to find the place. If only the shape is known (a client may plan with it), an array of NaN without memory stands for the
+numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from service.engine.spec.wording import shown
 from service.engine.steps import Weights
 
 LARGEST = 1e30
-"""No number of a spec may be larger: products with samples stay far within float64."""
+"""Largest number in a spec: products with samples stay far within float64."""
 MOST_NUMBERS = 2**24
-"""In a shape that stands for numbers: as many as fit into a body of 32 MiB when they are spelt out."""
+"""Most numbers that a shape may stand for: as many as a body of 32 MiB can spell out."""
 
 _DIMENSIONS = {1: "a list of numbers", 2: "a list of rows", 3: "a list of matrices", 4: "a list of lists of matrices"}
 
@@ -48,17 +48,17 @@ def read_only(array: Weights) -> Weights:
 
 
 def unknown_numbers(*shape: int) -> Weights:
-    """Stand for numbers of which only the shape is known."""
+    """Make an array that stands for unknown numbers of this shape."""
     return np.broadcast_to(np.float64(np.nan), shape)
 
 
 def is_unknown(array: Weights) -> bool:
-    """Whether an array stands for numbers of which only the shape is known."""
+    """Tell whether an array stands for unknown numbers."""
     return bool(array.size) and bool(np.isnan(array[(0,) * array.ndim]))
 
 
 def finite(value: object, what: str = "a number") -> float:
-    """Read one number; raises InvalidSpec, whose sentence lacks the subject."""
+    """Read one number; raises InvalidSpec with a sentence that lacks its subject."""
     if type(value) not in {int, float}:
         raise InvalidSpec(f"must be {what}, was {shown(value)}")
     if not -LARGEST <= value <= LARGEST:  # type: ignore[operator]  # the type was looked at; NaN fails here too
@@ -67,10 +67,10 @@ def finite(value: object, what: str = "a number") -> float:
 
 
 def array(value: object, dimensions: int, context: Context, *, sides: int = 0) -> Weights:
-    """Read nested lists of numbers, or {"shape": [...]} where the context allows it.
+    """Read nested lists of numbers, or {"shape": [...]} if the context allows it.
 
     The last `sides` dimensions are those of a kernel, the others count channels. Raises InvalidSpec, with the pointer
-    to the element, WorkTooLarge and TooManyChannels; the sentences lack the subject.
+    to the element, WorkTooLarge and TooManyChannels; their sentences lack their subject.
     """
     if isinstance(value, dict):
         shape = _shape(value, dimensions, context)
@@ -100,9 +100,9 @@ def kernel(value: object, context: Context) -> Kernel:
 
 
 def kernels(value: object, context: Context) -> Weights:
-    """Read a flat list of kernels of equal size, (number, kH, kW), each of them as `kernel` takes it.
+    """Read a flat list of kernels of equal size, (number, kH, kW), each in a form that `kernel` accepts.
 
-    Raises TooManyChannels, too.
+    Also raises TooManyChannels.
     """
     if not isinstance(value, list) or not any(isinstance(item, str | dict) for item in value):
         return array(value, 3, context, sides=2)
@@ -136,7 +136,7 @@ def _sides(matrix: Weights) -> str:
 
 
 def _lengths(value: object, dimensions: int) -> tuple[int, ...]:
-    """Follow the first element of each list downwards."""
+    """Measure the first list at each depth."""
     lengths: list[int] = []
     while isinstance(value, list) and value and len(lengths) < dimensions:
         lengths.append(len(value))
@@ -145,7 +145,7 @@ def _lengths(value: object, dimensions: int) -> tuple[int, ...]:
 
 
 def _read(value: object, dimensions: int) -> Weights | None:
-    """Make an array of nested lists; None where they are ragged, empty, of another depth or hold anything else."""
+    """Turn nested lists into an array; None if they are ragged, empty, of another depth or hold anything else."""
     shape = _lengths(value, dimensions)
     if not all(shape):
         return None
@@ -193,9 +193,9 @@ def _shape(value: dict[str, object], dimensions: int, context: Context) -> tuple
 
 
 def _fault(value: object, dimensions: int, expected: tuple[int, ...] = (), place: str = "") -> tuple[str, str]:
-    """Find the first fault of nested lists that have one, and say what it is; `expected` is the shape of the first.
+    """Locate and describe the first fault in faulty nested lists; `expected` is the shape of the first list.
 
-    Lists that are sound are passed over whole, at the speed of `_read`.
+    Valid sublists are skipped whole, at the speed of `_read`.
     """
     if not isinstance(value, list):
         return place, f"must be {_DIMENSIONS[dimensions]}, was {shown(value)}"

@@ -1,4 +1,4 @@
-"""The spec: what a client wants done, from its JSON document to operations, or to a refusal that says where it errs."""
+"""Turn the spec, the JSON document of what a client wants, into operations or a refusal that points to its faults."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Chain(_Frame):
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec that was read; `output` is None where the document leaves it out, `single` where it is one operation."""
+    """A spec after reading; `output` is None if the document leaves it out, `single` is true for a single operation."""
 
     steps: tuple[Operation, ...]
     alpha: Alpha = "auto"
@@ -134,17 +134,17 @@ class Spec:
     single: bool = False
 
     def pointer(self, index: int) -> str:
-        """Say where in the document the step `index` stands."""
+        """Return the pointer to step `index` in the document."""
         return "" if self.single else f"/steps/{index}"
 
 
 def parse(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
-    """Read a spec as it came from JSON: one operation, or {"steps": [...]} with what stands beside them.
+    """Read a spec from JSON: one operation, or {"steps": [...]} with the fields beside them.
 
     With `shapes`, {"shape": [...]} may stand for the numbers of kernels and weights. Raises InvalidSpec, whose pointers
     are relative to the document, WorkTooLarge for more steps than `max_steps` or a kernel wider than `max_kernel_side`,
-    and TooManyChannels for a list of more kernels than `max_channels`. Nothing here depends on the image: `steps()` of
-    each operation does.
+    and TooManyChannels for a list of more kernels than `max_channels`. Nothing here depends on the image; only
+    `steps()` of each operation does.
     """
     context = Context(limits, shapes)
     if not isinstance(document, dict):
@@ -157,7 +157,7 @@ def parse(document: object, limits: Limits, *, shapes: bool = False) -> Spec:
 
 
 def json_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
-    """Give the JSON Schema of a spec; `ref_template` says how it refers to its `$defs`."""
+    """Return the JSON Schema of a spec; `ref_template` is the form of references to its `$defs`."""
     either = Annotated[Operation | Chain, Field(title="Spec")]
     return TypeAdapter(either).json_schema(ref_template=ref_template)
 
@@ -224,7 +224,7 @@ def _operation(document: object, context: Context, subject: str = "the spec") ->
 
 
 def _in_place(operation: Operation, index: int) -> Operation:
-    """Give an operation that stands as number `index`, unless it looks back at what does not come before it."""
+    """Return the operation at `index`; refuse one that looks back at a step that does not come before it."""
     back = operation.looks_back()
     if back is not None and back >= index:
         earlier = f" or the number of an earlier step, from 0 to {index - 1}" if index else ": no step comes before"
@@ -233,7 +233,7 @@ def _in_place(operation: Operation, index: int) -> Operation:
 
 
 def _misspelt(document: dict[str, Any]) -> str:
-    """Find the field that was probably meant to be `op` or `steps`."""
+    """Find a field that was probably meant to be `op` or `steps`."""
     for name in list(document)[:MOST_FAULTS]:
         meant = "op" if "op" in FIELDS.get(name.lower(), ()) else nearest(name, ["op", "steps"])
         if meant:
@@ -252,7 +252,7 @@ def _model(model: type[_Model], document: dict[str, Any], context: Context) -> _
 
 
 def _strangers(document: Mapping[str, object], known: Mapping[str, object], owner: str) -> list[Fault]:
-    """List the fields that `owner` does not have, each with the one that is probably meant."""
+    """List the fields that `owner` does not have, each with the field probably meant."""
     faults: list[Fault] = []
     for name in document:
         if name in known:

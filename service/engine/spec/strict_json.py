@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, and nothing beside.
+"""Read JSON exactly as RFC 8259 defines it.
 
-Python's own reader takes more: NaN and Infinity, an object that names a member twice (the last one wins), escapes of
-half a character. Each of these lets two readers of one document disagree, so each is refused here.
+Python's own reader accepts more: NaN and Infinity, an object that names a member twice (the last one wins), escapes of
+half a character. Two readers could understand such a document differently, so it is refused here.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SENTENCES = {
     "Extra data": "the document has ended, and more text follows",
     "Illegal trailing comma": "a comma stands before a closing bracket",
 }
-"""From the beginning of the reader's message to the sentence of this service."""
+"""This service's sentence, by the beginning of the reader's message."""
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-"""Possessive: a way back for each character of a long string would take gigabytes."""
+"""Possessive: backtracking points for each character of a long string would take gigabytes."""
 _CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
 _LONG_INTEGER = re.compile(rf"{_STRING}|([0-9]{{4300}})", re.DOTALL)
 _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE_SURROGATE = re.compile(rf"\\(?:{_PAIR}|(u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)", re.DOTALL)
-"""In a valid document each backslash begins an escape; group 1 is one of half a character."""
+"""In a valid document each backslash begins an escape; group 1 is the escape of half a character."""
 
 
 class _Constant(Exception):
@@ -48,9 +48,9 @@ class _Duplicate(Exception):
 
 
 def loads(text: bytes | bytearray | memoryview | str) -> object:
-    """Read one JSON document, UTF-8 where it is bytes; raises MalformedJson, with line and column where known.
+    """Read one JSON document; bytes must be UTF-8. Raises MalformedJson, with line and column if known.
 
-    A number beyond the range of float64 (1e400) becomes an infinity: the fields refuse it, as they can name the place.
+    A number beyond the range of float64 (1e400) becomes infinity; the field's own check refuses it and names the place.
     """
     document = _checked(text) if isinstance(text, str) else _decoded(text)
     if document.startswith("\ufeff"):
@@ -77,7 +77,7 @@ def loads(text: bytes | bytearray | memoryview | str) -> object:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking through a growing document: millions of lists took four times as long."""
+    """Keep the garbage collector from scanning a growing document: millions of lists took four times as long."""
     collecting = gc.isenabled()
     gc.disable()
     try:

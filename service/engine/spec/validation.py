@@ -1,7 +1,7 @@
-"""Between Pydantic and the engine's refusals: own sentences in, own sentences out.
+"""Connect Pydantic with the engine's refusals, keeping the engine's own sentences.
 
-A field whose JSON takes several forms has a check of its own, `Checked`, rather than a union, so that a client reads
-one sentence about the field and not one for each member of the union.
+A field with several forms in JSON has its own check, `Checked`, instead of a union, so a client reads one sentence
+about the field instead of one for each member of the union.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from service.engine.spec.wording import about, listed, pointer, shown
 
 REFUSED = "refused"
 MOST_FAULTS = 20
-"""Faults listed in one refusal."""
+"""Most faults listed in one refusal."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a check needs beside the value: the limits, and whether a shape may stand for numbers."""
+    """What a check needs besides the value: the limits, and whether a shape may stand for numbers."""
 
     limits: Limits = field(default_factory=Limits)
     shapes: bool = False
@@ -37,9 +37,9 @@ def context_of(info: ValidationInfo[Any]) -> Context:
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """The annotation of a field that is read by `check(value, context)` and described by a JSON Schema.
+    """The annotation of a field that `check(value, context)` reads and a JSON Schema describes.
 
-    `check` raises InvalidSpec or a LimitExceeded with sentences that lack the subject ("must be ..., was ...") and
+    `check` raises InvalidSpec or a LimitExceeded with sentences that lack their subject ("must be ..., was ...") and
     pointers into the value.
     """
 
@@ -64,12 +64,12 @@ class Checked:
 
 
 def refusal(faults: tuple[Fault, ...]) -> PydanticCustomError:
-    """Wrap faults, whose pointers are relative to the value in hand, for the way through Pydantic."""
+    """Wrap faults, with pointers relative to the current value, to pass them through Pydantic."""
     return PydanticCustomError(REFUSED, "refused", {"faults": faults})
 
 
 def faults_of(error: ValidationError, document: object) -> list[Fault]:
-    """Translate what Pydantic found in a client's `document`: true pointers, own sentences."""
+    """Translate Pydantic's findings in a client's `document` to pointers into it and our own sentences."""
     found: list[Fault] = []
     for item in error.errors(include_url=False)[:MOST_FAULTS]:
         path = _true_path(item["loc"], document)
@@ -81,7 +81,7 @@ def faults_of(error: ValidationError, document: object) -> list[Fault]:
 
 
 def _true_path(location: tuple[int | str, ...], document: object) -> list[int | str]:
-    """Drop the levels of a location that are not in the document, but for the last: a missing field."""
+    """Drop the levels of a location that are not in the document, except the last: a missing field."""
     path: list[int | str] = []
     here = document
     for depth, level in enumerate(location):

@@ -1,4 +1,4 @@
-"""The words of other tools, each with the word for the same thing here.
+"""Map the words of other tools to the words used here.
 
 After the documentation of PyTorch, ONNX, TensorFlow, OpenCV, scipy, NumPy, libvips, ImageMagick, SVG and kornia.
 """
@@ -60,7 +60,7 @@ HINTS: dict[str, str] = {
     "wiener": 'deconvolve (with "method": "wiener")',
     "richardson_lucy": 'deconvolve (with "method": "richardson_lucy")',
 }
-"""Names of operations elsewhere that call for more than a name here; plain ones are in `also_called` of each class."""
+"""Other tools' operations that need more than a name here; plain synonyms are in `also_called` of each class."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "strides": ("stride",),
@@ -197,7 +197,7 @@ VALUES["psf"] = VALUES["kernel"]
 
 
 def unknown_operation(name: str, known: Iterable[str], others: Mapping[str, str]) -> str:
-    """Say that there is no such operation, and which one is meant; `others` are names that tools have for the known."""
+    """Say that there is no such operation, and which one is meant; `others` maps other tools' names to known ones."""
     names = tuple(known)
     if candidate := HINTS.get(name.lower()) or others.get(name.lower()) or nearest(name, names):
         return f"op {shown(name)} is not known here; use {candidate}"
@@ -205,7 +205,7 @@ def unknown_operation(name: str, known: Iterable[str], others: Mapping[str, str]
 
 
 def unknown_field(owner: str, name: str, known: Iterable[str]) -> InvalidSpec:
-    """Refuse a field that `owner` does not have, naming the one that is meant; the sentence lacks the subject."""
+    """Refuse a field that `owner` does not have, naming the one meant; the sentence lacks its subject."""
     names = tuple(known)
     if len(name) > LONGEST_KEY:
         return InvalidSpec(f"has a field with a name of {len(name)} characters, which is not known").at("")
@@ -215,7 +215,7 @@ def unknown_field(owner: str, name: str, known: Iterable[str]) -> InvalidSpec:
 
 
 def unknown_value(field: str, word: str, known: Iterable[str]) -> str:
-    """Say what a word that is no value of `field` was, and which value is probably meant."""
+    """Quote a word that is not a value of `field`, and name the value probably meant."""
     meant = VALUES.get(field, {}).get(word.lower()) or nearest(word, known)
     if not meant:
         return f"was {shown(word)}"

@@ -1,4 +1,4 @@
-"""Whole numbers as JSON has them: it knows one kind of number, and writes three as 3, 3.0 or 3e0."""
+"""Read whole numbers from JSON, which has one kind of number and writes three as 3, 3.0 or 3e0."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BeforeValidator
 
 
 def whole(value: object) -> int | None:
-    """Give the integer that a value read from JSON is, None where it is none: 3.5, true, "3", 1e400.
+    """Return the integer that a JSON value represents; None if it is not one: 3.5, true, "3", 1e400.
 
-    As JSON Schema says of "integer" (draft 2020-12 Validation, section 6.1.1 with Core, section 4.2.3). The result may
-    have a thousand bits, from 1e300: bound it before use.
+    Follows JSON Schema's "integer" (draft 2020-12 Validation, section 6.1.1 with Core, section 4.2.3). The result may
+    have a thousand bits (1e300): bound it before use.
     """
     if type(value) is int:
         return value

@@ -1,4 +1,4 @@
-"""How refusals speak: values shown briefly, lists of words, near misses, JSON pointers."""
+"""The wording of refusals: values shown briefly, lists of words, near misses, JSON pointers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from math import isfinite
 from service.engine.errors import EngineError, Fault
 
 ROOM = 40
-"""Characters that a client's value may take up in a sentence."""
+"""Most characters that a client's value takes up in a sentence."""
 LONGEST_KEY = 100
-"""Characters of a member's name beyond which no pointer repeats it."""
+"""Longest name of a member that a pointer repeats."""
 
 
 def shown(value: object) -> str:
-    """Write a JSON value so that it fits into a sentence, whatever its size or depth."""
+    """Shorten a JSON value of any size or depth to fit into a sentence."""
     match value:
         case None | bool():
             return json.dumps(value)
@@ -49,7 +49,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def pointer(path: Iterable[str | int]) -> str:
-    """Write a path as a JSON pointer (RFC 6901); it ends before a name too long to repeat."""
+    """Write a path as a JSON pointer (RFC 6901); the pointer ends before a name too long to repeat."""
     text = ""
     for level in path:
         name = str(level)
@@ -60,6 +60,6 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def about(error: EngineError, subject: str) -> tuple[Fault, ...]:
-    """Give the faults of a refusal whose sentences lack a subject: the subject, and the place within it."""
+    """Add the subject, and its place, to the faults of a refusal whose sentences lack it."""
     faults = error.faults or (Fault("", error.detail),)
     return tuple(Fault(place, f"{subject}{place} {detail}") for place, detail in faults)

@@ -1,7 +1,7 @@
-"""What is computed: a handful of kinds, to which all operations come down.
+"""The steps: the few kinds of computation that make up all operations.
 
-A step knows its shape arithmetic, its cost, and how far its numbers reach; it touches no pixel. Kernels stand as they
-are applied, as correlations: an operation that means a convolution has turned them before. Pairs are (vertical,
+A step knows its shape arithmetic, its cost, and how far its numbers reach; it touches no pixel. Kernels are stored as
+applied, as correlations: an operation that means a convolution has already flipped them. Pairs are (vertical,
 horizontal). A weight of unknown numbers (a client may plan with shapes alone) is an array of NaN.
 """
 

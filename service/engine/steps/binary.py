@@ -1,4 +1,4 @@
-"""Numbers that are multiples of one power of two: whole numbers, over that power."""
+"""Numbers that are multiples of one power of two, so integers over a power of two."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_PLACES = 24
-"""Finer than that are float32's own steps, in numbers such as 0.1 and in weights that were learnt."""
+"""float32's own steps, as in 0.1 and in learnt weights, are finer than this."""
 
 
 def binary_places(*numbers: NDArray[np.float64]) -> int | None:
-    """Count the binary places behind the point that hold all `numbers`; None where 24 are not enough, or for NaN."""
+    """Count the binary places that hold all `numbers` exactly; None if 24 are not enough, or for NaN."""
     if not _whole(numbers, MOST_PLACES):
         return None
     enough, few = MOST_PLACES, -1

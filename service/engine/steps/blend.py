@@ -1,4 +1,4 @@
-"""The one step of two inputs."""
+"""The only step with two inputs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from service.engine.steps.reach import Reach
 from service.engine.steps.weights import Weights, cancels, is_integral, largest, places_of
 
 INPUT = -1
-"""What stands for the input where the results of steps are counted from 0."""
+"""Stands for the input among results of steps, which are counted from 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """Sum two results: weights[0] x + weights[1] z + bias, where z is the result of operation `other`, or INPUT."""
+    """Sum two results: weights[0] x + weights[1] z + bias, where z is the result of operation `other`, or the input."""
 
     channels: int
     other: int
@@ -47,7 +47,7 @@ class Blend:
 
     @property
     def reach(self) -> Reach:
-        """Bound it as if both results were as large."""
+        """Bound the sum as if both results were equally large."""
         gain = float(np.abs(self.weights).sum())
         places = places_of(self.bias)
         return Reach(gain, 2, is_integral(self.weights), offset=largest(self.bias), offset_places=places)
@@ -62,7 +62,7 @@ class Blend:
         return np.arange(shape.height), np.arange(shape.width)
 
     def scaled(self, unit: float) -> Blend:
-        """Give the same step for samples that count `unit` times as much."""
+        """Return the same step for samples that are `unit` times as large."""
         return self if self.bias is None else replace(self, bias=self.bias * unit)
 
     def on_alpha(self, opaque: float) -> Blend:  # noqa: ARG002 -- one interface

@@ -1,4 +1,4 @@
-"""What lies beyond the rim of an image: each padding mode as a map from padded positions to samples."""
+"""What lies beyond an image's rim: each padding mode as a map from padded positions to samples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ OUTSIDE = -1
 
 
 def indices(size: int, padding: Pair, mode: PaddingMode) -> NDArray[np.intp]:
-    """Say for each of `size + sum(padding)` padded positions which sample of an axis stands there.
+    """Map each of `size + sum(padding)` padded positions to a sample of the axis.
 
-    Padding wider than the axis goes on reflecting or wrapping, as `numpy.pad` does.
+    Padding wider than the axis keeps reflecting or wrapping, as in `numpy.pad`.
     """
     position = np.arange(-padding[0], size + padding[1], dtype=np.intp)
     match mode:

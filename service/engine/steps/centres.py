@@ -1,4 +1,4 @@
-"""Which input sample lies beneath the middle of each window."""
+"""Find the input sample under the middle of each window."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from service.engine.steps.geometry import Padding, Pair, Shape
 
 Centres = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""For each output row, and each output column, the input row or column nearest to the middle of its window."""
+"""The input row nearest to the middle of each output row's window, and likewise for columns."""
 
 
 def window_centres(shape: Shape, out: Shape, window: Pair, stride: Pair, padding: Padding) -> Centres:
-    """Find the input sample beneath the middle of each window; none moves where the size stays."""
+    """Find the input sample under the middle of each window; if the size stays, each sample keeps its place."""
 
     def axis(size: int, outputs: int, window: int, stride: int, begin: int) -> NDArray[np.intp]:
         shift = 0 if outputs == size else (window - 1) // 2 - begin

@@ -31,8 +31,8 @@ class Conv2d:
     """Correlate: y[o, v, h] = (sum of weight[o, i, p, q] x[g(o) + i, v s + p d, h s + q d]) / divisor + bias[o].
 
     `weight` is (out, in / groups, kH, kW); (1, 1, kH, kW) with several groups is one kernel shared by all channels.
-    `factors` (column, row) are given where the kernel is shared, is their outer product, and is meant to be computed
-    and counted as two passes. `bias` is (out,).
+    `factors` (column, row) are given if the kernel is shared, is their outer product, and is to be computed and counted
+    as two passes. `bias` is (out,).
     """
 
     weight: Weights
@@ -48,7 +48,7 @@ class Conv2d:
 
     @property
     def shared(self) -> bool:
-        """Whether each channel is filtered by itself, all with the kernel `weight[0, 0]`."""
+        """Whether each channel is filtered separately, all with the kernel `weight[0, 0]`."""
         return self.weight.shape[:2] == (1, 1)
 
     @property
@@ -95,7 +95,7 @@ class Conv2d:
         )
 
     def output(self, shape: Shape) -> Shape:
-        """Give the shape that comes of `shape`; raises InvalidSpec where the kernel does not fit."""
+        """Return the output shape for `shape`; raises InvalidSpec if the kernel does not fit."""
         sides = zip(
             shape[:2],
             self.kernel_size,
@@ -122,14 +122,14 @@ class Conv2d:
         return window_centres(shape, self.output(shape), self.field_of_view, self.stride, self.padding)
 
     def scaled(self, unit: float) -> Conv2d:
-        """Give the same step for samples that count `unit` times as much."""
+        """Return the same step for samples that are `unit` times as large."""
         bias = None if self.bias is None else self.bias * unit
         return replace(self, bias=bias, padding_value=self.padding_value * unit)
 
     def on_alpha(self, opaque: float) -> Conv2d:
-        """Give the step that filters alpha where colour is weighted by it: the mean kernel, normalised to gain 1.
+        """Return the step that filters alpha if colour is weighted by it: the mean kernel, normalised to gain 1.
 
-        Outside the image there is nothing ("zeros": alpha 0), or a colour ("constant": alpha `opaque`).
+        Outside the image lies nothing ("zeros": alpha 0) or a colour ("constant": alpha `opaque`).
         """
         kernel = self.weight.sum(axis=(0, 1), keepdims=True)
         kernels = 1 if self.shared else self.out_channels

@@ -31,8 +31,8 @@ class ConvTranspose2d:
     """Scatter: y[o, v s + p d - padding, ...] += x[i, v, ...] weight[i, o, p, q], then / divisor + bias[o].
 
     `weight` is (in, out / groups, kH, kW); (1, 1, kH, kW) with several groups is one kernel shared by all channels.
-    `padding` is cropped from the output. `replicate` rows and columns of the rim are repeated at each side of the input
-    beforehand (the crop that this calls for is part of `padding`).
+    `padding` is cropped from the output. Before, the input is extended at each side by `replicate` copies of the rim's
+    rows and columns (`padding` includes the crop that these need).
     """
 
     weight: Weights
@@ -47,7 +47,7 @@ class ConvTranspose2d:
 
     @property
     def shared(self) -> bool:
-        """Whether each channel is scattered by itself, all with the kernel `weight[0, 0]`."""
+        """Whether each channel is scattered separately, all with the kernel `weight[0, 0]`."""
         return self.weight.shape[:2] == (1, 1)
 
     @property
@@ -101,7 +101,7 @@ class ConvTranspose2d:
         )
 
     def output(self, shape: Shape) -> Shape:
-        """Give the shape that comes of `shape`; raises InvalidSpec where nothing is left of it."""
+        """Return the output shape for `shape`; raises InvalidSpec if nothing is left."""
         sides = zip(
             (shape.height + 2 * self.replicate[0], shape.width + 2 * self.replicate[1]),
             self.kernel_size,
@@ -134,11 +134,11 @@ class ConvTranspose2d:
         )
 
     def scaled(self, unit: float) -> ConvTranspose2d:
-        """Give the same step for samples that count `unit` times as much."""
+        """Return the same step for samples that are `unit` times as large."""
         return self if self.bias is None else replace(self, bias=self.bias * unit)
 
     def on_alpha(self, opaque: float) -> ConvTranspose2d:  # noqa: ARG002 -- one interface
-        """Give the step that scatters alpha where colour is weighted by it: the mean kernel, normalised to gain 1."""
+        """Return the step that scatters alpha if colour is weighted by it: the mean kernel, normalised to gain 1."""
         kernel = self.weight.sum(axis=(0, 1), keepdims=True)
         kernels = 1 if self.shared else self.out_channels
         gain = self.divisor * kernels if self.sums_to_zero else float(kernel.sum()) / (self.stride[0] * self.stride[1])

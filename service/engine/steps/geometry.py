@@ -1,4 +1,4 @@
-"""The arithmetic of sizes, per axis, in Python integers: nothing here can overflow or allocate.
+"""Size arithmetic per axis, in Python integers: nothing here can overflow or allocate.
 
 Formulas: V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, and the
 definitions of `torch.nn.functional.conv2d` and `conv_transpose2d`.
@@ -51,12 +51,12 @@ NO_PADDING = Padding()
 
 
 def field_of_view(kernel: int, dilation: int) -> int:
-    """Count the samples from the first to the last that a dilated kernel touches."""
+    """Count the samples from the first to the last one that a dilated kernel touches."""
     return dilation * (kernel - 1) + 1
 
 
 def conv_size(size: int, kernel: int, stride: int, dilation: int, padding: Pair) -> int:
-    """Count the output samples of a convolution; less than 1 where the kernel does not fit."""
+    """Count the output samples of a convolution; less than 1 if the kernel does not fit."""
     return (size + sum(padding) - field_of_view(kernel, dilation)) // stride + 1
 
 
@@ -66,7 +66,7 @@ def transposed_size(size: int, kernel: int, stride: int, dilation: int, padding:
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int, *, lower: bool = False) -> Pair:
-    """Pad so that `ceil(size / stride)` samples come out; the odd one goes to the end, or with `lower` to the begin."""
+    """Pad so that `ceil(size / stride)` samples come out; an odd one goes to the end, or with `lower` to the start."""
     outputs = -(-size // stride)
     total = max(0, (outputs - 1) * stride + field_of_view(kernel, dilation) - size)
     small, large = total // 2, total - total // 2
@@ -74,7 +74,7 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int, *, lower: b
 
 
 def full_padding(kernel: int, dilation: int) -> Pair:
-    """Pad so that every position counts at which the kernel touches a sample."""
+    """Pad so that the output covers every position where the kernel touches a sample."""
     reach = field_of_view(kernel, dilation) - 1
     return reach, reach
 

@@ -14,7 +14,7 @@ from service.engine.steps.reach import Reach
 
 @dataclass(frozen=True, eq=False)
 class GradientMagnitude:
-    """The steepness: sqrt(x^2 + y^2) ("l2") or |x| + |y| ("l1") of two shared convolutions of one geometry."""
+    """The steepness: sqrt(x^2 + y^2) ("l2") or |x| + |y| ("l1") of two shared convolutions with the same geometry."""
 
     x: Conv2d
     y: Conv2d

@@ -1,4 +1,4 @@
-"""Weights that are multiples of 1/2, 1/4 ... as integers over a larger divisor, so that sums of them are exact."""
+"""Turn weights that are multiples of 1/2, 1/4 ... into integers over a larger divisor, so their sums are exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AnyStep = TypeVar("AnyStep", Conv2d, ConvTranspose2d)
 
 
 def in_integers(step: Step) -> Step:
-    """Give the same step, with integers for weights where these are multiples of a power of two."""
+    """Return the same step, with integer weights if these are multiples of a power of two."""
     match step:
         case Conv2d():
             return _convolution(step)
@@ -25,7 +25,7 @@ def in_integers(step: Step) -> Step:
             scale = _scale(step.weight)
             return _enlarged(step, scale) if _fits(step.weight, scale, (0, 2, 3)) else step
         case _:
-            return step  # its numbers are integers, or no sum of it is exact
+            return step  # its weights are integers already, or its sums cannot be exact
 
 
 def _convolution(step: Conv2d) -> Conv2d:

@@ -1,4 +1,4 @@
-"""The convolution that looks at nothing beyond the rim of the image."""
+"""The convolution that ignores everything beyond the image's rim."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from service.engine.steps.weights import Weights
 
 @dataclass(frozen=True, eq=False)
 class NormalizedConv2d:
-    """Correlate, and divide each sum by that of the weights whose samples lie within the image.
+    """Correlate, and divide each sum by the sum of the weights whose samples lie within the image.
 
-    Normalized convolution with a certainty of 1 within the image and 0 beyond (H. Knutsson, C.-F. Westin, 1993).
-    `conv` pads with zeros, has factors, no dilation and no bias, and its divisor is the sum of its weights: it is right
-    wherever the window lies within the image. Of each window the middle `stride` taps always do.
+    Normalized convolution with a certainty of 1 within the image and 0 beyond (H. Knutsson, C.-F. Westin, 1993). `conv`
+    pads with zeros, has factors, no dilation and no bias, and its divisor is the sum of its weights: it is right
+    wherever the window lies within the image. The middle `stride` taps of each window always do.
     """
 
     conv: Conv2d
@@ -48,7 +48,7 @@ class NormalizedConv2d:
 
     @property
     def factors(self) -> tuple[Weights, Weights]:
-        """Give (column, row)."""
+        """Return (column, row)."""
         if self.conv.factors is None:
             raise TypeError("a normalized convolution needs factors")
         return self.conv.factors
@@ -59,7 +59,7 @@ class NormalizedConv2d:
 
     @property
     def reach(self) -> Reach:
-        """A cut window may weigh more than a whole one, where a tap that is cut off is negative."""
+        """A cut window may weigh more than a whole one, if a negative tap is cut off."""
         gain = largest = 1.0
         for taps, stride in zip(self.factors, self.stride, strict=True):
             cut = np.arange((len(taps) - stride) // 2 + 1)
@@ -83,7 +83,7 @@ class NormalizedConv2d:
         return replace(self, conv=replace(self.conv, groups=1))
 
     def divisors(self, shape: Shape) -> tuple[Weights, Weights]:
-        """Give for each output row, and for each output column, the sum of the taps that lie within the image.
+        """Sum the taps that lie within the image, for each output row and each output column.
 
         The divisor of an output is the product of the two.
         """
@@ -100,6 +100,6 @@ class NormalizedConv2d:
 
 
 def window_sums(taps: Weights, begin: NDArray[np.intp], end: NDArray[np.intp]) -> Weights:
-    """Sum the taps from `begin` to `end`; exactly where they are integers."""
+    """Sum the taps from `begin` to `end`; the sums of integers are exact."""
     sums = np.concatenate([[0.0], np.cumsum(taps)])
     return np.asarray(sums[end] - sums[begin])

@@ -18,7 +18,7 @@ from service.engine.steps.weights import views
 class Pool:
     """Take the largest or the mean sample of each window; `torch.nn.functional.max_pool2d`, `avg_pool2d`.
 
-    The mean divides by the whole window, its padding (zeros) included; the largest never comes from the padding.
+    The mean divides by the whole window, including padding (zeros); the largest never comes from the padding.
     """
 
     channels: int
@@ -54,7 +54,7 @@ class Pool:
         return self.window().output(shape)
 
     def macs(self, shape: Shape) -> int:
-        """Count the samples looked at: comparisons or additions."""
+        """Count the samples read: comparisons or additions."""
         return self.output(shape).samples * self.size[0] * self.size[1]
 
     def centres(self, shape: Shape) -> Centres:
@@ -67,6 +67,6 @@ class Pool:
         return replace(self, channels=1)
 
     def window(self) -> Conv2d:
-        """Give the convolution that sums the samples of each window."""
+        """Return the convolution that sums the samples of each window."""
         kernel = np.broadcast_to(np.float64(1), (1, 1, *self.size))
         return Conv2d(kernel, self.channels, self.stride, self.dilation, self.padding)

@@ -1,4 +1,4 @@
-"""In which numbers to compute: float32 where it is provably or practically as good as exact, float64 elsewhere.
+"""Choose the arithmetic: float32 if it is provably or practically as good as exact, else float64.
 
 The contract: integer kernels on 8-bit pictures are exact, whatever the divisor, and so are kernels of multiples of one
 power of two, which are integers over a divisor (integers.py); otherwise a level may differ by one only where the exact
@@ -19,20 +19,20 @@ Arithmetic = Literal["float32", "float64"]
 
 UNIT_ROUNDOFF = 2.0**-24
 EXACT_BELOW = 2.0**24
-"""Up to here float32 holds every integer, and float64 up to 2^53."""
+"""float32 holds every integer up to here, float64 every integer up to 2^53."""
 DOUBLE_BELOW = 2.0**53
 LEVELS = 256.0
-"""Beyond these, results of 8 bits are clipped."""
+"""8-bit results are clipped beyond this."""
 TOLERANCE = 1e-3
-"""In levels, from the contract; the errors below are about five standard deviations of the real ones."""
+"""In levels, from the contract; the errors below are about five standard deviations of the actual errors."""
 
 
 @dataclass(frozen=True)
 class Signal:
     """What is known of the samples between two steps, in levels.
 
-    No magnitude is above `bound`. All are multiples of 2**-`places`, or nothing of that sort is known. In float32 they
-    are right to within `error`, and besides to within `relative` of each one's own magnitude.
+    No magnitude exceeds `bound`. All samples are multiples of 2**-`places`; None if no such power is known. In float32
+    their error is at most `error` plus `relative` times their own magnitude.
     """
 
     bound: float
@@ -41,7 +41,7 @@ class Signal:
     relative: float = 0.0
 
     def exact_places(self, reach: Reach) -> int | None:
-        """Count the binary places of the sums that a step makes of these samples; None where they are not exact."""
+        """Count the binary places of the sums that a step makes of these samples; None if the sums are not exact."""
         if self.places is None or reach.rim_places is None or not reach.integral:
             return None
         places = max(self.places, reach.rim_places)
@@ -53,7 +53,7 @@ class Signal:
         The error of a sum of n products grows as the square root of n (N. J. Higham, "Accuracy and Stability of
         Numerical Algorithms", section 2.8).
         """
-        if isnan(reach.gain):  # unknown numbers: taken for a kernel that keeps the level
+        if isnan(reach.gain):  # unknown numbers: assume a kernel that keeps the level
             return replace(self, places=None)
         level = max(self.bound, reach.rim)
         bound = reach.gain * level + reach.offset
@@ -93,7 +93,7 @@ class Signal:
 def follow(signal: Signal, steps: Sequence[Step], others: Mapping[int, int] | None = None) -> list[Signal]:
     """List the signal before each step and, last, after all of them.
 
-    `others` says for the place of a Blend which of these signals it takes besides.
+    `others` maps the index of a Blend to the index of its second signal.
     """
     signals = [signal]
     for place, step in enumerate(steps):
@@ -105,9 +105,9 @@ def follow(signal: Signal, steps: Sequence[Step], others: Mapping[int, int] | No
 
 
 def arithmetic(end: Signal, full_scale: float, steepness: float = 1.0) -> Arithmetic:
-    """Choose for a whole chain from the signal at its end; what lies beyond twice `full_scale` will be clipped.
+    """Choose for a whole chain from the signal at its end; values beyond twice `full_scale` will be clipped.
 
-    `steepness` is how much what follows the chain may magnify an error.
+    `steepness` bounds how much the conversion after the chain magnifies an error.
     """
     error = steepness * (end.error + end.relative * min(end.bound, 2 * full_scale))
     return "float32" if error <= TOLERANCE else "float64"
@@ -119,10 +119,11 @@ def _power_of_two(divisor: float) -> int | None:
 
 
 def _tells_ties_apart(reach: Reach, places: int) -> bool:
-    """Say whether float32 divides sums of so many binary places, and adds the bias, without making a tie or losing one.
+    """Say whether float32 divides sums of `places` binary places, and adds the bias, without making or losing a tie.
 
-    The exact result is a multiple of 1 / (divisor 2^places), and so at least half of that from a tie, or on it. The
-    quotient is rounded to 2^-24 of itself at most, and so is its sum with the bias; of a level below 256 to 2^-17.
+    The exact result is a multiple of 1 / (divisor 2^places), so it lies on a tie or at least half of that away. The
+    quotient is rounded by at most 2^-24 of itself, and so is its sum with the bias; a level below 256 is rounded by at
+    most 2^-17.
     """
     if reach.offset_places is None or not float(reach.divisor).is_integer():
         return False

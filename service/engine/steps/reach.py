@@ -1,4 +1,4 @@
-"""How far the numbers of a step may go."""
+"""Bounds on the numbers that a step makes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the numbers of a step may go: |y| <= gain |x| + offset, each a sum of at most `terms` products.
+    """Bounds on the numbers of a step: |y| <= gain |x| + offset, each a sum of at most `terms` products.
 
-    Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer
-    sums, before the division by `divisor`; `rounds`, that a root follows, which is not exact; `uneven`, that other sums
-    are divided by less. `rim_places` and `offset_places` are the binary places behind the point of what stands beyond
-    the rim and of what is added to the sums; None where these are no multiples of a power of two.
+    Beyond the rim of the image no sample is larger than `rim`. `integral` says that integer samples give integer sums,
+    before the division by `divisor`; `rounds`, that an inexact root follows; `uneven`, that some sums are divided by
+    less. `rim_places` and `offset_places` are the binary places of the samples beyond the rim and of the numbers added
+    to the sums; None if they are not multiples of a power of two.
     """
 
     gain: float

@@ -16,7 +16,7 @@ from service.engine.steps.weights import Weights, cancels, last_two_sides
 
 @dataclass(frozen=True, eq=False)
 class Restore:
-    """Undo a convolution with `psf`, (kH, kW) of odd sides, centred: the methods are in ground/restoration.py."""
+    """Undo a convolution with `psf`, (kH, kW) with odd sides, centred; ground/restoration.py has the methods."""
 
     channels: int
     psf: Weights
@@ -50,7 +50,7 @@ class Restore:
 
     @property
     def reach(self) -> Reach:
-        """A restoration amplifies without a useful bound; a large one calls for float64 throughout."""
+        """A restoration amplifies without a useful bound; a large gain makes the whole chain compute in float64."""
         return Reach(1e9, prod(self.psf.shape), integral=False)
 
     def output(self, shape: Shape) -> Shape:
@@ -69,9 +69,9 @@ class Restore:
         return self
 
     def on_alpha(self, opaque: float) -> Restore:  # noqa: ARG002 -- one interface
-        """Give the step that restores alpha where colour is weighted by it, normalised to gain 1.
+        """Return the step that restores alpha if colour is weighted by it, normalised to gain 1.
 
-        A psf `gain` times as large makes results that are so many times smaller, if the noise is counted alike.
+        A psf `gain` times as large makes results `gain` times as small, if the noise scales alike.
         """
         total = float(self.psf.sum())
         if self.method == "richardson_lucy" or self.sums_to_zero:

@@ -1,4 +1,4 @@
-"""What a step is given: weights, read-only arrays in float64; and what steps tell of them.
+"""Weights of steps, read-only arrays in float64, and what steps report about them.
 
 A weight of unknown numbers (a client may plan with shapes alone) is an array of NaN.
 """
@@ -31,7 +31,7 @@ def is_unknown(weight: Weights) -> bool:
 
 
 def cancels(weight: Weights) -> bool:
-    """Say whether the weights cancel; unknown ones are not taken to."""
+    """Tell whether the weights cancel; unknown ones are assumed not to."""
     if is_unknown(weight):
         return False
     return bool(abs(weight.sum()) <= 1e-9 * np.abs(weight).sum())
@@ -52,5 +52,5 @@ def views(kernel: Pair, dilation: Pair) -> Pair:
 
 
 def width_by_height(size: Pair) -> str:
-    """Write a (vertical, horizontal) size as width x height, as pictures are written."""
+    """Write a (vertical, horizontal) size as width x height, as is usual for pictures."""
     return f"{size[1]}x{size[0]}"

@@ -1,6 +1,6 @@
-"""The ground floor: every step by NumPy and SciPy alone, a strip at a time. No compiled loop, and none is imported.
+"""The ground floor: every step with NumPy and SciPy alone, a strip at a time. No compiled loop is used or imported.
 
-It accepts every task, and is the plain statement of what each step means.
+It accepts every task, and states plainly what each step means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Channels that are filtered by themselves: their layout in a piece, and the sums of their taps."""
+"""Channels that are filtered separately: their layout in a piece, and the sums of their taps."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Pixels = NDArray[Any]
 Place = tuple[slice, slice]
 
 SLACK = 1 << 16
-"""Bytes of small arrays and objects."""
+"""Upper bound for small arrays and objects, in bytes."""
 
 
 class Channels(NamedTuple):
-    """How the channels of a step are laid out: planes, or in one plane as they come, where they are `interleaved`.
+    """How the channels of a step are laid out: in planes or, if `interleaved`, in one plane in their original order.
 
-    Samples and sums are of the type `number`. `weights` (kernels, kH, kW) are as given times 2**`places`; with
+    Samples and sums are of the type `number`. `weights` (kernels, kH, kW) are the step's times 2**`places`; with
     `factors`, (column, row), the only kernel is their outer product, and is summed in two passes.
     """
 
@@ -41,13 +41,13 @@ class Channels(NamedTuple):
     weights: Weights
     factors: tuple[Weights, Weights] | None
     zeros: bool
-    """Whether a sample may be no number, so that a weight of 0 counts."""
+    """Whether samples may be infinite or NaN, so weights of 0 count."""
 
     @classmethod
     def of(cls, task: Task, step: Step, *, short: bool = True) -> Channels:
-        """Lay out the channels for `step`, which is that of the task or a part of it.
+        """Lay out the channels for `step`, which is the task's step or a part of it.
 
-        Sums of integers are made in 16 bits where these suffice, unless not `short`.
+        With `short`, integer sums are made in 16 bits if these suffice.
         """
         kernels = step.weight.reshape(-1, *step.kernel_size)
         rim = step.padding_value if isinstance(step, Conv2d) else 0.0
@@ -77,7 +77,7 @@ class Channels(NamedTuple):
 
     @property
     def unit(self) -> int:
-        """Count the samples that stay beside one another."""
+        """Count the samples that stay side by side."""
         return self.channels if self.interleaved else 1
 
     @property
@@ -86,7 +86,7 @@ class Channels(NamedTuple):
         return 2.0**self.places * self.step.divisor
 
     def window(self) -> Window:
-        """Make room for the samples that a piece looks at: (planes, h, w)."""
+        """Allocate the samples that a piece reads: (planes, h, w)."""
         height, width = self.grid.window
         return np.empty((self.channels // self.unit, height, width * self.unit), self.number)
 
@@ -95,7 +95,7 @@ class Channels(NamedTuple):
         return planes.reshape(*planes.shape[1:2], -1, self.unit) if self.interleaved else planes.transpose(1, 2, 0)
 
     def sums(self, window: Window, piece: Piece) -> Iterator[tuple[Pixels, Place, slice]]:
-        """Give the sums of each phase and kernel: as pixels, and the rows, columns and channels where they belong."""
+        """Yield the sums of each phase and kernel: as pixels, with their place in rows, columns and channels."""
         shared, each = self.step.shared, len(self.weights) // self.channels
         for index, kernel in enumerate(self.weights):
             planes = slice(None) if shared else slice(index // each, index // each + 1)
@@ -120,7 +120,7 @@ class Channels(NamedTuple):
                 yield as_slice(rows), as_slice(columns), sums
 
     def workspace(self, task: Task, threads: int, results: int = 1) -> int:
-        """Bound the bytes needed beside input and output, with so many `results` of a piece held at once."""
+        """Bound the bytes needed besides input and output, with `results` results of a piece held at once."""
         sample, number, result = (np.dtype(kind).itemsize for kind in (task.source, self.number, task.arithmetic))
         height, width = self.grid.window
         planes = self.channels if self.step.shared else 1
@@ -132,7 +132,7 @@ class Channels(NamedTuple):
         return min(threads, self.grid.number_of_pieces) * (own + taps) + kept
 
     def seconds(self) -> float:
-        """Predict the time in which all sums are made, and their samples brought to them."""
+        """Predict the time to make all sums, including copying their samples."""
         vertical, horizontal = self.grid.vertical, self.grid.horizontal
         height, width = self.grid.window
         planes = self.channels if self.step.shared else 1

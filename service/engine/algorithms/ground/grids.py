@@ -1,4 +1,4 @@
-"""Where a convolution looks: both axes of its output, and the pieces in which it is computed."""
+"""The geometry of a convolution: both axes of its output, and the pieces in which it is computed."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from service.engine.steps import Conv2d, ConvTranspose2d
 from service.engine.steps.geometry import Shape, field_of_view
 
 PIECE_BYTES = 1 << 18
-"""About the bytes of the samples that a piece of the output reads: they stay in a second-level cache."""
+"""Approximate bytes of the samples that a piece of the output reads: they stay in a second-level cache."""
 ROW_BYTES = 1 << 16
-"""About the bytes of one row of them."""
+"""Approximate bytes of one row of these samples."""
 POSITION_BYTES = 48
-"""Bytes that each padded row or column takes while its index is made."""
+"""Bytes per padded row or column while its index is made."""
 
 Step = Conv2d | ConvTranspose2d
 
 
 class Phase(NamedTuple):
-    """Outputs of an axis that are made by the same taps, which meet the padded samples at `offsets` from the first."""
+    """Outputs of an axis made by the same taps, which meet the padded samples at `offsets` from the first."""
 
     taps: tuple[int, ...]
     offsets: tuple[int, ...]
 
 
 class Axis(NamedTuple):
-    """`outputs` of an axis, in phases: output i * write + p is made by phase p, from padded sample i * read on.
+    """The `outputs` of an axis, in phases: phase p makes output i * write + p, from padded sample i * read on.
 
     A convolution has one phase and reads samples `stride` apart; a transposed one writes each of its phases `stride`
-    apart. `view` counts the padded samples that one output of any phase may look at.
+    apart. `view` counts the padded samples that one output of any phase may read.
     """
 
     phases: tuple[Phase, ...]
@@ -47,7 +47,7 @@ class Axis(NamedTuple):
 
     @property
     def each(self) -> int:
-        """Count the outputs of a phase; the last phases may have one less."""
+        """Count the outputs of a phase; the last phases may have one fewer."""
         return ceil(self.outputs / self.write)
 
     @property
@@ -55,17 +55,17 @@ class Axis(NamedTuple):
         return max(len(phase.taps) for phase in self.phases)
 
     def span(self, outputs: int) -> int:
-        """Count the padded samples that so many outputs of a phase look at."""
+        """Count the padded samples that `outputs` outputs of a phase read."""
         return (outputs - 1) * self.read + self.view
 
     def fitting(self, sample_bytes: int, most_bytes: int) -> int:
-        """Count the outputs of a phase whose samples take `most_bytes`; a few more where the view is wide."""
+        """Count the outputs of a phase whose samples fit into `most_bytes`; a few more if the view is wide."""
         fitting = (most_bytes // sample_bytes - self.view) // self.read + 1
         return min(self.each, max(fitting, ceil(self.view / self.read)))
 
 
 class Piece(NamedTuple):
-    """Where a piece of the output begins, and how many rows and columns it has."""
+    """The start of a piece of the output, and its number of rows and columns."""
 
     top: int
     left: int
@@ -83,7 +83,7 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, step: Step, shape: Shape, number: str, budget: int = PIECE_BYTES) -> Grid:
-        """Cut the output that `step` makes of `shape`; the samples of a piece are brought to the type `number`."""
+        """Cut the output of `step` for `shape`; the samples of a piece are converted to the type `number`."""
         vertical, horizontal = _axes(step, shape)
         sample_bytes = shape.channels * np.dtype(number).itemsize
         columns = horizontal.fitting(sample_bytes, min(budget, ROW_BYTES))
@@ -92,7 +92,7 @@ class Grid(NamedTuple):
 
     @property
     def window(self) -> tuple[int, int]:
-        """Give the padded rows and columns that a piece looks at."""
+        """Count the padded rows and columns that a piece reads."""
         return self.vertical.span(self.rows), self.horizontal.span(self.columns)
 
     @property
@@ -107,13 +107,13 @@ class Grid(NamedTuple):
             yield Piece(top, left, bottom - top, right - left)
 
     def read(self, padded: Padded, piece: Piece, out: NDArray[Any]) -> None:
-        """Fill `out` (h, w, C), of the size of a window, with the samples that `piece` looks at."""
+        """Fill `out` (h, w, C), of the size of a window, with the samples that `piece` reads."""
         top = piece.top // self.vertical.write * self.vertical.read
         padded.window(top, piece.left // self.horizontal.write * self.horizontal.read, out)
 
 
 def parts(axis: Axis, start: int, size: int) -> list[tuple[Phase, range]]:
-    """Say for each phase which of the `size` outputs from `start` on it makes."""
+    """Assign the `size` outputs from `start` on to their phases."""
     return [(phase, range(start + p, start + size, axis.write)) for p, phase in enumerate(axis.phases[:size])]
 
 
@@ -127,7 +127,7 @@ def every(start: int, count: int, step: int) -> slice:
 
 
 def padded(step: Step, image: NDArray[Any]) -> Padded:
-    """Give `image` (H, W, C) with what surrounds it."""
+    """Return `image` (H, W, C) with its surroundings."""
     if isinstance(step, Conv2d):
         return Padded.of(image, step.padding, step.padding_mode, step.padding_value)
     rows, columns = _transposed(step, Shape(*image.shape))

@@ -1,4 +1,4 @@
-"""The steepness of an image: both derivatives of each piece, and the length of the two."""
+"""The steepness of an image: both derivatives of each piece, and their magnitude."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Forms(NamedTuple):
 
 @ready
 def _forms(task: Task) -> _Forms:
-    """Lay out both derivatives alike: they share a geometry, and the samples of a piece."""
+    """Lay out both derivatives alike: they share their geometry and the samples of a piece."""
     step = _known(task)
     forms = _Forms(Channels.of(task, step.x), Channels.of(task, step.y))
     if forms.across.number == forms.down.number:

@@ -1,4 +1,4 @@
-"""Large kernels: products of spectra, tile by tile (overlap-save), so that the time hardly depends on the kernel.
+"""Large kernels: products of spectra, tile by tile (overlap-save), so the time hardly depends on the kernel.
 
 A tile of L samples a side, transformed, times the conjugate spectrum of the kernel, transformed back, holds the sums of
 the L - window + 1 positions at which the window does not wrap around. After A. V. Oppenheim and R. W. Schafer,
@@ -31,28 +31,28 @@ from service.engine.steps.geometry import Pair
 
 _SMOOTH = (2**two * 3**three * 5**five for two, three, five in product(range(11), range(3), range(3)))
 SIDES = tuple(sorted(side for side in _SMOOTH if side <= 1024))
-"""Sides of tiles: none has a large prime factor, for which the transform is slow."""
+"""Sides of tiles: none has a large prime factor, which would make the transform slow."""
 MOST_POINTS = 1 << 20
-"""Points of a tile; no cache holds a larger one."""
+"""Most points of a tile; no cache holds a larger one."""
 MOST_SIDES = 12
-"""Sides along an axis that are tried against those of the other axis: those of the least waste."""
+"""Most sides per axis that are combined with those of the other axis: the ones with the least waste."""
 CACHED_POINTS = 1 << 16
-"""Points of a tile that fits the second-level cache with its spectrum."""
+"""Points of a tile that fits into the second-level cache together with its spectrum."""
 OUT_OF_CACHE = 1.5
-"""So much longer a point takes in a larger tile: 1.2 times with the machine to itself, 2 times without."""
+"""How much longer a point takes in a larger tile: 1.2 times on an idle machine, 2 times on a busy one."""
 BATCH = 4
 """Channels transformed in one call."""
 FEWEST_TAPS = 81
-"""In arrays of floats: with fewer it gains nothing, and leaves traces in sums that are whole numbers, or 0."""
+"""Fewest taps for arrays of floats: with fewer it gains nothing, and leaves rounding errors in integer or zero sums."""
 MOST_UNEVEN = 1e6
-"""So many times the usual sample the largest one may be: float64 has ten digits to spare."""
+"""Largest ratio of the largest sample to the usual one: float64 has ten digits to spare."""
 MEDIAN_SAMPLES = 1 << 16
 EXACT_ERROR = 0.1
-"""To which a sum of integers must be known at least to be rounded to what it is; 0.5 would do. Of fractions, parts."""
+"""Largest error of sums that are rounded to exact ones, in units of 2**-`places`; 0.5 would do."""
 
 
 class Tiling(NamedTuple):
-    """`side` samples of a tile, of which `outputs` results come; `grid` tiles along each axis."""
+    """Tiles of `side` samples that give `outputs` results each; `grid` counts the tiles along each axis."""
 
     side: Pair
     outputs: Pair
@@ -107,7 +107,7 @@ class Fft:
         batch = min(BATCH, step.groups)
         outputs = step.out_channels // step.groups
         spectrum = tiling.side[0] * (tiling.side[1] // 2 + 1) * 16
-        # Per thread and channel of the batch: the tile, its spectrum, a sum for each output, a product, its way back.
+        # Per thread and channel of the batch: tile, spectrum, a sum per output, a product, the inverse transform.
         own = batch * (2 * tiling.points * 8 + (outputs + 4) * spectrum)
         spectra = _spectra_bytes(step, tiling) + 5 * tiling.points * 8
         positions = 8 * 4 * (sum(task.shape[:2]) + sum(step.padding))
@@ -174,9 +174,9 @@ def _by_taps(step: Conv2d) -> Shifted | Products:
 
 @ready
 def _spectra(task: Task) -> NDArray[np.complex128]:
-    """Transform the kernels, their taps `dilation` apart, and conjugate them: it is a correlation.
+    """Transform the kernels, with taps `dilation` apart, and conjugate: the step is a correlation.
 
-    Gives (groups, out / groups, in / groups, L, L / 2 + 1), with one group where the kernel is shared.
+    Returns (groups, out / groups, in / groups, L, L / 2 + 1), with one group if the kernel is shared.
     """
     step = _known(task)
     side = _tiles(task, step).side
@@ -191,10 +191,10 @@ def _spectra(task: Task) -> NDArray[np.complex128]:
 
 
 def _is_even(image: NDArray[Any]) -> bool:
-    """Say whether no sample is infinite, NaN, or so large that its rounding would show in the sums of others.
+    """Tell whether no sample is infinite, NaN, or so large that its rounding error would show in other sums.
 
-    A transform spreads each sample over its tile, and its rounding with it. The usual size is the median of some
-    samples: a few that are huge do not move it.
+    A transform spreads each sample, and its rounding error, over its tile. The usual size is the median of some
+    samples: a few huge ones do not change it.
     """
     largest = max(abs(float(image.max())), abs(float(image.min())))
     usual = float(np.median(np.abs(image.reshape(-1)[:: 1 + image.size // MEDIAN_SAMPLES])))
@@ -206,7 +206,7 @@ def _of_picture(task: Task) -> bool:
 
 
 def _sum_error(task: Task, step: Conv2d, tiling: Tiling) -> float:
-    """Bound the error of a sum in float64 by the size that the sums may have."""
+    """Bound the error of a sum in float64 from the largest possible sum."""
     reach = step.reach
     if task.source in {"uint8", "uint16"}:
         largest = max(255.0 if task.source == "uint8" else 65535.0, reach.rim)
@@ -248,9 +248,9 @@ def _tiling(task: Task, step: Conv2d) -> Tiling | None:
 
 @lru_cache(1024)
 def _least_work(outputs: Pair, window: Pair, stride: Pair, sides: tuple[int, ...], call: float) -> Tiling | None:
-    """Choose the tile for which the transforms take the least time; None where the window is too wide for any.
+    """Choose the tile with the least time for transforms; None if the window is too wide for any.
 
-    A tile costs as much as `call` points beside its transforms.
+    Besides its transforms, a tile costs as much as `call` points.
     """
 
     def work(tiling: Tiling) -> float:
@@ -263,7 +263,7 @@ def _least_work(outputs: Pair, window: Pair, stride: Pair, sides: tuple[int, ...
 
 
 def _sides(sides: tuple[int, ...], outputs: int, window: int, stride: int) -> list[tuple[int, int, int]]:
-    """List the sides of tiles worth a thought along one axis: (samples of a tile, results of a tile, tiles)."""
+    """List the tile sides worth trying along one axis: (samples of a tile, results of a tile, tiles)."""
     needed = (outputs - 1) * stride + window
     whole = [side for side in sides if side >= needed][:1]
     parts = [side for side in sides if window <= side < needed]

@@ -1,4 +1,4 @@
-"""The largest or the mean of each window: first over its rows, then its columns, a strip of the output at a time."""
+"""The largest or the mean of each window: over its rows first, then its columns, one strip of the output at a time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from service.engine.steps import Pool
 from service.engine.steps.geometry import Padding
 
 STRIP_BYTES = 1 << 18
-"""Bytes that a strip of the output reads, about."""
+"""Approximate bytes that a strip of the output reads."""
 FEW_CHANNELS = 8
-"""So few are taken one by one where the windows are apart: a loop over pixels is longer than one over channels."""
+"""Most channels taken one by one if windows are apart: a loop over pixels is longer than one over channels."""
 
 
 class Pooling:
@@ -76,7 +76,7 @@ class Pooling:
 
 
 def _largest(strip: NDArray[Any], step: Pool, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Take the largest sample of each window of `strip` (rows, columns, C); gives `shape` (h, w, C)."""
+    """Take the largest sample of each window of `strip` (rows, columns, C); returns `shape` (h, w, C)."""
     lines = [strip[_taps(tap, step, 0, shape[0])] for tap in range(step.size[0])]
     tallest = lines[0] if len(lines) == 1 else np.maximum(lines[0], lines[1])
     for line in lines[2:]:
@@ -90,7 +90,7 @@ def _largest(strip: NDArray[Any], step: Pool, shape: tuple[int, ...]) -> NDArray
 
 
 def _sums(strip: NDArray[Any], step: Pool, shape: tuple[int, ...], number: np.dtype[Any]) -> NDArray[Any]:
-    """Add up each window of `strip` (rows, columns, C) in `number`; gives `shape` (h, w, C)."""
+    """Add up each window of `strip` (rows, columns, C) in `number`; returns `shape` (h, w, C)."""
     tall = strip[_taps(0, step, 0, shape[0])].astype(number)
     for tap in range(1, step.size[0]):
         np.add(tall, strip[_taps(tap, step, 0, shape[0])], out=tall)
@@ -102,7 +102,7 @@ def _sums(strip: NDArray[Any], step: Pool, shape: tuple[int, ...], number: np.dt
 
 
 def _sum_type(task: Task, step: Pool) -> np.dtype[Any]:
-    """Choose 16-bit integers where they hold the sum of a whole window; twice as many of them fit a register."""
+    """Choose 16-bit integers if they hold the sum of a whole window; twice as many of them fit into a register."""
     window = step.size[0] * step.size[1]
     return np.dtype("uint16" if task.source == "uint8" and window * 255 <= 65535 else task.arithmetic)
 
@@ -112,20 +112,20 @@ def _divide(sums: NDArray[Any], step: Pool, task: Task, place: NDArray[Any]) -> 
     number = np.dtype(task.arithmetic)
     means = np.divide(sums, number.type(step.size[0] * step.size[1]), dtype=number)
     if place.dtype == task.source and place.dtype.kind == "u":
-        np.rint(means, out=means)  # no mean leaves the range of the samples
+        np.rint(means, out=means)  # means stay in the range of the samples
         np.copyto(place, means, casting="unsafe")
     else:
         stored(means, place.dtype, place)
 
 
 def _taps(tap: int, step: Pool, axis: int, outputs: int) -> slice:
-    """Select what `outputs` windows see through one tap along an axis."""
+    """Select the samples that `outputs` windows see through one tap along an axis."""
     start = tap * step.dilation[axis]
     return slice(start, start + (outputs - 1) * step.stride[axis] + 1, step.stride[axis])
 
 
 def _together(step: Pool) -> list[slice]:
-    """Say which channels are taken in one go."""
+    """Group the channels that are taken at once."""
     if step.stride[1] == 1 or step.channels > FEW_CHANNELS:
         return [slice(None)]
     return [slice(channel, channel + 1) for channel in range(step.channels)]
@@ -141,7 +141,7 @@ def _bytes(dtype: str) -> int:
 
 
 def _known(task: Task) -> tuple[Pool, int]:
-    """Give the step and the rows of the output in a strip."""
+    """Return the step and the rows of the output in a strip."""
     step = task.step
     if not isinstance(step, Pool):
         raise TypeError(f"no way to compute a {type(step).__name__}")

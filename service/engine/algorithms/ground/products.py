@@ -1,4 +1,4 @@
-"""Sums over channels: the samples that the taps see, a row of a matrix for each pixel, times the weights."""
+"""Sums over channels: the samples that the taps see, one matrix row per pixel, times the weights."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Matrices = dict[tuple[Phase, Phase], NDArray[Any]]
 Place = tuple[slice, slice]
 
 MATRIX_BYTES = 1 << 20
-"""About the bytes of the samples that are laid out at once."""
+"""Approximate bytes of the samples laid out at once."""
 SLACK = 1 << 16
-"""Bytes of small arrays and objects."""
+"""Upper bound for small arrays and objects, in bytes."""
 
 
 class Products:
@@ -88,7 +88,7 @@ class Products:
 
 
 class _Form(NamedTuple):
-    """A step whose channels mix; `inputs` and `outputs` count those of a group."""
+    """A step that mixes channels; `inputs` and `outputs` count the channels of a group."""
 
     step: Step
     grid: Grid
@@ -97,7 +97,7 @@ class _Form(NamedTuple):
     number: str
 
     def weights(self) -> Matrices:
-        """Give the weights of each phase as matrices: (groups, taps * inputs, outputs)."""
+        """Return the weights of each phase as matrices: (groups, taps * inputs, outputs)."""
         groups, size = self.step.groups, self.step.kernel_size
         if isinstance(self.step, Conv2d):
             sorted_ = self.step.weight.reshape(groups, self.outputs, self.inputs, *size).transpose(0, 3, 4, 2, 1)
@@ -111,7 +111,7 @@ class _Form(NamedTuple):
         }
 
     def sums(self, window: NDArray[Any], weights: Matrices, piece: Piece) -> Iterator[tuple[Place, NDArray[Any]]]:
-        """Give the sums (h, w, out) of some pixels of each phase in turn, and the rows and columns they fill."""
+        """Yield the sums (h, w, out) of some pixels of each phase in turn, with the rows and columns they fill."""
         vertical, horizontal = self.grid.vertical, self.grid.horizontal
         grouped = window.reshape(*window.shape[:2], self.step.groups, self.inputs)
         for (down, rows), (across, columns) in product(
@@ -128,7 +128,7 @@ class _Form(NamedTuple):
                 yield (as_slice(place[0]), as_slice(place[1])), pixels
 
     def _seen(self, window: NDArray[Any], down: Phase, across: Phase, shape: tuple[int, int]) -> NDArray[Any]:
-        """Lay out what the taps of a phase see for each of `shape` pixels: (groups, pixels, taps * inputs)."""
+        """Lay out the samples that a phase's taps see for each of `shape` pixels: (groups, pixels, taps * inputs)."""
         places = list(product(down.offsets, across.offsets))
         seen = np.empty((self.step.groups, *shape, len(places), self.inputs), self.number)
         for tap, (row, column) in enumerate(places):
@@ -138,7 +138,7 @@ class _Form(NamedTuple):
         return seen.reshape(self.step.groups, shape[0] * shape[1], len(places) * self.inputs)
 
     def block(self, taps: int) -> tuple[int, int]:
-        """Give the rows and columns of a phase for which samples are laid out at once."""
+        """Return the rows and columns of a phase whose samples are laid out at once."""
         pixels = MATRIX_BYTES // (max(1, taps) * self.step.in_channels * np.dtype(self.number).itemsize)
         columns = max(1, min(self.grid.columns, pixels))
         return max(1, min(self.grid.rows, pixels // columns)), columns

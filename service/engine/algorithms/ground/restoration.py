@@ -1,8 +1,8 @@
-"""Deconvolution in the Fourier domain: the picture y is taken for psf (*) x, a true convolution, and x is sought.
+"""Deconvolution in the Fourier domain: find x, given the picture y = psf (*) x, a true convolution.
 
-Each plane by itself, in float64. The transform sees a plane that repeats; unless the padding mode is circular, it is
-the picture with a rim: as wide as the psf, and further at the bottom and the right up to a size of small prime factors,
-all of it filled by the padding mode (zeros there would be edges that ring through the picture).
+Each plane is restored separately, in float64. The transform treats a plane as periodic; unless the padding mode is
+circular, the plane is the picture with a rim: as wide as the psf, and wider at the bottom and the right up to a size
+with small prime factors, all filled by the padding mode (zeros would make edges that ring through the picture).
 
 - "inverse": Y / P; where |P| is no more than a billionth of its largest, nothing is left to restore, and 0 is put.
 - "wiener": conj(P) Y / (|P|^2 + noise_to_signal). N. Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary
@@ -55,7 +55,7 @@ class Restoration:
         return calls + planes + task.output.samples * (rates().plane_sample + rates().fft_store)
 
     def workspace(self, task: Task, threads: int) -> int:
-        """Count nine planes: the picture, its estimate, their ratio; the psf, the plane of the moment, both ways."""
+        """Count nine planes: picture, estimate and ratio; the psf's and the current plane's transforms, both ways."""
         height, width = _size(task)
         return 9 * 8 * height * (width + 2) + threads * (1 << 20)
 
@@ -80,7 +80,7 @@ class Restoration:
 
 
 def _wiener(transfer: Spectrum, noise_to_signal: float) -> Spectrum:
-    """Weigh what was kept of each frequency against the noise; 0 where neither is there."""
+    """Make the Wiener filter; 0 at frequencies with neither signal nor noise."""
     power = transfer.real**2 + transfer.imag**2 + noise_to_signal
     return np.divide(transfer.conj(), power, out=np.zeros_like(transfer), where=power > 0)
 
@@ -116,7 +116,7 @@ def _multiplied(plane: Plane, factor: Spectrum, threads: int) -> Plane:
 
 
 def _transfer(psf: Plane, size: Pair, threads: int) -> Spectrum:
-    """Transform `psf` with its middle at the origin of a plane of `size`, around which a larger one is wound."""
+    """Transform `psf` with its middle at the origin of a plane of `size`; a larger psf wraps around."""
     plane = np.zeros(size)
     rows = np.arange(psf.shape[0]) - psf.shape[0] // 2
     columns = np.arange(psf.shape[1]) - psf.shape[1] // 2
@@ -126,7 +126,7 @@ def _transfer(psf: Plane, size: Pair, threads: int) -> Spectrum:
 
 
 def _corner(step: Restore) -> Pair:
-    """Give the width of the rim at the top and at the left."""
+    """Return the width of the rim at the top and at the left."""
     return (0, 0) if step.padding_mode == "circular" else step.field_of_view
 
 

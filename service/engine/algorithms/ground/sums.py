@@ -1,4 +1,4 @@
-"""Sums of shifted slices: every tap is the window seen from another corner, times its weight."""
+"""Sums of shifted slices: each tap is a slice of the window from another corner, times its weight."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.engine.algorithms.rates import rates
 from service.engine.steps import Weights
 
 TAP_BYTES = 512
-"""Bytes of the lists in which a tap is sorted."""
+"""Bytes per tap in the lists that sort taps."""
 
 
 class Group(NamedTuple):
-    """Taps of one magnitude, the first of them of `weight`, those `against` it of the opposite.
+    """Taps of one magnitude: the first has `weight`, those in `against` have the opposite weight.
 
-    Samples are added up before they are multiplied, once for the group. Places are (row, column).
+    Samples are added up first and multiplied once per group. Places are (row, column).
     """
 
     weight: float
@@ -30,9 +30,9 @@ class Group(NamedTuple):
 
 
 def groups(kernel: Weights, rows: Sequence[int], columns: Sequence[int], *, zeros: bool) -> list[Group]:
-    """Sort the taps of `kernel` (kH, kW), which stand at `rows` x `columns`, by magnitude.
+    """Sort the taps of `kernel` (kH, kW), at `rows` x `columns`, by magnitude.
 
-    Those of weight 0 are kept with `zeros`: 0 times what is no number is no number.
+    With `zeros`, taps of weight 0 are kept: 0 times infinity or NaN is NaN.
     """
     found: dict[float, Group] = {}
     for row, weights in zip(rows, kernel.tolist(), strict=True):
@@ -48,12 +48,12 @@ def groups(kernel: Weights, rows: Sequence[int], columns: Sequence[int], *, zero
 
 
 def passes(kernel: Weights) -> int:
-    """Count the passes over the numbers of a sum that `add_up` makes, at the most."""
+    """Bound the passes that `add_up` makes over the numbers of a sum."""
     return int(np.count_nonzero(kernel)) + 2 * len(np.unique(np.abs(kernel))) + 1
 
 
 def add_up(window: NDArray[Any], taps: list[Group], steps: tuple[int, int], shape: tuple[int, int]) -> NDArray[Any]:
-    """Sum what the taps see of `window` (planes, h, w), its samples `steps` apart; gives (planes, *shape)."""
+    """Sum the samples that the taps see of `window` (planes, h, w), `steps` apart; returns (planes, *shape)."""
     sums = np.zeros((len(window), *shape), window.dtype)
     part = np.empty_like(sums)
 
@@ -74,7 +74,7 @@ def add_up(window: NDArray[Any], taps: list[Group], steps: tuple[int, int], shap
 
 
 def finished(sums: NDArray[Any], divisor: float, bias: Weights | float, task: Task) -> NDArray[Any]:
-    """Divide the sums (h, w, channels) and add the bias of each channel; floats in place, integers as the task says."""
+    """Divide the sums (h, w, channels) and add each channel's bias; floats in place, integers as the task says."""
     number = sums.dtype if sums.dtype.kind == "f" else np.dtype(task.arithmetic)
     place = sums if sums.dtype == number else None
     if divisor != 1:
@@ -86,6 +86,6 @@ def finished(sums: NDArray[Any], divisor: float, bias: Weights | float, task: Ta
 
 
 def storing_seconds(task: Task, divisor: float) -> float:
-    """Predict the time in which sums are divided, rounded, clipped and stored."""
+    """Predict the time to divide, round, clip and store sums."""
     passes = 1 + (divisor != 1) + (np.dtype(task.target).kind == "u")
     return task.output.samples * passes * rates().ground_sample

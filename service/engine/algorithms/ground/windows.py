@@ -1,4 +1,4 @@
-"""An image with its rim, of which only the window that is looked at is ever made."""
+"""An image with its rim; only the windows that are read are ever made."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Positions = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """`image` (H, W, C); for each padded row and column the one of the image that stands there, or OUTSIDE."""
+    """`image` (H, W, C); each padded row and column maps to one of the image, or OUTSIDE."""
 
     image: NDArray[Any]
     rows: Positions
     columns: Positions
     value: float
-    """What the samples outside are."""
+    """The value of samples outside."""
 
     @classmethod
     def of(cls, image: NDArray[Any], padding: Padding, mode: PaddingMode, value: float = 0.0) -> Padded:
@@ -55,16 +55,16 @@ class Padded:
 
 
 FEW_RUNS = 50
-"""So many slices are read faster than sample by sample."""
+"""Up to so many slices are read faster than single samples."""
 
 
 def _cuts(positions: Positions) -> Positions:
-    """Find where `positions` begin to go on by another step."""
+    """Find where the step of `positions` changes."""
     return np.flatnonzero(np.diff(positions, 2)) + 2
 
 
 def _runs(positions: Positions, cuts: Positions) -> Iterator[tuple[slice, slice]]:
-    """Give the runs of one step between `cuts`: pairs of where they are and where they lead."""
+    """Yield the runs of constant step between `cuts`: pairs of their places and their targets."""
     for begin, end in pairwise([0, *cuts.tolist(), len(positions)]):
         first, step = int(positions[begin]), int(positions[begin + 1] - positions[begin]) if end - begin > 1 else 1
         last = first + step * (end - begin - 1)
