@@ -126,7 +126,22 @@ class _Part(JITCodeLibrary):
         return 0
 
 
-class _PartCompiler(Compiler):
+class _Compiler(Compiler):
+    """Numba's compiler, for functions that make no arrays: nobody has to count who uses those that they are given."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.nrt = False
+        self.state.targetctx = self.state.targetctx.subtarget(enable_nrt=False)
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
+class _PartCompiler(_Compiler):
+    def define_pipelines(self) -> Any:
+        self.state.library = _Part(self.state.targetctx.codegen(), "part")  # type: ignore[no-untyped-call]
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
+class _PartThatAllocatesCompiler(Compiler):
     def define_pipelines(self) -> Any:
         self.state.library = _Part(self.state.targetctx.codegen(), "part")  # type: ignore[no-untyped-call]
         return super().define_pipelines()  # type: ignore[no-untyped-call]
@@ -137,11 +152,19 @@ def compiled(function: Function, /) -> Function: ...
 
 
 @overload
-def compiled(*, fastmath: Fastmath = False, inlined: bool = False) -> Callable[[Function], Function]: ...
+def compiled(
+    *, fastmath: Fastmath = False, inlined: bool = False, allocates: bool = False, noted: bool = False
+) -> Callable[[Function], Function]: ...
 
 
 def compiled(
-    function: Callable[..., Any] | None = None, /, *, fastmath: Fastmath = False, inlined: bool = False
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    fastmath: Fastmath = False,
+    inlined: bool = False,
+    allocates: bool = False,
+    noted: bool = False,
 ) -> Callable[..., Any]:
     """Compile `function` when it is first called with arguments of some types; divisions follow IEEE 754.
 
@@ -151,8 +174,10 @@ def compiled(
     options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "no_cfunc_wrapper": True}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        dispatcher: Any = njit(**options)(function)
-        options_of_part: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": _PartCompiler}
+        own: Any = Compiler if allocates else _Compiler
+        dispatcher: Any = njit(**options, no_cpython_wrapper=noted, pipeline_class=own)(function)
+        own = _PartThatAllocatesCompiler if allocates else _PartCompiler
+        options_of_part: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": own}
         options_of_part["forceinline"] = inlined
         part: Any = njit(**options, **options_of_part)(function)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
+from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import LEVEL, compiled
 from service.engine.loops.samples import UINT8, UINT16
 from service.engine.loops.vectors import (
@@ -159,11 +160,12 @@ def _copy(source: int, target: int, size: int) -> None:
         t[i] = s[i]
 
 
-@compiled
-def recolour(given: Array, colours: Colours) -> None:
+@compiled(noted=True)
+def recolour(given: Given, notes: Sequence[tuple[Colours]]) -> None:
     """Make PIECE pixels of those at the addresses that are `given`, as long as the counter has not passed the last."""
+    (colours,) = arguments(notes)
     pixels, kind, out_kind, outputs = colours.pixels, colours.kind, colours.out_kind, len(colours.weights)
-    size, out_size, counter = CHANNELS << kind, outputs << out_kind, counter_at(given)
+    size, out_size, counter = CHANNELS << kind, outputs << out_kind, words_at(given[COUNTER], (1,))
     planes = numbers_at(given[MEMORY], (CHANNELS * BLOCK,), colours.weights)
     sums = numbers_at(given[MEMORY] + 4 * CHANNELS * BLOCK, (CHANNELS * BLOCK,), colours.weights)
     spare = given[MEMORY] + SPARE

@@ -93,7 +93,7 @@ def _widen(dtype: Any, size: int, samples: Array, byte: int, numbers: Array, at:
         store(numbers, at + i, convert(load_as(dtype, samples, byte + i * size, lanes), numbers.dtype))
     if whole < count:
         rest = load_part_as(dtype, samples, byte + whole * size, count - whole, lanes)
-        store(numbers, at + whole, convert(rest, numbers.dtype))
+        store_part(numbers, at + whole, convert(rest, numbers.dtype), count - whole)
 
 
 @compiled
@@ -113,45 +113,38 @@ def narrow(
 
     Rows begin `apart` numbers apart, and `pitch` bytes where they go to.
     """
-    if kind == UINT8:
-        _narrow(np.uint8, 1, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    elif kind == UINT16:
-        _narrow(np.uint16, 2, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    elif kind == FLOAT32:
-        _narrow(np.float32, 4, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    else:
-        _narrow(np.float64, 8, numbers, at, apart, count, finish, samples, byte, pitch, height)
-
-
-@compiled
-def _narrow(
-    dtype: Any,
-    size: int,
-    numbers: Array,
-    at: int,
-    apart: int,
-    count: int,
-    finish: Finish,
-    samples: Array,
-    byte: int,
-    pitch: int,
-    height: int,
-) -> None:
     lanes = lanes_of(numbers, FOUR)
     for m in range(height):
         for i in range(0, count, lanes):
-            sums = load(numbers, at + m * apart + i, lanes)
-            if finish.way == SHIFTED:
-                some = convert(over_power(sums, finish.shift), dtype)
-            elif finish.way == SCALED:
-                some = convert(_scaled(numbers, at + m * apart + i, finish, 0), dtype)
+            to, left = byte + m * pitch + (i << kind), count - i
+            if finish.way == SCALED:
+                store_as(kind, _scaled(numbers, at + m * apart + i, finish, 0), samples, to, left, lanes)
             else:
-                some = convert(sums, dtype)
-            to = byte + m * pitch + i * size
-            if i + lanes <= count:
-                store(samples, to, some)
-            else:
-                store_part(samples, to, some, count - i)
+                sums = load(numbers, at + m * apart + i, lanes)
+                if finish.way == SHIFTED:
+                    sums = over_power(sums, finish.shift)
+                store_as(kind, sums, samples, to, left, lanes)
+
+
+@compiled(inlined=True)
+def store_as(kind: int, numbers: Any, samples: Array, byte: int, count: int, lanes: int) -> None:
+    """Store numbers as samples of `kind` from `byte` on: the first `count` of their `lanes`, or all if that is more."""
+    if kind == UINT8:
+        _store(convert(numbers, np.uint8), samples, byte, count, lanes)
+    elif kind == UINT16:
+        _store(convert(numbers, np.uint16), samples, byte, count, lanes)
+    elif kind == FLOAT32:
+        _store(convert(numbers, np.float32), samples, byte, count, lanes)
+    else:
+        _store(convert(numbers, np.float64), samples, byte, count, lanes)
+
+
+@compiled(inlined=True)
+def _store(vector: Any, samples: Array, byte: int, count: int, lanes: int) -> None:
+    if count >= lanes:
+        store(samples, byte, vector)
+    else:
+        store_part(samples, byte, vector, count)
 
 
 @compiled
@@ -169,13 +162,6 @@ def scale(numbers: Array, at: int, count: int, finish: Finish, plane: int) -> No
     """Finish the sums of a plane, which remain numbers."""
     for i in range(0, count, lanes_of(numbers, FOUR)):
         store(numbers, at + i, convert(_scaled(numbers, at + i, finish, plane), numbers.dtype))
-
-
-@compiled
-def fill(numbers: Array, at: int, count: int, value: Any) -> None:
-    lanes = lanes_of(numbers, FOUR)
-    for i in range(0, count, lanes):
-        store(numbers, at + i, splat(value, lanes))
 
 
 @compiled
