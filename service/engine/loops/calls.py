@@ -63,7 +63,7 @@ def noted(loop: Callable[..., None], *arguments: Any) -> NDArray[np.uint64]:
     Arrays are noted as addresses: they must outlive the notes.
     """
     dispatcher: Any = loop
-    kind = typeof(arguments)
+    kind = typeof(arguments)  # type: ignore[no-untyped-call]
     signature = types.CPointer(types.int64), types.CPointer(kind)  # type: ignore[no-untyped-call]
     dispatcher.compile(signature)
     code = dispatcher.overloads[signature]
@@ -107,7 +107,7 @@ def arguments(typing: Any, notes: Any) -> Any:
 @intrinsic
 def _begin(typing: Any, notes: Any, given: Any) -> Any:
     """Do the loop that is noted at address `notes`; what it is given is at address `given`. Gives 0 if it went well."""
-    pointers = types.CPointer(types.int64), types.voidptr
+    pointers = types.CPointer(types.int64), types.voidptr  # type: ignore[no-untyped-call]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         convention = context.call_conv
@@ -167,14 +167,16 @@ def _array_at(dtype: Any, address: Any, shape: Any, *others: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         size = _INT64(context.get_abi_sizeof(context.get_value_type(dtype)))
-        shape = cgutils.unpack_tuple(builder, values[1])
+        shape = cgutils.unpack_tuple(builder, values[1])  # type: ignore[no-untyped-call]
         strides = [size]
         for length in shape[:0:-1]:
             strides.insert(0, builder.mul(strides[0], length))
-        place = cgutils.alloca_once(builder, context.get_value_type(kind))
+        place = cgutils.alloca_once(builder, context.get_value_type(kind))  # type: ignore[no-untyped-call]
         array = context.make_array(kind)(context, builder, ref=place)
         data = builder.inttoptr(values[0], context.get_value_type(dtype).as_pointer())
-        populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
+        populate_array(  # type: ignore[no-untyped-call]
+            array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None
+        )
         return builder.load(place)
 
     return kind(address, shape, *others), generate
@@ -236,11 +238,3 @@ def serve(address: int) -> None:
         if _taken(box):
             box[FAILED] = _begin(box[CALL], address)
             _release(box[FINISHED])
-
-
-def once(notes: Array, image: Array, out: Array) -> None:
-    """Do a call on this thread alone; `image` and `out` are bytes, `image` read-only. It needs no memory."""
-    box = np.zeros(WORDS, np.int64)
-    boxes = np.array([box.ctypes.data])
-    serve(box.ctypes.data)  # returns at once, since there is no lock to wait for
-    run(notes.ctypes.data, image, out, 0, 0, boxes.ctypes.data, 1)

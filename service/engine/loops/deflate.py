@@ -69,7 +69,7 @@ def _zeros_above(word: Any) -> Any:
     return np.int64(lane(leading_zeros(splat_as(np.uint64, word, 1)), 0))
 
 
-@compiled(allocates=True)
+@compiled
 def code(data: Bytes, out: Bytes) -> tuple[int, int, float]:
     """Write `data`, 1 to `MOST_BYTES` bytes, to `out`; gives the bytes and the bits that this takes.
 
@@ -86,7 +86,7 @@ def code(data: Bytes, out: Bytes) -> tuple[int, int, float]:
     return write(data, runs[:found], lengths, head, head_bits, out), bits, saved
 
 
-@compiled(allocates=True)
+@compiled
 def _saved_by_matches(data: Bytes, lengths: Lengths) -> float:
     """Estimate the share of the bits of literals that matches would save, from one piece in so many bytes."""
     saved, total = 0.0, 1.0
@@ -96,7 +96,7 @@ def _saved_by_matches(data: Bytes, lengths: Lengths) -> float:
     return saved / total
 
 
-@compiled(allocates=True)
+@compiled
 def _saved_in_piece(data: Bytes, lengths: Lengths) -> tuple[float, float]:
     """Give the bits saved and those of the literals looked at.
 
@@ -132,7 +132,7 @@ def _hash(word: Any) -> Any:
     return ((word << np.uint64(32)) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _HASH_BITS)
 
 
-@compiled(allocates=True)
+@compiled
 def measure(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes) -> tuple[int, int, int]:
     """Find the runs of `data` and the lengths of codes, and write the head of the block.
 
@@ -146,7 +146,7 @@ def measure(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes) -> tuple[int
     return found, head_bits, head_bits + _price(counts, lengths)
 
 
-@compiled(allocates=True)
+@compiled
 def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
     """Count how often each symbol stands for `data`, and note where runs begin and end; gives how many there are."""
     size = len(data)
@@ -192,7 +192,7 @@ def _find_runs(data: Bytes, counts: Counts, runs: Runs) -> int:
     return found
 
 
-@compiled(allocates=True)
+@compiled
 def code_lengths(counts: Counts, longest: int, lengths: Lengths) -> None:
     """Find Huffman's code lengths of at most `longest` bits for at least two symbols that occur; 0 for the others.
 
@@ -266,7 +266,7 @@ def _price(counts: Counts, lengths: Lengths) -> int:
     return bits
 
 
-@compiled(allocates=True)
+@compiled
 def _codes(lengths: Lengths) -> NDArray[np.uint64]:
     """Give codes of these lengths (section 3.2.2), their first bit lowest; the lengths stand from bit `_LENGTH` on."""
     numbers = np.zeros(16, np.int64)
@@ -295,7 +295,7 @@ def _put(out: Bytes, bit: int, value: Any, bits: Any) -> Any:
     return bit + bits
 
 
-@compiled(allocates=True)
+@compiled
 def _put_head(lengths: Lengths, out: Bytes) -> Any:
     """Write the head of a dynamic block with these code lengths (section 3.2.7); gives its bits.
 
@@ -355,7 +355,7 @@ def _append(out: Bytes, place: Any, held: Any, bits: Any, code: Any, length: Any
     return place + np.int64(full << np.uint64(3)), held, total & np.uint64(63)
 
 
-@compiled(allocates=True)
+@compiled
 def write(data: Bytes, runs: Runs, lengths: Lengths, head: Bytes, head_bits: int, out: Bytes) -> Any:
     """Write the head, literals and runs, the end of the block and an empty stored one; gives the bytes of it all.
 

@@ -25,7 +25,7 @@ _AT_ONCE = 4096 - 1
 """Residuals of which the magnitudes, up to `_LARGE` each, can be summed in 16 bits."""
 
 
-@compiled(allocates=True)
+@compiled
 def filter_rows(rows: Rows, first: int, pixel: int, swapped: bool, filtered: Rows) -> None:  # noqa: FBT001
     """Write rows from `first` on, each filtered in the way that leaves the smallest magnitudes, behind its number.
 

@@ -97,7 +97,7 @@ class Tile(NamedTuple):
     halo: Array
 
 
-@compiled
+@compiled(makes_arrays=False)
 def correlate(
     counter: Array,
     source: Source,

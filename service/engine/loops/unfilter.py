@@ -24,7 +24,7 @@ _SLOTS = 4, 8
 """Bytes that a pixel has in a vector; what lies behind a shorter one in the row is computed too, and overwritten."""
 
 
-@compiled(allocates=True)
+@compiled
 def unfilter_rows(filtered: Rows, prior: Rows, pixel: int, out: Rows) -> bool:
     """Undo the filters of rows (rows, 1 + bytes), the number of the way first, to `out` (rows, bytes).
 
@@ -91,7 +91,7 @@ def _each_by_itself(filtered: Rows) -> bool:
     return alone
 
 
-@compiled(allocates=True)
+@compiled
 def _undo_slanting(
     filtered: Rows, prior: Rows, out: Rows, row: int, pixel: int, steps: int, slot: Any, width: int
 ) -> None:
