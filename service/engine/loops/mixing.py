@@ -18,7 +18,7 @@ from service.engine.loops import rows
 from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.rows import Finish
-from service.engine.loops.vectors import VECTOR_BYTES, fma, item, lanes_of, load, next_piece, splat, store
+from service.engine.loops.vectors import VECTOR_BYTES, fma, item, lanes_of, load, next_piece, splat, store_each
 
 Array = NDArray[Any]
 
@@ -112,12 +112,7 @@ def _windows(size: int) -> Callable[..., None]:
             e = fma(splat(item(strip, x + 4 * step), lanes), row, e)
             f = fma(splat(item(strip, x + 5 * step), lanes), row, f)
             first += lanes
-        store(sums, place, a)
-        store(sums, place + pitch, b)
-        store(sums, place + 2 * pitch, c)
-        store(sums, place + 3 * pitch, d)
-        store(sums, place + 4 * pitch, e)
-        store(sums, place + 5 * pitch, f)
+        store_each(sums, place, pitch, (a, b, c, d, e, f))
 
     return windows
 

@@ -18,6 +18,7 @@ from service.engine.loops.vectors import (
     join,
     load,
     load_as,
+    load_each,
     next_piece,
     splat,
     splat_as,
@@ -43,6 +44,7 @@ SPARE, ROOM = 8 * SAMPLES, 12 * SAMPLES
 """In bytes: where the memory of a thread has room for the last pixels of an image, behind the planes; and its size."""
 FOUR, QUAD = 12, 16
 """Bytes of four pixels, and those that are loaded for them."""
+QUADS = TOGETHER // 4
 
 _spread = arrange(
     lambda lanes: [
@@ -79,16 +81,7 @@ def _read(source: Array, kind: int, count: int, planes: Array) -> None:
     for i in range(0, count, TOGETHER):
         at = CHANNELS * i << kind
         if kind == UINT8:  # masks cost less than shuffles
-            quads = (
-                load(source, at, QUAD),
-                load(source, at + FOUR, QUAD),
-                load(source, at + 2 * FOUR, QUAD),
-                load(source, at + 3 * FOUR, QUAD),
-                load(source, at + 4 * FOUR, QUAD),
-                load(source, at + 5 * FOUR, QUAD),
-                load(source, at + 6 * FOUR, QUAD),
-                load(source, at + 7 * FOUR, QUAD),
-            )
+            quads = load_each(source, at, FOUR, QUADS, QUAD)
             pixels = view(_spread(join(quads)), np.int32)
             store(planes, i, convert(pixels & splat_as(np.int32, 0xFF, TOGETHER), np.float32))
             store(planes, i + BLOCK, convert(pixels & splat_as(np.int32, 0xFF00, TOGETHER), np.float32))
