@@ -74,8 +74,8 @@ def serving(folder: Path, *arguments: str, shell: str = "", **settings: object) 
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Give the one server that tests share; on a slow machine, too, it refuses nobody for a long wait."""
-    with serving(tmp_path_factory.mktemp("live"), workers=2, max_wait=3600) as server:
+    """Give the one server that tests share; however slow the machine, it refuses and ends nothing for its time."""
+    with serving(tmp_path_factory.mktemp("live"), workers=2, max_wait=3600, deadline=3600) as server:
         yield server
 
 

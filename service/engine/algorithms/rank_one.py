@@ -24,6 +24,10 @@ MOST = 16
 """Channels where pixels are dealt out or woven, and phases along a row: the tables for it grow with both."""
 
 
+MOST_PICKED = 4
+"""Products for an output, up to which windows move by one sample."""
+
+
 class Axis(NamedTuple):
     """One axis: the taps of each phase of the outputs, and where each meets the padded samples.
 
@@ -75,6 +79,11 @@ class Axis(NamedTuple):
         """Count the samples from the first that an output may meet to the last."""
         return 1 + max((int(offsets.max()) for offsets in self.offsets if len(offsets)), default=0)
 
+    @property
+    def picked(self) -> bool:
+        """Say whether to sum for every sample and to pick the outputs afterwards, since there is so little to sum."""
+        return self.step > 1 and self.step * self.taps <= MOST_PICKED
+
     def scaled(self, scale: float) -> Axis:
         return self._replace(weights=tuple(weights * scale for weights in self.weights))
 
@@ -112,12 +121,29 @@ class Filter(NamedTuple):
             return self._replace(number="float32")
         return self
 
+    def averages(self, task: Task) -> bool:
+        """Say whether all this makes are means of four bytes, two by two, of which none lies beyond the rim."""
+        axes = self.down, self.along
+        return (
+            (task.source, task.target, self.number) == ("uint8", "uint8", "int16")
+            and self.bias is None
+            and self.divisor * 2.0**self.places == 2 * 2
+            and all(axis.phases == 1 and axis.weights[0].tolist() == [1, 1] for axis in axes)
+            and all(bool((axis.positions >= 0).all()) for axis in axes)
+            and len(self.along.positions) == task.shape.width
+            and (self.along.picked or self.along.step == 1)
+        )
+
     def seconds(self, task: Task) -> float:
         down, along, channels = self.down, self.along, task.shape.channels
         padded, (height, _, _) = len(along.positions) * channels, task.output
-        products = down.outputs * down.taps * padded + height * along.taps * along.outputs * channels
-        dealt = height * padded * np.dtype(self.number).itemsize if along.step > 1 else 0
-        woven = task.output.samples * np.dtype(task.target).itemsize if along.phases > 1 else 0
+        sums = along.outputs * (along.step if along.picked else 1) * channels
+        products = down.outputs * down.taps * padded + height * along.taps * sums
+        dealt = height * padded * np.dtype(self.number).itemsize if along.step > 1 and not along.picked else 0
+        woven = task.output.samples * np.dtype(task.target).itemsize if along.phases > 1 or along.picked else 0
+        if self.averages(task):
+            of_rows = height * (rates().resample_row + sums * rates().resample_tap_short)
+            return rates().call + of_rows + woven * rates().resample_move
         return (
             rates().call
             + len(down.positions) * padded * rates().widen_sample

@@ -69,8 +69,9 @@ class Resampled(Call):
     def of(cls, task: Task) -> Resampled:
         known = filter_of(task)
         down, along, channels, number = known.down, known.along, task.shape.channels, np.dtype(known.number)
-        padded, each = len(along.positions) * channels, along.outputs * channels
-        residues = [] if along.step == 1 else sorted({int(offset) % along.step for offset in along.offsets[0]})
+        step, every = (1, along.step) if along.picked else (along.step, 1)
+        padded, each = len(along.positions) * channels, ((along.outputs - 1) * every + 1) * channels
+        residues = [] if step == 1 else sorted({int(offset) % step for offset in along.offsets[0]})
         pitch = _odd_lines(ceil(padded / TOGETHER) * TOGETHER * number.itemsize) // number.itemsize
         plane = (ceil(len(along.positions) / along.step) + 1) * channels + TOGETHER
         samples = np.dtype(task.target).itemsize
@@ -94,6 +95,7 @@ class Resampled(Call):
             plane,
             line,
             parts.starts,
+            known.averages(task) and each >= TOGETHER,
         )
         unit = channels * number.itemsize
         return cls(
@@ -102,9 +104,9 @@ class Resampled(Call):
             known.rim(channels),
             layout,
             _taps(down, number, lambda offset: offset),
-            _taps(along, number, lambda x: _place(x, along.step, residues, plane, channels)),
-            moves(unit, 1, along.step, 0),
-            moves(channels * samples, along.phases, 1, line),
+            _taps(along, number, lambda x: _place(x, step, residues, plane, channels)),
+            moves(unit, 1, step, 0),
+            moves(channels * samples, along.phases, every, line),
             _end(task, known, each),
             output=task.output,
             target=task.target,
@@ -165,8 +167,10 @@ def _end(task: Task, known: Filter, each: int) -> End:
 def moves(unit: int, planes: int, step: int, apart: int) -> Moves:
     """Tabulate how units of bytes come together: every `step`-th, one of each plane in turn; these are `apart` bytes.
 
-    With one plane and a step of 1 they stay where they are.
+    With one plane and a step of 1 they stay where they are, and there is nothing to tabulate.
     """
+    if planes == step == 1:
+        return Moves(np.zeros((0, PAIR), np.intp), np.zeros(0, np.uint8), 0)
     group = planes * unit
     size = lcm(BLOCK, group)
     byte = np.arange(size)

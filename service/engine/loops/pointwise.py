@@ -75,17 +75,28 @@ class Colours(NamedTuple):
     out_kind: int
 
 
+@compiled(inlined=True)
+def _of_bytes(source: Array, at: int) -> Any:
+    """Make floats of the channels of pixels of bytes: channel c is 256**c times too large."""
+    quads = load_each(source, at, FOUR, QUADS, QUAD)
+    pixels = view(_spread(join(quads)), np.int32)
+    return (  # masks cost less than shuffles
+        convert(pixels & splat_as(np.int32, 0xFF, TOGETHER), np.float32),
+        convert(pixels & splat_as(np.int32, 0xFF00, TOGETHER), np.float32),
+        convert(pixels & splat_as(np.int32, 0xFF0000, TOGETHER), np.float32),
+    )
+
+
 @compiled
 def _read(source: Array, kind: int, count: int, planes: Array) -> None:
-    """Make floats of `count` pixels, channel by channel. Of bytes, channel c is 256**c times too large."""
+    """Make floats of `count` pixels, channel by channel."""
     for i in range(0, count, TOGETHER):
         at = CHANNELS * i << kind
-        if kind == UINT8:  # masks cost less than shuffles
-            quads = load_each(source, at, FOUR, QUADS, QUAD)
-            pixels = view(_spread(join(quads)), np.int32)
-            store(planes, i, convert(pixels & splat_as(np.int32, 0xFF, TOGETHER), np.float32))
-            store(planes, i + BLOCK, convert(pixels & splat_as(np.int32, 0xFF00, TOGETHER), np.float32))
-            store(planes, i + 2 * BLOCK, convert(pixels & splat_as(np.int32, 0xFF0000, TOGETHER), np.float32))
+        if kind == UINT8:
+            red, green, blue = _of_bytes(source, at)
+            store(planes, i, red)
+            store(planes, i + BLOCK, green)
+            store(planes, i + 2 * BLOCK, blue)
             continue
         if kind == UINT16:
             x = convert(load_as(np.uint16, source, at, TOGETHER), np.float32)
@@ -99,6 +110,18 @@ def _read(source: Array, kind: int, count: int, planes: Array) -> None:
         store(planes, i, red)
         store(planes, i + BLOCK, green)
         store(planes, i + 2 * BLOCK, blue)
+
+
+@compiled
+def _gray(source: Array, count: int, colours: Colours, target: Array) -> None:
+    """Make bytes of pixels of bytes by one row of weights, in registers all the while."""
+    w, scale = colours.weights[0], colours.scale
+    weights = splat(w[0], TOGETHER), splat(w[1] * scale, TOGETHER), splat(w[2] * scale * scale, TOGETHER)
+    bias = splat(colours.bias[0], TOGETHER)
+    for i in range(0, count, TOGETHER):
+        red, green, blue = _of_bytes(source, CHANNELS * i)
+        total = fma(blue, weights[2], fma(green, weights[1], fma(red, weights[0], bias)))
+        store(target, i, convert(total, np.uint8))
 
 
 @compiled
@@ -173,10 +196,14 @@ def recolour(given: Given, notes: Sequence[tuple[Colours]]) -> None:
             if left < BLOCK + BEYOND:
                 _copy(start, spare, left * size)
                 start = spare
-            _read(bytes_at(start, ((BLOCK + BEYOND) * size,)), kind, count, planes)
-            for output in range(outputs):
-                _sum(planes, count, colours, output, sums)
+            source = bytes_at(start, ((BLOCK + BEYOND) * size,))
             target = bytes_at(to if left >= BLOCK else spare, (BLOCK * out_size,))
-            _write(sums, count, outputs, out_kind, target)
+            if outputs == 1 and kind == out_kind == UINT8 and colours.divisor == 1:
+                _gray(source, count, colours, target)
+            else:
+                _read(source, kind, count, planes)
+                for output in range(outputs):
+                    _sum(planes, count, colours, output, sums)
+                _write(sums, count, outputs, out_kind, target)
             if left < BLOCK:
                 _copy(spare, to, left * out_size)

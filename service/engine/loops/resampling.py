@@ -2,9 +2,11 @@
 
 One loop enlarges, reduces and keeps the size. Down, a row of the result has the taps of its phase. Along, it is dealt
 out to planes where windows move by more than one sample, so that what they meet is side by side. Each phase along is
-summed by itself, and phases are woven into the row when they are samples again.
+summed by itself, and phases are woven into the row when they are samples again. A few taps are sooner summed for every
+window, one sample apart; then the samples are dealt out that are wanted.
 
-A thread keeps the padded rows that it still needs, as the numbers that are summed, in a ring.
+A thread keeps the padded rows that it still needs, as the numbers that are summed, in a ring. Bytes of rows that only
+one row of the result meets are summed as they stand in the image.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from service.engine.loops.calls import COUNTER, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.convolution import Shapes, pad, source_at
+from service.engine.loops.convolution import Shapes, Source, pad, source_at
 from service.engine.loops.moving import Moves, move
 from service.engine.loops.rows import store_as
 from service.engine.loops.samples import UINT8
@@ -35,7 +37,8 @@ class Layout(NamedTuple):
     Piece k makes the rows `edges[k]` to `edges[k + 1]`. The padded row i is row i % `kept` of the ring, which begins at
     `ring[i % kept]`; so for twice as many, that rows may be counted on. It has `padded` numbers, a phase of a row of
     the result `each`. Plane p has the columns from `residues[p]` on, by the step of `along`; there is none where that
-    is 1. `memory` says at which bytes the parts of `Memory` begin, `planes` and `lines` how far apart these are.
+    is 1. `memory` says at which bytes the parts of `Memory` begin, `planes` and `lines` how far apart these are. Rows
+    are met `once` where no two rows of the result meet the same, and none has a border.
     """
 
     edges: Array
@@ -48,6 +51,7 @@ class Layout(NamedTuple):
     planes: int
     lines: int
     memory: Array
+    averaged: bool
 
 
 class Taps(NamedTuple):
@@ -116,14 +120,17 @@ def resample(given: Given, notes: Sequence[tuple[Shapes, Any, Layout, Taps, Taps
         made = layout.edges[piece] // phases * down.step
         for row in range(layout.edges[piece], layout.edges[piece + 1]):
             begin, phase = row // phases * down.step, row % phases
-            needed = min(begin + layout.kept, len(source.rows))
-            made = max(made, begin)
-            while made < needed:
-                pad(source, image, made, own.ring, layout.ring[made % layout.kept])
-                made += 1
-            _sum_down(layout, down, phase, begin % layout.kept, own)
-            _sum_along(layout, along, deal, own, end, shapes.out_kind)
-            _put(own.lines, out, row * shapes.out_row_bytes, shapes.out_row_bytes, len(along.bounds) - 1, weave)
+            if layout.averaged:
+                _average(source, layout, down, along, begin, own.lines)
+            else:
+                needed = min(begin + layout.kept, len(source.rows))
+                made = max(made, begin)
+                while made < needed:
+                    pad(source, image, made, own.ring, layout.ring[made % layout.kept])
+                    made += 1
+                _sum_down(layout, down, phase, begin % layout.kept, own)
+                _sum_along(layout, along, deal, own, end, shapes.out_kind)
+            _put(own.lines, out, row * shapes.out_row_bytes, shapes.out_row_bytes, weave)
 
 
 @compiled
@@ -144,6 +151,32 @@ def _sum_down(layout: Layout, down: Taps, phase: int, begin: int, own: Memory) -
         offsets[t] = layout.ring[begin + down.offsets[first + t]]
     for j in range(0, layout.padded, TOGETHER):
         store(own.between, j, _sum(own.ring, j, offsets, weights))
+
+
+@compiled
+def _average(source: Source, layout: Layout, down: Taps, along: Taps, begin: int, line: Array) -> None:
+    """Make a row of means of two bytes by two, rounded half to even, for every window of it.
+
+    Two bytes have the mean x - p / 2, rounded up x, where p tells whether their sum is odd; so two such means come to
+    z - (2 r + p + q) / 4. What is taken from z is 1 if that is over a half, or a half and z is odd.
+    """
+    samples, length, beside = source.image.reshape(-1), source.image.shape[1], along.offsets[0] + along.offsets[1]
+    top = source.rows[begin + down.offsets[0]] * length
+    bottom = source.rows[begin + down.offsets[1]] * length
+    for j in range(0, layout.each, TOGETHER):
+        first = min(j, layout.each - TOGETHER)  # nothing is read behind the last row
+        x, p = _halved(samples, top + first, bottom + first)
+        y, q = _halved(samples, top + first + beside, bottom + first + beside)
+        z, r = (x | y) - ((x ^ y) >> splat_like(x, 1)), x ^ y
+        less = (r & (p | q)) | ((r | (p & q)) & z)
+        store(line, first, z - (less & splat_like(z, 1)))
+
+
+@compiled
+def _halved(samples: Array, a: int, b: int) -> Any:
+    """Give the mean of bytes of two places, rounded up; the last bit of the second says whether it was."""
+    some, others = load(samples, a, TOGETHER), load(samples, b, TOGETHER)
+    return (some | others) - ((some ^ others) >> splat_like(some, 1)), some ^ others
 
 
 @compiled
@@ -200,8 +233,8 @@ def _make_line(
 
 
 @compiled
-def _put(lines: Array, out: Array, to: int, length: int, phases: int, weave: Moves) -> None:
-    if phases > 1:
+def _put(lines: Array, out: Array, to: int, length: int, weave: Moves) -> None:
+    if len(weave.starts):
         move(weave, lines, 0, out, to, length)
         return
     target = out[to : to + length]

@@ -69,6 +69,35 @@ def test_downscaling(shape: tuple[int, int, int], method: Any, factor: int) -> N
 
 
 @needs_loops
+@pytest.mark.parametrize("shape", [(2, 2, 1), (3, 64, 1), (9, 41, 3), (6, 33, 4), (40, 170, 2)])
+@pytest.mark.parametrize(("weight", "divisor"), [(1.0, 4.0), (0.25, 1.0), (1.0, 2.0)])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"stride": (2, 2)},
+        {"stride": (1, 1)},
+        {"stride": (3, 5)},
+        {"stride": (2, 2), "padding": Padding(1, 1, 0, 0), "padding_mode": "reflect"},
+        {"stride": (2, 2), "padding": Padding(1, 0, 1, 0)},
+    ],
+    ids=str,
+)
+def test_means_of_four_bytes(
+    shape: tuple[int, int, int], weight: float, divisor: float, geometry: dict[str, Any]
+) -> None:
+    step = Conv2d(np.full((1, 1, 2, 2), weight), shape[2], divisor=divisor, **geometry)
+    check(step, drawn(shape, "uint8"), "uint8", "float32")
+
+
+@needs_loops
+def test_means_of_all_kinds_of_four_bytes_are_rounded_half_to_even() -> None:
+    values = np.array([0, 1, 2, 3, 126, 127, 128, 129, 252, 253, 254, 255], np.uint8)
+    fours = np.stack(np.meshgrid(*[values] * 4), -1).reshape(-1, 2, 2)
+    image = np.ascontiguousarray(fours.transpose(1, 0, 2).reshape(2, -1, 1))
+    check(Conv2d(np.ones((1, 1, 2, 2)), 1, (2, 2), divisor=4), image, "uint8", "float32")
+
+
+@needs_loops
 @pytest.mark.parametrize(("source", "target", "arithmetic"), KINDS)
 @pytest.mark.parametrize(
     "geometry",
