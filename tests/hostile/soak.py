@@ -163,9 +163,11 @@ async def soak(server: Live, options: argparse.Namespace) -> Tally:
         def drawn() -> Iterator[Request]:
             for _ in range(options.count):
                 if time.monotonic() - begun > 60 * options.minutes:
-                    return
+                    break
                 yield chance.choice(right if chance.random() < 0.5 else hostile)
+            all_sent.set()
 
+        all_sent = asyncio.Event()
         begun = time.monotonic()
         waiting = drawn()
 
@@ -186,7 +188,8 @@ async def soak(server: Live, options: argparse.Namespace) -> Tally:
             if now - looked >= SECONDS_BETWEEN_LOOKS:
                 looked = now
                 tally.memory.append((now, *memory(server.process.pid)))
-            if await is_whole(watching, options.workers):
+            # The last job may be a long one: it would be killed again and again.
+            if not all_sent.is_set() and await is_whole(watching, options.workers):
                 kills += 1
                 if kills % (KILLS_FOR_A_SERVER + 1):
                     tally.killed += kill_one(server.process.pid, chance)
