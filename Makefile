@@ -92,8 +92,9 @@ build/audit:
 	$(PYTHON) -m venv build/audit
 	build/audit/bin/pip install --quiet pip-audit
 
+# Strict: a package that cannot be looked up would pass otherwise, and so would all of them without the index.
 audit: build/audit ## Ask whether a version that is installed with the service is known to be vulnerable
-	build/audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-extras.lock
+	build/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-extras.lock
 
 UV := build/uv/bin/uv
 PYTHONS := 3.11 3.12 3.13 3.14

@@ -1,5 +1,4 @@
 // Sends the form's picture to the service and shows what comes back.
-const service = new URLSearchParams(location.search).get("service") ?? "http://localhost:8000";
 const find = (id) => document.getElementById(id);
 
 find("form").addEventListener("submit", async (event) => {
@@ -8,7 +7,7 @@ find("form").addEventListener("submit", async (event) => {
   body.set("image", find("image").files[0]);
   find("fault").hidden = true;
   try {
-    const answer = await fetch(`${service}/v1/filters/${find("preset").value}`, { method: "POST", body });
+    const answer = await fetch(new URL(find("preset").value, find("form").action), { method: "POST", body });
     if (!answer.ok) throw new Error((await answer.json()).detail);
     URL.revokeObjectURL(find("result").src);
     find("result").src = URL.createObjectURL(await answer.blob());

@@ -200,13 +200,15 @@ class Rim(NamedTuple):
         interleaved: bool,
     ) -> Rim:
         """Make a rim of `number`; `interleaved` takes a row for one channel of W * C columns."""
+        places = columns.astype(np.int32)  # a picture may be one long row: nothing wider than what is kept
         if interleaved:
-            samples = columns[:, None] * channels + np.arange(channels)
-            columns = np.where(columns[:, None] < 0, -1, samples).reshape(-1)
+            samples = places[:, None] * np.int32(channels) + np.arange(channels, dtype=np.int32)
+            samples[places < 0] = -1
+            places = samples.reshape(-1)
             first *= channels
             channels = 1
         outside = np.dtype(number).type(value)
-        return cls(rows.astype(np.int32), columns.astype(np.int32), first, channels, outside)
+        return cls(rows.astype(np.int32), places, first, channels, outside)
 
     @classmethod
     def padded(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
-import re
+import tokenize
+from io import StringIO
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -26,8 +27,6 @@ _BLANKS = b" \t\f\r\n"
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 """Size of the header length field, by version."""
 _UNICODE = b"\x03\x00"
-_LONG = re.compile(r"\b([0-9][0-9A-Za-z_]*?)\s*L\b")
-"""An integer as Python 2 wrote it: 3L."""
 _CODES = ("u1", "u2", "f4", "f8", "B", "H", "f", "d")
 _ORDERS = ("", "<", ">", "=", "|")
 _WORDS = ("uint8", "ubyte", "uint16", "ushort", "float32", "single", "float64", "double", "float")
@@ -120,6 +119,16 @@ def _literal(text: bytes, version: bytes) -> object:
             except SyntaxError:
                 if version == _UNICODE:  # Python 2 never wrote this version
                     raise
-                return ast.literal_eval(_LONG.sub(r"\1", source))
+                return ast.literal_eval(_without_long(source))
     except Exception:  # whatever Python's parser makes of hostile text
         raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None
+
+
+def _without_long(source: str) -> str:
+    """Drop each L behind a number where Python's tokenizer finds one, as NumPy does, but none in a text."""
+    kept, number = [], False
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if not (number and token.string == "L"):
+            kept.append(token)
+            number = token.type == tokenize.NUMBER
+    return tokenize.untokenize(kept)

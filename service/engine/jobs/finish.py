@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,7 @@ def raw(planes: Planes, plan: Plan) -> Image:
     if plan.alpha:
         alpha = np.full((*colour.shape[:2], 1), 255.0) if planes.alpha is None else planes.alpha / plan.unit
         colour = np.concatenate([np.where(alpha == 0, 0, colour), alpha], axis=2)
-    result: Image = np.ascontiguousarray(colour, dtype=np.float32)
-    if not np.isfinite(result).all():
-        raise InvalidSpec("the result has numbers beyond the range of float32, 3.4e38")
-    return result
+    return _finite(np.ascontiguousarray(colour, dtype=np.float32))
 
 
 def picture(planes: Planes, plan: Plan) -> Image:
@@ -37,6 +35,8 @@ def picture(planes: Planes, plan: Plan) -> Image:
     if plan.flattened:
         return _flattened(planes, plan)
     colour = planes.colour
+    if plan.info.dtype in {"float32", "float64"}:  # a plan bounds the results of all others
+        _finite(colour)
     if colour.dtype.kind == "f" or colour.dtype != plan.dtype or plan.settings.range != "clip":
         colour = _stored(_ranged(_coded(colour, plan), plan), plan)
     if plan.alpha:
@@ -97,7 +97,26 @@ def _ranged(colour: Image, plan: Plan) -> Image:
         case "center":
             return _scaled(colour + 128 * plan.unit, plan)
         case "minmax":
-            least, most = float(colour.min()), float(colour.max())
-            if most == least:
-                return np.zeros_like(colour)
-            return (colour.astype(np.float64) - least) * (_full(plan) / (most - least))
+            return _stretched(colour, _full(plan))
+
+
+def _stretched(colour: Image, full: int) -> Image:
+    """Bring the least sample to 0 and the greatest to `full`."""
+    least, most = float(colour.min()), float(colour.max())
+    if most == least:
+        return np.zeros_like(colour)
+    _, exponent = math.frexp(max(-least, most))  # dividing by a power of two is exact
+    least, most = math.ldexp(least, -exponent), math.ldexp(most, -exponent)
+    image = colour.astype(np.float64)
+    np.ldexp(image, -exponent, out=image)
+    image -= least
+    image *= full / (most - least)
+    return image
+
+
+def _finite(image: Image) -> Image:
+    """Give the image back; raises InvalidSpec where a number of it is infinite or none."""
+    if not np.isfinite(image).all():
+        bound = np.finfo(image.dtype)
+        raise InvalidSpec(f"the result has numbers beyond the range of {image.dtype}, {bound.max:.2g}")
+    return image

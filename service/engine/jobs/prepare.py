@@ -45,7 +45,7 @@ from service.engine.steps.integers import in_integers
 from service.engine.steps.precision import Arithmetic, Signal, arithmetic, follow
 
 GREATEST = 1e38
-"""No number of a result may grow beyond: float32, in which results are given, ends at 3.4e38."""
+"""No number of a result, or of one on the way to it, may grow beyond: float32, which they may be in, ends at 3.4e38."""
 
 MOST_PNG_CHANNELS = 4
 FLATTENING = 32
@@ -120,7 +120,10 @@ def _numbers(info: ImageInfo, spec: Spec, steps: Sequence[Step], others: Mapping
     whole = info.dtype in {"uint8", "uint16"}
     bound = 65535.0 if info.dtype == "uint16" else 255.0
     signals = follow(Signal(bound, 0 if whole and not linear else None), steps, others)
-    greatest = srgb.greatest(signals[-1].bound, 255.0 * unit, info.gamma) if linear else signals[-1].bound
+    # nothing is known of floats but their results, which are looked at
+    greatest = max(signal.bound for signal in (signals if whole else signals[-1:]))
+    if linear:
+        greatest = max(greatest, srgb.greatest(signals[-1].bound, 255.0 * unit, info.gamma))
     if greatest > GREATEST:
         raise InvalidSpec(f"the results could grow to {greatest:.2g}; at most {GREATEST:g} can be answered")
     exact = tuple(before.exact_places(step.reach) for before, step in zip(signals, steps, strict=False))
@@ -245,6 +248,8 @@ def _result_type(info: ImageInfo, spec: Spec, answer: Answer) -> Sample:
 def _stores_directly(info: ImageInfo, spec: Spec, answer: Answer, dtype: Sample) -> bool:
     """Say whether the last step's results, rounded and clipped as they come, are the samples to send."""
     output = spec.output or Output()
+    if info.dtype in {"float32", "float64"}:  # some may be beyond their range, and must not be clipped unseen
+        return False
     same_units = dtype == "uint8" if info.as_array else dtype == info.dtype
     return answer != "npy" and output.range == "clip" and spec.color_space == "coded" and same_units
 

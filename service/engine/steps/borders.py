@@ -19,7 +19,8 @@ def indices(size: int, padding: Pair, mode: PaddingMode) -> NDArray[np.intp]:
     position = np.arange(-padding[0], size + padding[1], dtype=np.intp)
     match mode:
         case "zeros" | "constant":
-            return np.where((position >= 0) & (position < size), position, OUTSIDE)
+            position[: padding[0]] = position[padding[0] + size :] = OUTSIDE
+            return position
         case "replicate":
             return position.clip(0, size - 1)
         case "circular":

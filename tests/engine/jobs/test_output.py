@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import ImageCms
+from tifffile import imread
 
 from service.engine import codecs, filter_bytes
 from service.engine.codecs.metadata import Density, Metadata
 from service.engine.errors import InvalidSpec
 from service.engine.machine.limits import Limits
+from tests.engine.codecs.samples import npy
 from tests.engine.pictures import as_png, from_png, noise
 
 PHOTOGRAPH = Path(__file__).parents[3] / "docs/pictures/cat.jpg"
@@ -131,6 +134,65 @@ def test_linear_light_and_back_changes_nothing(dtype: type[np.uint8 | np.uint16]
     image = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(16, -1, 1)
     result = read(filter_bytes(codecs.encode_png(image), {"steps": [IDENTITY], "color_space": "linear"}))
     np.testing.assert_array_equal(result, image)
+
+
+EXTREMES: list[list[float]] = [
+    [-1.7e308, 0, 1.7e308],
+    [0, 1.7e308],
+    [-1e308, -1e307],
+    [1e-320, 1.5e-320, 2e-320],
+    [0, 1e-310],
+    [-3e38, 1, 3e38],
+    [1, 1 + 2**-52],
+]
+
+
+@pytest.mark.parametrize("numbers", EXTREMES)
+def test_minmax_stretches_numbers_of_any_size(numbers: list[float]) -> None:
+    exact = [Fraction(number) for number in numbers]
+    expected = [float((number - min(exact)) * 255 / (max(exact) - min(exact))) for number in exact]
+    stretched = spec(IDENTITY, range="minmax", dtype="float32")
+    result = imread(BytesIO(filter_bytes(npy(np.array([numbers])), stretched, answer="tiff")))
+    np.testing.assert_allclose(result.ravel(), expected, rtol=1e-6)
+
+
+OVERFLOWING = [
+    {"op": "conv", "kernel": [[2]]},
+    {"op": "conv", "kernel": [[1, 1]]},
+    {"op": "gradient"},
+    {"op": "upscale", "method": "bicubic"},
+]
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+@pytest.mark.parametrize("output", [{}, {"range": "minmax"}, {"range": "abs", "dtype": "uint16"}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("step", OVERFLOWING, ids=lambda step: step["op"])
+def test_results_beyond_the_numbers_of_their_type_are_refused(
+    step: dict[str, Any], dtype: type[np.floating[Any]], output: dict[str, Any]
+) -> None:
+    """They would be infinite or none, and as levels any number."""
+    largest = np.full((6, 6), np.finfo(dtype).max, dtype)
+    largest[:3] *= -1
+    with pytest.raises(InvalidSpec, match=f"beyond the range of {np.dtype(dtype)}"):
+        filter_bytes(npy(largest), spec(step, **output))
+
+
+THERE_AND_BACK = {"steps": [{"op": "conv", "kernel": [[factor]]} for factor in (3e29, 3e29, 1e-29, 1e-29)]}
+
+
+def test_numbers_that_grow_too_large_on_the_way_are_refused() -> None:
+    """The last step would bring them back, but in float32 they are infinite by then."""
+    with pytest.raises(InvalidSpec, match=r"could grow to .*; at most 1e\+38"):
+        filter_bytes(as_png(noise(5, 9, 1)), THERE_AND_BACK)
+
+
+def test_floats_may_grow_on_the_way_as_far_as_their_type_goes() -> None:
+    array = noise(5, 9, 1).astype(np.float64)
+    result = np.load(BytesIO(filter_bytes(npy(array), THERE_AND_BACK, answer="npy")))
+    np.testing.assert_allclose(result, 9 * array, rtol=1e-6)
+    with pytest.raises(InvalidSpec, match="beyond the range of float32"):
+        filter_bytes(npy(array.astype(np.float32)), THERE_AND_BACK)
 
 
 def gamma(value: float) -> Metadata:
