@@ -38,13 +38,16 @@ test: .venv/dev ## Run the whole test suite
 
 ENGINE_TESTS := tests/engine tests/vectors tests/routes tests/hostile/test_files.py
 LOWER_LEVELS = $(BIN)/python -c 'from service.engine.machine.levels import available; print(*available()[:-1])'
-pytest = $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+WIDE_TESTS := $(addprefix tests/engine/,loops algorithms codecs) tests/vectors
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+pytest = $(BIN)/pytest $(SIDE_BY_SIDE)
 
-levels: .venv/dev ## Test the engine on the ground floor, and at the lower processor levels that this machine has
+levels: .venv/dev ## Test the engine on the ground floor, at lower processor levels, and the loops of AVX-512 on AVX2
 	CONVSERVE_COMPILE=off $(pytest) $(ENGINE_TESTS)
 	@for level in $$($(LOWER_LEVELS)); do \
 	    echo "$$level"; export CONVSERVE_CPU=$$level; $(BIN)/convserve warm && $(pytest) $(ENGINE_TESTS) || exit 1; \
 	done
+	$(BIN)/python -m tests.wide $(SIDE_BY_SIDE) $(WIDE_TESTS)
 
 check: .venv/dev ## Look at format, lint, types and the length of files; write nothing
 	$(BIN)/ruff format --check

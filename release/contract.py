@@ -69,7 +69,7 @@ def metrics() -> dict[str, list[str]]:
     told.count("/v1/filter", "POST", 422, exchange)
     return {
         sample.name: sorted(sample.labels)
-        for family in told.registry.collect()
+        for family in told.registry().collect()
         for sample in family.samples
         if sample.name.startswith("convserve_") and not sample.name.endswith("_created")
     }

@@ -11,7 +11,7 @@ from types import FrameType
 def main() -> None:
     """Run the command line."""
     if "serve" in sys.argv[1:]:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
     from service.cli import main as run  # noqa: PLC0415 (takes a third of a second)
 

@@ -72,14 +72,14 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for at every request; ours is separate
         lifespan=_lifespan,
         middleware=[
-            Middleware(Prefix, prefix=settings.root_path),
+            *([Middleware(Prefix, prefix=settings.root_path)] if settings.root_path else []),
             Middleware(Recorded, headers=HEADERS),
             *_tracing(settings.tracing),
             Middleware(RequestLog),
             Middleware(Measure, metrics=metrics),
-            Middleware(CrossOrigin, origins=settings.allow_origins),
+            *([Middleware(CrossOrigin, origins=settings.allow_origins)] if settings.allow_origins else []),
             Middleware(problems.Unforeseen),
-            Middleware(ApiKeys, keys=settings.api_keys),
+            *([Middleware(ApiKeys, keys=settings.api_keys)] if settings.api_keys else []),
             Middleware(LongQuery),
             Middleware(HeadAsGet),
             Middleware(Shortcut, ways=filters.ways(known)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import uuid4
+from weakref import ref
 
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -82,9 +84,10 @@ class _Answer(asyncio.Transport):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self._connection, self._cycle = connection, connection.cycle
+        self._connection = connection
+        self._cycle = ref(connection.cycle)  # it refers to this
         self._head: Data | None = None
-        self._bodiless = self._cycle.scope["method"] == "HEAD"
+        self._bodiless = connection.cycle.scope["method"] == "HEAD"
         self._body_from = 0
         self.too_slow = ""
 
@@ -94,7 +97,7 @@ class _Answer(asyncio.Transport):
             head, self._head = self._head, b""
             self._body_from = outgoing.written + len(head)
             outgoing.write(head, data)
-        elif self._head is None and self._cycle.response_started and not self._bodiless:
+        elif self._head is None and (cycle := self._cycle()) and cycle.response_started and not self._bodiless:
             self._head = data
         else:  # such as the request for the body (100 Continue)
             outgoing.write(data)
@@ -106,6 +109,15 @@ class _Answer(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._connection.transport.is_closing()
+
+    def watch(self, gone: Callable[[], None] | None) -> None:
+        connection = self._connection
+        if gone and connection.lost:
+            gone()
+            return
+        connection.gone = gone
+        if gone:
+            connection.flow.resume_reading()  # a large body has paused it, and the end of a client is read
 
     async def settled(self) -> int | None:
         connection = self._connection
@@ -124,6 +136,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
         self._reading: asyncio.TimerHandle | None = None
+        self._expected: tuple[float, Callable[[], None]] | None = None
+        self._parsing = False
         self._writing: asyncio.TimerHandle | None = None
         self.since = 0.0
         self._under_way = False
@@ -137,6 +151,7 @@ class Connection(HttpToolsProtocol):
         self._behind = 0.0
         self._glanced = (0.0, 0)
         self.lost = False
+        self.gone: Callable[[], None] | None = None
         self.taken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -156,19 +171,34 @@ class Connection(HttpToolsProtocol):
         if not self.lost:
             self.lost = True
             self.taken = self.outgoing.written if exc is None else self.outgoing.taken()
+        if self.gone:
+            self.gone()
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task:
+            self.timeout_keep_alive_task.cancel()
         self._expect_nothing()
         self.resume_writing()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of whatever refers to the connection: it is freed at once, and the collector has nothing to find."""
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self.pipeline.clear()
+        self.gone = None
 
     def data_received(self, data: bytes) -> None:
         self._piece = data
         self._overhead += len(data)
+        before, self._parsing = self._expected, True
         super().data_received(data)
+        self._parsing = False
+        if self._expected is not before:
+            self._wait()
         if self.transport.is_closing():
             return
         if self._overhead > HEAD_BYTES + FRAMING * self._body_bytes:
             self.send_400_response("")
-        elif not (self._under_way or self._reading or self.timeout_keep_alive_task) and not self._owes_answers():
+        elif not (self._under_way or self._expected or self.timeout_keep_alive_task) and not self._owes_answers():
             self._expect(HEAD_SECONDS, self._end_late_head)  # line ends, which belong to no request
 
     def on_message_begin(self) -> None:
@@ -196,9 +226,7 @@ class Connection(HttpToolsProtocol):
             return
         self.url, _, query = self.url.partition(b"?")  # uvicorn's URL parser stops at 64 KiB
         super().on_headers_complete()
-        self._answer = _Answer(self)
-        self.cycle.transport = self._answer
-        cast(dict[str, Any], self.scope)[KEY] = self._answer
+        self.cycle.transport = cast(dict[str, Any], self.scope)[KEY] = _Answer(self)
         self.scope["query_string"] = query.partition(b"#")[0]
         self._in_head = False
         self._seen_bytes = 0
@@ -307,6 +335,10 @@ class Connection(HttpToolsProtocol):
         """Tell whether the connection is idle: no request, or only part of a head, has arrived."""
         return not self._owes_answers() and (self._in_head or not self._under_way) and not self.transport.is_closing()
 
+    @property
+    def _answer(self) -> _Answer:
+        return cast(_Answer, self.cycle.transport)
+
     def _check_body(self) -> None:
         """Let a body take its time as long as it keeps the pace; a body that waits its turn is not measured."""
         arrived = self._body_bytes - self._seen_bytes
@@ -336,11 +368,18 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _expect(self, seconds: float, otherwise: Any) -> None:
-        self._expect_nothing()
-        self._reading = self.loop.call_later(seconds, otherwise)
+    def _expect(self, seconds: float, otherwise: Callable[[], None]) -> None:
+        """Expect more of the client within so many seconds; what is there is parsed before any time is kept."""
+        self._expected = seconds, otherwise
+        if not self._parsing:
+            self._wait()
 
     def _expect_nothing(self) -> None:
+        self._expected = None
+        if not self._parsing:
+            self._wait()
+
+    def _wait(self) -> None:
         if self._reading:
             self._reading.cancel()
-            self._reading = None
+        self._reading = self.loop.call_later(*self._expected) if self._expected else None

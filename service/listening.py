@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,14 +22,40 @@ GLANCE_SECONDS = 0.001
 """After which a server looks again whether a connection that was not its turn is still waiting."""
 PATIENCE_SECONDS = 0.1
 """For others to take a connection, before anybody does."""
+IN_A_TURN = 16
+"""So many are taken in one turn of the event loop. uvloop would take one: of a thousand that come at once
+the last would have to wait long."""
 SHORT_SECONDS = 1.0
 """Without files or memory for another connection, before the next try; as long as asyncio waits."""
 BALANCE_SECONDS = 1.0
 LENIENCE = 8
 """A server may have so much more than the one with the fewest: an eighth. Few connections are spread evenly."""
 CLOSE = (b"connection", b"close")
+BACKLOG = 2048  # as uvicorn has it
+FAILURE = 1
 
 log = structlog.get_logger(__name__)
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """Listen on every address that the host has, as asyncio's servers do; ends the program where that cannot be."""
+
+    async def bound() -> Sequence[socket.socket]:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, backlog=BACKLOG, start_serving=False
+        )
+        async with server:
+            return [listener.dup() for listener in server.sockets]
+
+    try:
+        listeners = asyncio.run(bound())
+    except OSError as error:
+        log.error("not_listening", error=str(error))
+        sys.exit(FAILURE)
+    for listener in listeners:
+        listener.settimeout(0)
+        listener.listen(BACKLOG)
+    return listeners
 
 
 class Listening:
@@ -57,17 +84,22 @@ class Listening:
         self._sockets.clear()
 
     def _offered(self, listener: socket.socket) -> None:
-        if not (self._balance.is_turn() or self._nobody_does()):
-            self._pause(listener, GLANCE_SECONDS)
-            return
-        try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another server was sooner
-            return
-        except OSError as error:  # of which a connection that waits is not to blame
-            log.error("no_connection_taken", error=str(error))
-            self._pause(listener, SHORT_SECONDS)
-            return
+        """Take what is there, a few at a time: between two turns of the event loop many may come."""
+        for _ in range(IN_A_TURN):
+            if not (self._balance.is_turn() or self._nobody_does()):
+                self._pause(listener, GLANCE_SECONDS)
+                return
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # or another server was sooner
+                return
+            except OSError as error:  # of which a connection that waits is not to blame
+                log.error("no_connection_taken", error=str(error))
+                self._pause(listener, SHORT_SECONDS)
+                return
+            self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
         connection.settimeout(0)
         row = self._seat.row
         row.taken += 1

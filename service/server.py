@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from time import perf_counter
 from types import FrameType
 
@@ -18,11 +18,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.connection import Connection
 from service.dispatch import Dispatcher
 from service.dispatch.board import Seat
 from service.dispatch.host import become_host
 from service.heap import keep_memory
+from service.listening import Balance, Listening, SharedConnection, listen
 from service.routes.logs import configure_logs
 from service.settings import Settings
 
@@ -34,8 +34,12 @@ LAST_ANSWERS_SECONDS = 5
 FORCED_SECONDS = 1.0
 MOST_FILES = 65536
 GLANCE_SECONDS = 0.05
-OBJECTS_PER_COLLECTION = 20_000
-"""New ones, before the collector looks for those that refer to each other: requests leave hardly any."""
+OBJECTS_PER_COLLECTION = 10_000
+"""New ones, before the collector looks for those that refer to each other: that takes milliseconds, in which nobody
+is answered. Requests leave none behind, but many at once are many objects."""
+COLLECTIONS = 1_000
+"""Of new objects, before it looks through the older ones; it is made to before that, when nothing is under way."""
+REST_SECONDS = 1.0
 
 log = structlog.get_logger("service.server")
 
@@ -48,7 +52,7 @@ def serve(settings: Settings) -> None:
     allow_many_files()
     app = create_app(settings)
     warn_of_missing_memory(settings)
-    Server(configuration(settings, app), app, settings).run()
+    Server(app, settings, listen(settings.host, settings.port)).run(sockets=[])
 
 
 def warn_of_missing_memory(settings: Settings) -> None:
@@ -56,16 +60,16 @@ def warn_of_missing_memory(settings: Settings) -> None:
         log.warning("memory_overcommitted", detail=missing)
 
 
-def configuration(settings: Settings, app: FastAPI, protocol: type[Connection] = Connection) -> uvicorn.Config:
+def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
     """Say how uvicorn is to serve the app, and make the process ready for it."""
     gc.collect()
     gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered meanwhile
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
+    gc.set_threshold(OBJECTS_PER_COLLECTION, COLLECTIONS)
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=protocol,
+        http=SharedConnection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -78,20 +82,30 @@ def configuration(settings: Settings, app: FastAPI, protocol: type[Connection] =
 
 
 class Draining(uvicorn.Server):
-    """Drains before it closes: what comes meanwhile is answered 503."""
+    """Takes connections of its listeners, and drains before it closes: what comes meanwhile is answered 503."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, settings: Settings) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket]) -> None:
+        super().__init__(_configuration(settings, app))
         self.draining = False
         self._settings = settings
         self._dispatcher: Dispatcher = app.state.services.dispatcher
         self._seat: Seat = app.state.services.seat
+        self._listeners = listeners
+        self._balance = Balance(self._seat)
+        self._listening: Listening | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        self._listening = Listening(self._listeners, self._balance, self._connection)
+        self.begin(self._tidy())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listening:
+            self._listening.close()
+        await super().shutdown(sockets)
 
     def drain(self) -> None:
         """Begin to drain; may be called again, and by a signal."""
@@ -112,6 +126,19 @@ class Draining(uvicorn.Server):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _connection(self) -> SharedConnection:
+        return SharedConnection(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, balance=self._balance
+        )
+
+    async def _tidy(self) -> None:
+        """Have the collector look through all objects while no job is under way, where there were many new ones."""
+        while True:
+            await asyncio.sleep(REST_SECONDS)
+            _, collections, _ = gc.get_count()
+            if collections and not self._seat.row.jobs:
+                gc.collect()
+
     async def _drain(self) -> None:
         log.info("draining", grace=self._settings.grace)
         end = perf_counter() + self._settings.grace
@@ -128,10 +155,6 @@ class Server(Draining):
         await super().startup(sockets)
         self.begin(self._announce())
 
-    async def on_tick(self, counter: int) -> bool:
-        self._seat.row.connections = len(self.server_state.connections)
-        return await super().on_tick(counter)
-
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.draining or not self.started:
             self.end()
@@ -142,10 +165,10 @@ class Server(Draining):
         while not self._dispatcher.status().ready and not self.draining:
             await asyncio.sleep(GLANCE_SECONDS)
         if not self.draining:
-            announce(self._settings, self.servers[0].sockets[0])
+            announce(self._settings, self._listeners[0])
 
 
-def announce(settings: Settings, listener: socket.SocketType) -> None:
+def announce(settings: Settings, listener: socket.socket) -> None:
     """Name the pages that a visitor looks for, under the address that is really listened on."""
     host, port = listener.getsockname()[:2]
     root = f"http://{reachable(host)}:{port}{settings.root_path}"

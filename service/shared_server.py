@@ -16,9 +16,8 @@ from service.app import create_app
 from service.dispatch.board import Seat
 from service.dispatch.lifeline import die_with_parent
 from service.dispatch.process import start_fork_server
-from service.listening import Balance, Listening, SharedConnection
 from service.routes.logs import configure_logs
-from service.server import Draining, configuration
+from service.server import Draining
 from service.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -44,23 +43,14 @@ class SharedServer(Draining):
     """A server that takes its turn at the sockets of all."""
 
     def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
-        super().__init__(configuration(settings, app, SharedConnection), app, settings)
-        self._balance = Balance(self._seat)
-        self._listeners = listeners
+        super().__init__(app, settings, listeners)
         self._parent = parent
-        self._listening: Listening | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         signal.signal(END, lambda *_: self.end())
         await super().startup(sockets)
-        self._listening = Listening(self._listeners, self._balance, self._connection)
         self.begin(self._balance.keep())
         self.begin(self._end_with_parent())
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._listening:
-            self._listening.close()
-        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if sig == signal.SIGINT:
@@ -69,11 +59,6 @@ class SharedServer(Draining):
             self.drain()
         else:
             self.end()
-
-    def _connection(self) -> SharedConnection:
-        return SharedConnection(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, balance=self._balance
-        )
 
     async def _end_with_parent(self) -> None:
         """End where the kernel does not see to it."""

@@ -9,14 +9,12 @@ their common socket as it happens.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import math
 import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,12 +28,12 @@ from service.dispatch.board import Board, Seat
 from service.dispatch.host import become_host
 from service.dispatch.whole import ready
 from service.heap import keep_memory
+from service.listening import listen
 from service.routes.logs import configure_logs
 from service.server import FORCED_SECONDS, GLANCE_SECONDS, allow_many_files, announce, warn_of_missing_memory
 from service.settings import Settings
 from service.shared_server import END, run_server
 
-BACKLOG = 2048  # as uvicorn has it
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM}
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
@@ -45,7 +43,6 @@ LOOK_SECONDS = 5.0
 HUNG_LOOKS = 6
 """So often in a row an event loop may be found not to have turned, before it is taken for one that hangs."""
 SHORTEST_REST = 0.001
-FAILURE = 1
 MILLION = 1_000_000
 
 log = structlog.get_logger(__name__)
@@ -101,27 +98,6 @@ def serve(settings: Settings) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     if seat:
         run_server(settings, seat, listeners, folder, parent)
-
-
-def listen(host: str, port: int) -> Sequence[socket.socket]:
-    """Listen on every address that the host has, as asyncio's servers do; ends the program where that cannot be."""
-
-    async def bound() -> Sequence[socket.socket]:
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, host, port, backlog=BACKLOG, start_serving=False
-        )
-        async with server:
-            return [listener.dup() for listener in server.sockets]
-
-    try:
-        listeners = asyncio.run(bound())
-    except OSError as error:
-        log.error("not_listening", error=str(error))
-        sys.exit(FAILURE)
-    for listener in listeners:
-        listener.settimeout(0)
-        listener.listen(BACKLOG)
-    return listeners
 
 
 class Watch:

@@ -9,13 +9,16 @@ import pytest
 
 from service.engine.machine import compiled, levels
 
-LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba
+if os.environ.get("CONVSERVE_TEST_LEVEL") == "as set":  # by wide.py
+    LEVEL = levels.current()
+else:
+    LEVEL = levels.use(os.environ.get("CONVSERVE_CPU"))  # before anything imports numba
 if os.environ.get("CONVSERVE_COMPILE") == "off":
     compiled.forget()
 else:
     compiled.load()
 
-from tests.live import live  # noqa: E402
+from tests.live import live
 
 __all__ = ["live"]
 

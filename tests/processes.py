@@ -38,6 +38,13 @@ def gone(pid: int) -> bool:
     return state(pid) in {"", "Z"}
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process has a handler for a signal (proc(5), SigCgt)."""
+    told = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line.split()[1] for line in told.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def workers_of(server: int) -> list[int]:
     """List the workers of a server: the children of its fork server."""
     return [pid for pid in children(server) if _is_of_fork_server(pid)]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in (ROOT / "service").rglob("*.py")}
 DOCUMENTED = {"os._exit", "_replace", "_asdict", "_fields", "_make", "_fields_"}
 """Names of the standard library that its documentation gives to everybody: of os, named tuples and ctypes."""
-NOT_YET = {"service/engine/loops/calls.py", "service/engine/loops/compiler.py"}
+NOT_YET = {"service/engine/loops/compiler.py"}
 """Files that still use private names of numba; none may be added."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import connection
 from tests.connections import Clock, Counted, until_closed, with_connection
@@ -43,6 +45,30 @@ def test_endless_head_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_BYTES", 1000)
     answer = with_connection(lambda port, _: talk(port, b"GET / HTTP/1.1\r\nA: " + b"a" * 2000), greet)
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_connections_and_requests_leave_nothing_to_the_collector() -> None:
+    """Nobody is answered while it looks, and among the objects of a thousand requests it looks for long."""
+
+    def living() -> int:
+        return sum(type(found) in {connection.Connection, RequestResponseCycle} for found in gc.get_objects())
+
+    def check(port: int, clock: Clock) -> None:
+        gc.collect()
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+                for _ in range(3):
+                    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab")
+                    assert client.recv(15) == b"HTTP/1.1 200 OK"
+                    while not client.recv(65536).endswith(b"\r\n\r\n2"):
+                        pass
+        wait_until(lambda: living() == 0)
+
+    gc.disable()
+    try:
+        with_connection(check, greet)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("head", "status"), [(b"", b""), (b"GET / HT", b"HTTP/1.1 408 Request Timeout")])
@@ -138,7 +164,9 @@ def test_second_signal_does_not_wait(tmp_path: Path) -> None:
     with serving(tmp_path, workers=1, grace=100) as server:
         port = urlsplit(server.url).port or 0
         with socket.create_connection(("127.0.0.1", port), 5) as client:
-            client.sendall(b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+            head = b"POST /v1/plan HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+            client.sendall(head)
+            assert client.recv(12) == b"HTTP/1.1 100"  # it waits for the body, and would for long
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: lets_nobody_in(server.url))
             server.process.send_signal(signal.SIGTERM)  # a second one that comes before the first is seen is lost

@@ -92,13 +92,19 @@ def test_connections_are_spread(two: Live) -> None:
 
 
 def test_metrics_are_those_of_all_whoever_answers(two: Live) -> None:
-    before = figure(two, "convserve_requests_total", method="GET", route="/livez", status=200)
-    sent = figure(two, "convserve_bytes_out_total", route="/livez")
-    with kept(two, 10):
+    def requests() -> float:
+        return figure(two, "convserve_requests_total", method="GET", route="/livez", status=200)
+
+    with kept(two, 10) as opened:
         wait_until(lambda: min(connections(two)) >= 5)
+        for connection in opened:  # whoever is asked tells the others what it has counted until then
+            connection.request("GET", "/metrics")
+            connection.getresponse().read()
+        before, sent = requests(), figure(two, "convserve_bytes_out_total", route="/livez")
+        assert all(alive(connection) for connection in opened)
 
         def counted() -> float:
-            return figure(two, "convserve_requests_total", method="GET", route="/livez", status=200) - before
+            return requests() - before
 
         wait_until(lambda: counted() == 10)
         assert [counted() for _ in range(4)] == [10] * 4
@@ -132,8 +138,12 @@ def test_log_lines_carry_the_server(two: Live) -> None:
 
 def test_killed_server_costs_its_own_connections_and_is_replaced(tmp_path: Path) -> None:
     with serving(tmp_path, servers=2, workers=2) as service, kept(service, 8) as opened:
+
+        def answered() -> float:
+            return figure(service, "convserve_requests_total", method="POST", route="/v1/filter", status=200)
+
         assert filtered(service) == 200
-        asked = figure(service, "convserve_requests_total", method="POST", route="/v1/filter", status=200)
+        wait_until(lambda: answered() == 1)
         before = servers_of(service.process.pid)
         family = children(before[0])
         os.kill(before[0], signal.SIGKILL)
@@ -147,8 +157,7 @@ def test_killed_server_costs_its_own_connections_and_is_replaced(tmp_path: Path)
         assert before[0] not in servers_of(service.process.pid)
         assert len(workers_of(service.process.pid)) == 2
         assert figure(service, "convserve_server_restarts_total") == 1
-        answered = figure(service, "convserve_requests_total", method="POST", route="/v1/filter", status=200)
-        assert answered == asked + 1
+        wait_until(lambda: answered() == 2)
     assert "server_lost" in service.log.read_text(encoding="utf-8")
 
 

@@ -158,8 +158,7 @@ class Admission(Generic[W]):
     async def _queue(self, job: Job, lane: Lane[W], seconds: float) -> W:
         loop = asyncio.get_running_loop()
         worker: asyncio.Future[W] = loop.create_future()
-        late = DeadlineExceeded(f"no worker became free within {seconds:.3g} s, when the deadline passed")
-        timer = loop.call_later(seconds, fail, worker, late)
+        timer = loop.call_later(seconds, _fail_late, worker, seconds)
         kind = Kind.of(job)
         waiter = Waiter(kind, self._estimates.seconds(kind), worker)
         lane.join(waiter)
@@ -186,6 +185,10 @@ class Admission(Generic[W]):
 
 def _whole(seconds: float) -> int:
     return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
+
+
+def _fail_late(worker: asyncio.Future[W], seconds: float) -> None:
+    fail(worker, DeadlineExceeded(f"no worker became free within {seconds:.3g} s, when the deadline passed"))
 
 
 def fail(future: asyncio.Future[W], error: DispatchError) -> None:

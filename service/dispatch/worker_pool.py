@@ -148,8 +148,7 @@ class WorkerPool(Draining[WorkerProcess]):
         loop = asyncio.get_running_loop()
         call: asyncio.Future[Reply] = loop.create_future()
         left = job.received + self._deadline - perf_counter()
-        late = DeadlineExceeded(f"the job was stopped {self._deadline:g} s after it had been received (deadline)")
-        timer = loop.call_later(left, fail, call, late)
+        timer = loop.call_later(left, self._stop_late, call)
         self._calls.add(call)
         try:
             body = await worker.mailbox.send(job.body)
@@ -168,6 +167,10 @@ class WorkerPool(Draining[WorkerProcess]):
             timer.cancel()
             call.cancel()
             self._calls.discard(call)
+
+    def _stop_late(self, call: asyncio.Future[Reply]) -> None:
+        stopped = f"the job was stopped {self._deadline:g} s after it had been received (deadline)"
+        fail(call, DeadlineExceeded(stopped))
 
     def _age(self, worker: WorkerProcess) -> str | None:
         """Say why a worker that is well should make way for another."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, values
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,17 +17,63 @@ from prometheus_client.registry import Collector
 from service.dispatch.board import Seat
 
 MILLION = 1_000_000
+TOLD_SECONDS = 0.05
+"""Within which the other servers see what this one has counted."""
 
 
-def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> None:
+class Told:
+    """What a server has counted and not yet told: to write some twenty values at every request is dear."""
+
+    def __init__(self) -> None:
+        self._grown: list[Any] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def soon(self) -> None:
+        """Tell it in a moment, together with what is counted until then; in the event loop."""
+        if not self._timer:
+            self._timer = asyncio.get_running_loop().call_later(TOLD_SECONDS, self.now)
+
+    def now(self) -> None:
+        """Tell it."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        for value in self._grown:
+            value.tell()
+        self._grown.clear()
+
+    def values(self, written: Any) -> Any:
+        """Make of the library's class of values, each written as it grows, one of values that wait to be told."""
+        grown = self._grown
+
+        class Value(written):  # type: ignore[misc]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self._more = 0.0
+
+            def inc(self, amount: float) -> None:
+                if not self._more:
+                    grown.append(self)
+                self._more += amount
+
+            def tell(self) -> None:
+                super().inc(self._more)
+                self._more = 0.0
+
+        return Value
+
+
+def count_together(folder: Path, seat: Seat, registry: CollectorRegistry) -> Told:
     """Let this process count in files of `folder` from now on, and `registry` give the sums of all that do.
 
     The files are named by seat, not by process: the server that takes the seat of a killed one continues its files, so
     no sum shrinks.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    values.ValueClass = values.MultiProcessValue(lambda: seat.number)  # type: ignore[no-untyped-call]
+    told = Told()
+    values.ValueClass = told.values(values.MultiProcessValue(lambda: seat.number))  # type: ignore[no-untyped-call]
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    return told
 
 
 class Servers(Collector):

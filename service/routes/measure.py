@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.dispatch import Status
 from service.dispatch.board import Seat
-from service.routes.counted import Processes, Servers, count_together
+from service.routes.counted import Processes, Servers, Told, count_together
 from service.routes.exchange import Exchange, exchange_of, method_of, route_of
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -28,16 +28,17 @@ class Metrics:
 
     def __init__(self, status: Callable[[], Status], seat: Seat | None = None, counters: Path | None = None) -> None:
         seat = seat or Seat.alone()
-        self.registry = CollectorRegistry()
-        self.registry.register(_Workers(status))
-        self.registry.register(Servers(seat))
+        self._registry = CollectorRegistry()
+        self._registry.register(_Workers(status))
+        self._registry.register(Servers(seat))
+        self._told: Told | None = None
         if counters is None:
-            own = self.registry
+            own = self._registry
             ProcessCollector(registry=own)
         else:
             own = CollectorRegistry()
-            count_together(counters, seat, self.registry)
-            self.registry.register(Processes(seat))
+            self._told = count_together(counters, seat, self._registry)
+            self._registry.register(Processes(seat))
         requests = Counter("convserve_requests", "Requests answered.", ("route", "method", "status"), registry=own)
         durations = Histogram(
             "convserve_request_duration_seconds",
@@ -60,6 +61,12 @@ class Metrics:
         self._read, self._sent = cache(read.labels), cache(sent.labels)
         self._spans, self._refusals = cache(spans.labels), cache(refusals.labels)
 
+    def registry(self) -> CollectorRegistry:
+        """Give what is to be read, with all that this server has counted."""
+        if self._told:
+            self._told.now()
+        return self._registry
+
     def count(self, route: str, method: str, status: int, exchange: Exchange) -> None:
         self._requests(route, method, str(status)).inc()
         self._durations(route).observe(exchange.elapsed)
@@ -69,6 +76,8 @@ class Metrics:
             self._spans("step" if name.startswith("step-") else name).observe(seconds)
         if exchange.code is not None:
             self._refusals(exchange.code).inc()
+        if self._told:
+            self._told.soon()
 
 
 class _Workers(Collector):

@@ -16,4 +16,4 @@ router = APIRouter(tags=["service"])
 async def metrics(request: Request, services: Needed) -> Response:
     """Counters and durations of requests, their parts, refusals and workers."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(services.metrics.registry), headers={"Content-Type": content_type})
+    return Response(encode(services.metrics.registry()), headers={"Content-Type": content_type})

@@ -13,6 +13,5 @@ class Prefix:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._prefix:
-            scope["root_path"] = self._prefix
+        scope["root_path"] = self._prefix
         await self.app(scope, receive, send)

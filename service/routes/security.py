@@ -30,7 +30,7 @@ class ApiKeys:
         self._digests = [_digest(key.get_secret_value()) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._digests and _closed(scope) and not self._known(Headers(scope=scope)):
+        if scope["type"] == "http" and _closed(scope) and not self._known(Headers(scope=scope)):
             error = Unauthorized("the request has no valid API key", CHALLENGE)
             await problem(scope, error)(scope, receive, send)
         else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -11,37 +12,47 @@ from starlette.types import Receive
 from service.dispatch import Dispatcher
 from service.engine.jobs import Job, Result
 from service.routes.errors import ClientGone
-
-BRIEF_SECONDS = 0.01
-"""Work that takes no longer is done before anybody could be told; to watch costs as much as to send a small answer."""
+from service.routes.line import line_of
 
 
 async def submit(dispatcher: Dispatcher, job: Job, request: Request) -> Result:
     """Await a job's result; a client that goes away frees its worker. The body must have been read to its end."""
-    loop = asyncio.get_running_loop()
-    doing = asyncio.current_task()
-    watching: asyncio.Task[None] | None = None
+    doing, gone = asyncio.current_task(), False
 
-    def watch() -> None:
-        nonlocal watching
-        watching = loop.create_task(_cancel_without_client(request.receive, doing))
+    def cancel() -> None:
+        nonlocal gone
+        gone = True
+        if doing:
+            doing.cancel()
 
-    timer = loop.call_later(BRIEF_SECONDS, watch)
     try:
-        return await dispatcher.run(job)
+        with _watching(request, cancel):
+            return await dispatcher.run(job)
     except asyncio.CancelledError:
-        if doing and watching and watching.done():
+        if doing and gone:
             doing.uncancel()
             raise ClientGone from None
         raise
+
+
+@contextmanager
+def _watching(request: Request, gone: Callable[[], None]) -> Iterator[None]:
+    """Have `gone` called when the client goes away: by the line, or without one by a task that waits for it."""
+    if line := line_of(request.scope):
+        line.watch(gone)
+        try:
+            yield
+        finally:
+            line.watch(None)
+        return
+    watching = asyncio.create_task(_wait_for_the_end(request.receive, gone))
+    try:
+        yield
     finally:
-        timer.cancel()
-        if watching:
-            watching.cancel()
+        watching.cancel()
 
 
-async def _cancel_without_client(receive: Receive, doing: asyncio.Task[Any] | None) -> None:
+async def _wait_for_the_end(receive: Receive, gone: Callable[[], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    if doing:
-        doing.cancel()
+    gone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-IN_A_TURN = 16
+IN_A_TURN = 4
 """Which take some 2 ms."""
 
 

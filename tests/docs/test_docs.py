@@ -48,6 +48,7 @@ NOT_RUN = {
     "python": "installs, or starts a server",
     "python3": "installs, or starts a server",
     "kill": "ends a server",
+    "hey": "keeps a server busy",
     "try-image": "builds and starts a container",
 }
 """Programs whose commands are shown and not run, and why."""

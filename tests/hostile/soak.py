@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -31,7 +31,7 @@ from tests.engine.codecs.samples import npy
 from tests.hostile import files, specs
 from tests.hostile.case import Verdict
 from tests.hostile.probe import Health, measuring
-from tests.hostile.sending import IDENTITY, RAW, client, read, resident_bytes
+from tests.hostile.sending import IDENTITY, PATIENCE, RAW, client, read, resident_bytes
 from tests.hostile.test_load import kill_one
 from tests.live import Live, serving
 from tests.processes import children, servers_of
@@ -39,11 +39,14 @@ from tests.processes import children, servers_of
 LARGEST = 1_000_000
 """Bytes of the hostile files and specs that are sent: the point is their number."""
 SECONDS_BETWEEN_KILLS = 2.0
+"""At least: nobody is killed before the last one has been replaced. A busy machine would have no worker left."""
 KILLS_FOR_A_SERVER = 5
 """So many workers are killed for each server."""
 SECONDS_TO_NOTICE = 5.0
 """For a client to see that its connection was cut, which it may do after it has sent a request on it."""
 SECONDS_BETWEEN_LOOKS = 5.0
+DEADLINE = 300.0
+"""Seconds for a job: it may be begun again several times, each time a worker has to start, and the machine is busy."""
 PAUSES = 50
 """How often a client comes again that is told to, as the contract asks it to."""
 
@@ -147,17 +150,25 @@ async def ask(http: httpx.AsyncClient, request: Request, tally: Tally) -> bytes 
     return None
 
 
-async def soak(server: Live, count: int, clients: int, seed: int) -> Tally:
+async def soak(server: Live, options: argparse.Namespace) -> Tally:
     tally = Tally()
-    chance = random.Random(seed)
+    clients: int = options.clients
+    chance = random.Random(options.seed)
     right, hostile = right_requests(), hostile_requests()
-    async with client(server.url, clients) as http:
+    async with client(server.url, clients) as http, client(server.url) as watching:
+        http.timeout = DEADLINE + PATIENCE
         first = {request.name: await ask(http, request, tally) for request in right}
         assert all(first.values()), "refused at the very beginning: " + "; ".join(tally.wrong)
 
         def drawn() -> Iterator[Request]:
-            return (chance.choice(right if chance.random() < 0.5 else hostile) for _ in range(count))
+            for _ in range(options.count):
+                if time.monotonic() - begun > 60 * options.minutes:
+                    break
+                yield chance.choice(right if chance.random() < 0.5 else hostile)
+            all_sent.set()
 
+        all_sent = asyncio.Event()
+        begun = time.monotonic()
         waiting = drawn()
 
         async def work() -> None:
@@ -171,23 +182,30 @@ async def soak(server: Live, count: int, clients: int, seed: int) -> Tally:
                     tally.right += 1
 
         working = asyncio.gather(*(work() for _ in range(clients)))
-        begun = time.monotonic()
-        looked = float("-inf")
-        for turn in itertools.count(1):
-            if working.done():
-                break
+        looked, kills = float("-inf"), 0
+        while not working.done():
             now = time.monotonic() - begun
             if now - looked >= SECONDS_BETWEEN_LOOKS:
                 looked = now
                 tally.memory.append((now, *memory(server.process.pid)))
-            if turn % (KILLS_FOR_A_SERVER + 1):
-                tally.killed += kill_one(server.process.pid, chance)
-            else:
-                kill_server(server.process.pid, chance, tally)
+            # The last job may be a long one: it would be killed again and again.
+            if not all_sent.is_set() and await is_whole(watching, options.workers):
+                kills += 1
+                if kills % (KILLS_FOR_A_SERVER + 1):
+                    tally.killed += kill_one(server.process.pid, chance)
+                else:
+                    kill_server(server.process.pid, chance, tally)
             await asyncio.wait([working], timeout=SECONDS_BETWEEN_KILLS)
         await working
         tally.memory.append((time.monotonic() - begun, *memory(server.process.pid)))
     return tally
+
+
+async def is_whole(http: httpx.AsyncClient, workers: int) -> bool:
+    """Tell whether all workers are there, of all servers."""
+    with suppress(httpx.TransportError):  # of a server that was killed
+        return f"\nconvserve_workers {workers:.1f}\n" in (await http.get("/metrics")).text
+    return False
 
 
 def kill_server(parent: int, chance: random.Random, tally: Tally) -> None:
@@ -232,6 +250,7 @@ def report(tally: Tally, health: Health, seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000, help="requests")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no more are sent")
     parser.add_argument("--clients", type=int, default=16, help="at once")
     parser.add_argument("--servers", type=int, default=2, help="1: none is killed")
     parser.add_argument("--workers", type=int, default=2, help="of all servers")
@@ -239,11 +258,11 @@ def main() -> int:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder), servers=options.servers, workers=options.workers) as server,
+        serving(Path(folder), servers=options.servers, workers=options.workers, deadline=DEADLINE) as server,
     ):
         begun = time.monotonic()
         with measuring(server.url, cut=options.servers > 1) as health:
-            tally = asyncio.run(soak(server, options.count, options.clients, options.seed))
+            tally = asyncio.run(soak(server, options))
         print(report(tally, health, time.monotonic() - begun))
     too_many = tally.cut > options.clients * len(tally.servers_killed)  # a client has one request under way
     return 1 if tally.wrong or tally.lost or too_many else 0

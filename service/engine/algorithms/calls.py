@@ -34,7 +34,7 @@ class Call:
         self._loop, self._arguments = loop, arguments
         self._shape, self._type, self._pieces = output, np.dtype(target), pieces
         self._room = -(-room // CACHE_LINE) * CACHE_LINE
-        self._notes: NDArray[np.uint8] | None = None
+        self._notes: NDArray[np.uint64] | None = None
         self._place = 0
 
     @property

@@ -17,6 +17,7 @@ from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import ready
 from service.engine.algorithms.strips import SLACK
 from service.engine.loops.mixing import PIXELS, Lines, Results, Scratch, Weights, mix
+from service.engine.loops.rows import AS_THEY_ARE, BEYOND, Finish
 from service.engine.loops.samples import KINDS
 from service.engine.loops.vectors import VECTOR_BYTES
 from service.engine.machine.compiled import Kit
@@ -128,7 +129,7 @@ class Form:
         """Lay out a thread's memory and count its bytes."""
         number = np.dtype(task.arithmetic).itemsize
         samples = self.lines * self.pitch + PIXELS * self.apart
-        numbers = 0 if self.straight(task) else self.together(task) * self.lanes + 2 * VECTOR_BYTES // number
+        numbers = 0 if self.straight(task) else self.together(task) * self.lanes + (2 * VECTOR_BYTES + BEYOND) // number
         sums = ceil(samples * number / CACHE_LINE) * CACHE_LINE
         return Scratch(0, samples, self.pitch, sums, numbers), sums + numbers * number
 
@@ -251,7 +252,11 @@ def position_bytes(task: Task) -> int:
 
 def results_of(task: Task, strips: int, pitch: int, together: int, *, straight: bool) -> Results:
     (rows, width, outputs), kind = task.output, KINDS[task.target]
-    return Results(rows, strips, width, outputs, kind, pitch, together, straight)
+    number = np.dtype(task.arithmetic)
+    one, none = np.ones(1, number), np.zeros(1, number)
+    return Results(
+        rows, strips, width, outputs, kind, pitch, together, straight, Finish(one, one, none, 0, AS_THEY_ARE, 0)
+    )
 
 
 def padded_bias(step: Conv2d, lanes: int, number: np.dtype[Any]) -> NDArray[Any]:

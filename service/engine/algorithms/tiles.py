@@ -157,7 +157,6 @@ def _parts(tiling: Tiling, needs: Needs) -> Parts:
         Part((blocks, (inputs * along + 1) * ROW), number),
         Part((blocks, 0 if needs.each else outputs * along * ROW), number),
         Part((tiling.shared(needs.stride) * inputs * blocks * ROW,), number),
-        Part((8 * LANES,), np.dtype(np.uint8)),
     )
 
 

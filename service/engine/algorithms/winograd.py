@@ -28,6 +28,7 @@ from service.engine.algorithms.rates import rates
 from service.engine.algorithms.ready import KEPT_BYTES, ready
 from service.engine.algorithms.strips import SLACK
 from service.engine.loops.mixing import Weights
+from service.engine.loops.rows import BEYOND
 from service.engine.loops.winograd import BESIDE, LANES, PAIR, PLACES, PLANES, SIDE, TILES, Tiles, mix_tiles
 from service.engine.machine.compiled import Kit
 from service.engine.steps import Conv2d
@@ -84,8 +85,8 @@ class Form(NamedTuple):
         starts = [0]
         for numbers in (samples, PLANES * span, PLACES * TILES * PAIR, 2 * BESIDE * self.lanes):
             starts.append(starts[-1] + ceil(numbers * NUMBER.itemsize / CACHE_LINE) * CACHE_LINE)
-        strip, planes, sums, rows, room = starts
-        return Tiles(strip, samples, self.pitch, planes, span, sums, rows), room
+        strip, planes, sums, rows, end = starts
+        return Tiles(strip, samples, self.pitch, planes, span, sums, rows), end + BEYOND
 
     def straight(self, task: Task) -> bool:
         """Tell whether the sums are stored as they are, with no lanes unused."""

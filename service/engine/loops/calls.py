@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import typeof
 from numba.core import cgutils, types
 from numba.np.arrayobj import populate_array
-from numba.np.numpy_support import carray
+from numba.np.numpy_support import as_dtype
 from numpy.typing import NDArray
 
 from service.engine.loops.compiler import compiled, intrinsic
 
 Array = NDArray[Any]
+Given = Sequence[int]
+"""What differs between images: GIVEN words."""
 
 IMAGE, OUT, MEMORY, COUNTER, GIVEN = range(5)
 """Words (int64) that a loop is given, GIVEN in all: the addresses of the samples, of those of the result, of memory for
@@ -35,9 +38,7 @@ has the last two: from which processor the threads keep away, and the counter.""
 EMPTY, FULL = range(2)
 DONE, BROKEN = -1, -2
 
-_INT32, _INT64, _BYTES = ir.IntType(32), ir.IntType(64), cgutils.voidptr_t
-_THUNK = ir.FunctionType(_INT32, [_BYTES, _BYTES])
-_GIVEN = types.Array(types.int64, 1, "C")
+_INT64, _BYTES = ir.IntType(64), cgutils.voidptr_t
 # Locks that do without Python's own: to be waited for, and let go, by any thread.
 _acquire: Any = types.ExternalFunction("PyThread_acquire_lock", types.int32(types.int64, types.int32))
 _release: Any = types.ExternalFunction("PyThread_release_lock", types.void(types.int64))
@@ -56,94 +57,66 @@ def locked() -> int:
     return int(lock)
 
 
-def noted(loop: Callable[..., None], *arguments: Any) -> NDArray[np.uint8]:
-    """Note a call of `loop`, which takes what it is `given` (int64) before `arguments`.
+def noted(loop: Callable[..., None], *arguments: Any) -> NDArray[np.uint64]:
+    """Note a call of `loop`, for which @compiled(noted=True) stands, with `arguments`: tuples of arrays and numbers.
 
     Arrays are noted as addresses: they must outlive the notes.
     """
     dispatcher: Any = loop
-    kinds = (_GIVEN, *map(typeof, arguments))
-    dispatcher.compile(kinds)
-    code = dispatcher.overloads[kinds]
-    address = code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
-    notes = np.empty(_take_down(np.empty(0, np.uint8), address, arguments), np.uint8)
-    _take_down(notes, address, arguments)
+    kind = typeof(arguments)  # type: ignore[no-untyped-call]
+    signature = types.CPointer(types.int64), types.CPointer(kind)  # type: ignore[no-untyped-call]
+    dispatcher.compile(signature)
+    code = dispatcher.overloads[signature]
+    values = np.array(_values(arguments), _layout(kind))
+    notes = np.zeros(1 + -(-values.nbytes // 8), np.uint64)
+    notes[0] = code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
+    notes[1:].view(np.uint8)[: values.nbytes] = np.frombuffer(values.tobytes(), np.uint8)
     return notes
 
 
-@compiled
-def _take_down(notes: Array, loop: int, arguments: Any) -> int:
-    size: int = _note(notes, loop, arguments)
-    return size
+@cache
+def _layout(kind: Any) -> np.dtype[Any]:
+    """Say how compiled code finds something of such a type in memory: as a C compiler would lay it out."""
+    if isinstance(kind, types.BaseTuple):
+        members: Any = kind
+        return np.dtype([(f"f{i}", _layout(member)) for i, member in enumerate(members)], align=True)
+    if isinstance(kind, types.Array):  # who owns it (two pointers), size, bytes of a number, address, shape, strides
+        return np.dtype([("owner", np.int64, 2), ("data", np.int64, 3), ("shape", np.int64, 2 * kind.ndim)], align=True)
+    return np.dtype(np.int64) if kind == types.none else as_dtype(kind)
+
+
+def _values(value: Any) -> Any:
+    """Give what stands at the places of a layout; nobody owns an array, so that nobody has to count references."""
+    if isinstance(value, tuple):
+        return tuple(map(_values, value))
+    if isinstance(value, np.ndarray):
+        return (0, 0), (value.size, value.itemsize, value.ctypes.data), value.shape + value.strides
+    return 0 if value is None else value
 
 
 @intrinsic
-def _note(typing: Any, notes: Any, loop: Any, arguments: Any) -> Any:
-    """Write into `notes`, if there is room: code that begins the loop at address `loop`, that address, the arguments.
-
-    Gives the bytes that this takes.
-    """
-    signature = types.int64(notes, loop, arguments)
+def arguments(typing: Any, notes: Any) -> Any:
+    """Give the arguments of a loop, as a tuple."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds = list(signature.args[2])
-        parts = [_unowned(context, builder, kind, builder.extract_value(values[2], i)) for i, kind in enumerate(kinds)]
-        function = context.call_conv.get_function_type(types.none, [_GIVEN, *kinds]).as_pointer()
-        layout = ir.LiteralStructType([_THUNK.as_pointer(), function, *(part.type for part in parts)], packed=True)
-        array = context.make_array(signature.args[0])(context, builder, values[0])
-        size = _INT64(context.get_abi_sizeof(layout))
-        with builder.if_then(builder.icmp_signed(">=", array.nitems, size)):
-            place = builder.bitcast(array.data, layout.as_pointer())
-            thunk = _thunk(context, builder, layout, kinds)
-            for i, part in enumerate([thunk, builder.inttoptr(values[1], function), *parts]):
-                builder.store(part, builder.gep(place, [_INT32(0), _INT32(i)]), align=1)
-        return size
+        return context.unpack_value(builder, notes.dtype, values[0])
 
-    return signature, generate
-
-
-def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Forget who owns the arrays in `value`: the caller keeps them, and nobody has to count references."""
-    if isinstance(kind, types.BaseTuple):
-        parts: Any = kind
-        for i, part in enumerate(parts):
-            own = _unowned(context, builder, part, builder.extract_value(value, i))
-            value = builder.insert_value(value, own, i)
-        return value
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo, array.parent = (ir.Constant(part.type, None) for part in (array.meminfo, array.parent))
-        return array._getvalue()
-    return value
-
-
-def _thunk(context: Any, builder: Any, layout: Any, kinds: list[Any]) -> Any:
-    """Write a function that begins a loop as noted; it takes the notes and what the loop is given."""
-    thunk = ir.Function(builder.module, _THUNK, f"{builder.function.name}.thunk")
-    thunk.linkage = "internal"
-    inside = ir.IRBuilder(thunk.append_basic_block())
-    place = inside.bitcast(thunk.args[0], layout.as_pointer())
-    fields = [inside.gep(place, [_INT32(0), _INT32(i)]) for i in range(1, len(layout.elements))]
-    loop, *arguments = [inside.load(field, align=1) for field in fields]
-    given = context.make_array(_GIVEN)(context, inside)
-    data = inside.bitcast(thunk.args[1], _INT64.as_pointer())
-    populate_array(  # type: ignore[no-untyped-call]
-        given, data=data, shape=[_INT64(GIVEN)], strides=[_INT64(8)], itemsize=_INT64(8), meminfo=None
-    )
-    status, _ = context.call_conv.call_function(
-        inside, loop, types.none, [_GIVEN, *kinds], [given._getvalue(), *arguments]
-    )
-    inside.ret(status.code)
-    return thunk
+    return notes.dtype(notes), generate
 
 
 @intrinsic
 def _begin(typing: Any, notes: Any, given: Any) -> Any:
     """Do the loop that is noted at address `notes`; what it is given is at address `given`. Gives 0 if it went well."""
+    pointers = types.CPointer(types.int64), types.voidptr  # type: ignore[no-untyped-call]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        thunk = builder.load(builder.inttoptr(values[0], _THUNK.as_pointer().as_pointer()), align=1)
-        return builder.call(thunk, [builder.inttoptr(value, _BYTES) for value in values])
+        convention = context.call_conv
+        kind = convention.get_function_type(types.none, pointers).as_pointer()
+        place = builder.inttoptr(values[0], kind.as_pointer())
+        arguments = builder.gep(builder.bitcast(place, _INT64.as_pointer()), [_INT64(1)])
+        own = builder.inttoptr(values[1], _INT64.as_pointer()), builder.bitcast(arguments, _BYTES)
+        status, _ = convention.call_function(builder, builder.load(place), types.none, pointers, own)
+        return status.code
 
     return types.int32(notes, given), generate
 
@@ -172,38 +145,41 @@ def _taken(typing: Any, box: Any) -> Any:
 
 
 @intrinsic
-def _pointer(typing: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], _BYTES)
-
-    return types.voidptr(address), generate
-
-
-@compiled
-def bytes_at(address: int, shape: Any) -> Array:
+def bytes_at(typing: Any, address: Any, shape: Any) -> Any:
     """Give the bytes at an address as an array of `shape`, a tuple."""
-    found: Array = carray(_pointer(address), shape, np.uint8)
-    return found
+    return _array_at(types.uint8, address, shape)
 
 
-@compiled
-def numbers_at(address: int, shape: Any, like: Array) -> Array:
+@intrinsic
+def numbers_at(typing: Any, address: Any, shape: Any, like: Any) -> Any:
     """Give the numbers at an address, of the type of those of `like`."""
-    found: Array = carray(_pointer(address), shape, like.dtype)
-    return found
+    return _array_at(like.dtype, address, shape, like)
 
 
-@compiled
-def counter_at(given: Array) -> Array:
-    """Give the counter of pieces of what a loop is `given`."""
-    counter: Array = bytes_at(given[COUNTER], (8,)).view(np.int64)
-    return counter
+@intrinsic
+def words_at(typing: Any, address: Any, shape: Any) -> Any:
+    """Give the numbers (int64) at an address."""
+    return _array_at(types.int64, address, shape)
 
 
-@compiled
-def _words_at(address: int, count: int) -> Array:
-    words: Array = carray(_pointer(address), (count,), np.int64)
-    return words
+def _array_at(dtype: Any, address: Any, shape: Any, *others: Any) -> Any:
+    kind = types.Array(dtype, len(shape), "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        size = _INT64(context.get_abi_sizeof(context.get_value_type(dtype)))
+        shape = cgutils.unpack_tuple(builder, values[1])  # type: ignore[no-untyped-call]
+        strides = [size]
+        for length in shape[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        place = cgutils.alloca_once(builder, context.get_value_type(kind))  # type: ignore[no-untyped-call]
+        array = context.make_array(kind)(context, builder, ref=place)
+        data = builder.inttoptr(values[0], context.get_value_type(dtype).as_pointer())
+        populate_array(  # type: ignore[no-untyped-call]
+            array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None
+        )
+        return builder.load(place)
+
+    return kind(address, shape, *others), generate
 
 
 if LINUX:
@@ -228,15 +204,15 @@ def run(notes: int, image: Array, out: Array, memory: int, room: int, boxes: int
     and the addresses of the boxes: each array more takes some microseconds. Gives DONE when all is done, BROKEN where a
     loop failed. Without having done anything, the number of this processor, where the threads may be on it as well.
     """
-    places = _words_at(boxes, threads)
-    own, failed = _words_at(places[0], WORDS), 0
+    places = words_at(boxes, (threads,))
+    own, failed = words_at(places[0], (WORDS,)), 0
     if threads > 1:
         here = _processor()
         if here != own[PROCESSOR]:
             return here
     own[NEXT] = 0
     for i in range(threads):
-        box = _words_at(places[i], WORDS)
+        box = words_at(places[i], (WORDS,))
         box[IMAGE], box[OUT], box[MEMORY] = image.ctypes.data, out.ctypes.data, memory + i * room
         box[COUNTER], box[CALL] = places[0] + 8 * NEXT, notes
         if i > 0:
@@ -245,7 +221,7 @@ def run(notes: int, image: Array, out: Array, memory: int, room: int, boxes: int
                 _release(box[READY])
     failed |= _begin(notes, places[0])
     for i in range(1, threads):
-        box = _words_at(places[i], WORDS)
+        box = words_at(places[i], (WORDS,))
         if not _taken(box):
             _acquire(box[FINISHED], 1)
             failed |= box[FAILED]
@@ -255,18 +231,10 @@ def run(notes: int, image: Array, out: Array, memory: int, room: int, boxes: int
 @compiled
 def serve(address: int) -> None:
     """Do what comes into the box at an address, for ever."""
-    box = _words_at(address, WORDS)
+    box = words_at(address, (WORDS,))
     while box[READY] != 0:
         _acquire(box[READY], 1)
         _exchange(box, WOKEN, 0)
         if _taken(box):
             box[FAILED] = _begin(box[CALL], address)
             _release(box[FINISHED])
-
-
-def once(notes: Array, image: Array, out: Array) -> None:
-    """Do a call on this thread alone; `image` and `out` are bytes, `image` read-only. It needs no memory."""
-    box = np.zeros(WORDS, np.int64)
-    boxes = np.array([box.ctypes.data])
-    serve(box.ctypes.data)  # returns at once, since there is no lock to wait for
-    run(notes.ctypes.data, image, out, 0, 0, boxes.ctypes.data, 1)

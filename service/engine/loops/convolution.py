@@ -18,12 +18,13 @@ What makes these loops fast, and is easily lost:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from service.engine.loops import rows
-from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
+from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.rows import EACH, FOUR, SHIFTED, TWO, Finish
 from service.engine.loops.samples import UINT8
@@ -108,16 +109,15 @@ class Places(NamedTuple):
     size: int
 
 
-@compiled
-def convolve(
-    given: Array, shapes: Shapes, rim: Any, strips: Strips, along: Taps, down: Taps, finish: Finish, places: Places
-) -> None:
+@compiled(noted=True)
+def convolve(given: Given, notes: Sequence[tuple[Shapes, Any, Strips, Taps, Taps, Finish, Places]]) -> None:
     """Make piece after piece of the result, as long as the counter gives one that no other thread has taken.
 
     `rim` is what `Source` has of it. `down.bounds` is for the planes of each phase in turn. Where `along` has taps, one
     in each of its columns, it makes what `down` then sums.
     """
-    source, counter = source_at(given, shapes, rim), counter_at(given)
+    shapes, rim, strips, along, down, finish, places = arguments(notes)
+    source, counter = source_at(given, shapes, rim), words_at(given[COUNTER], (1,))
     out = bytes_at(given[OUT], (shapes.out_rows * shapes.out_row_bytes,))
     image = source.image.reshape(-1)
     numbers = numbers_at(given[MEMORY], (places.size,), down.weights)
@@ -145,7 +145,7 @@ def convolve(
 
 
 @compiled
-def source_at(given: Array, shapes: Shapes, rim: Any) -> Source:
+def source_at(given: Given, shapes: Shapes, rim: Any) -> Source:
     """Give the image at the address that is `given`."""
     image = bytes_at(given[IMAGE], (shapes.rows, shapes.row_bytes))
     return Source(image, shapes.kind, rim.rows, rim.columns, rim.first, rim.channels, rim.value)
@@ -158,7 +158,7 @@ def _fill(
     """Bring padded row `row` of the image to `target`, in planes, and summed along where there are taps for it."""
     summed, dealt = len(along.weights) > 0, strips.inputs > 1
     whole = places.row if summed or dealt else target
-    _pad(source, image, row, numbers, whole)
+    pad(source, image, row, numbers, whole)
     if dealt:
         to = places.dealt if summed else target
         rows.deal(numbers, whole, strips.inputs, strips.together, strips.dealt, to, strips.length)
@@ -169,13 +169,14 @@ def _fill(
 
 
 @compiled
-def _pad(source: Source, image: Array, row: int, numbers: Array, at: int) -> None:
+def pad(source: Source, image: Array, row: int, numbers: Array, at: int) -> None:
     """Bring a padded row to `at`, as it stands in the image."""
     channels, columns, kind = source.channels, source.columns, source.kind
     width = (source.image.shape[1] >> kind) // channels
     index, first = source.rows[row], source.first
     if index < 0:
-        rows.fill(numbers, at, len(columns) * channels, source.value)
+        for i in range(len(columns) * channels):
+            numbers[at + i] = source.value
         return
     inside = at + first * channels
     rows.widen(kind, image, index * source.image.shape[1], numbers, inside, width * channels)

@@ -56,9 +56,8 @@ def _fetch(row: Rows, swapped: bool, line: Rows) -> None:  # noqa: FBT001
     if not swapped:
         _copy(row, line)
         return
-    pairs, out = row.view(np.uint16), line.view(np.uint16)
-    for i in range(len(out)):
-        out[i] = np.uint16(pairs[i] << np.uint16(8)) | np.uint16(pairs[i] >> np.uint16(8))
+    for i in range(0, len(row), 2):
+        line[i], line[i + 1] = row[i + 1], row[i]
 
 
 @compiled

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import IMAGE, MEMORY, OUT, bytes_at, counter_at, numbers_at
+from service.engine.loops.calls import COUNTER, IMAGE, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import LEVEL, compiled
 from service.engine.loops.samples import UINT8, UINT16
 from service.engine.loops.vectors import (
@@ -17,6 +18,7 @@ from service.engine.loops.vectors import (
     join,
     load,
     load_as,
+    load_each,
     next_piece,
     splat,
     splat_as,
@@ -42,6 +44,7 @@ SPARE, ROOM = 8 * SAMPLES, 12 * SAMPLES
 """In bytes: where the memory of a thread has room for the last pixels of an image, behind the planes; and its size."""
 FOUR, QUAD = 12, 16
 """Bytes of four pixels, and those that are loaded for them."""
+QUADS = TOGETHER // 4
 
 _spread = arrange(
     lambda lanes: [
@@ -75,16 +78,7 @@ class Colours(NamedTuple):
 @compiled(inlined=True)
 def _of_bytes(source: Array, at: int) -> Any:
     """Make floats of the channels of pixels of bytes: channel c is 256**c times too large."""
-    quads = (
-        load(source, at, QUAD),
-        load(source, at + FOUR, QUAD),
-        load(source, at + 2 * FOUR, QUAD),
-        load(source, at + 3 * FOUR, QUAD),
-        load(source, at + 4 * FOUR, QUAD),
-        load(source, at + 5 * FOUR, QUAD),
-        load(source, at + 6 * FOUR, QUAD),
-        load(source, at + 7 * FOUR, QUAD),
-    )
+    quads = load_each(source, at, FOUR, QUADS, QUAD)
     pixels = view(_spread(join(quads)), np.int32)
     return (  # masks cost less than shuffles
         convert(pixels & splat_as(np.int32, 0xFF, TOGETHER), np.float32),
@@ -182,11 +176,12 @@ def _copy(source: int, target: int, size: int) -> None:
         t[i] = s[i]
 
 
-@compiled
-def recolour(given: Array, colours: Colours) -> None:
+@compiled(noted=True)
+def recolour(given: Given, notes: Sequence[tuple[Colours]]) -> None:
     """Make PIECE pixels of those at the addresses that are `given`, as long as the counter has not passed the last."""
+    (colours,) = arguments(notes)
     pixels, kind, out_kind, outputs = colours.pixels, colours.kind, colours.out_kind, len(colours.weights)
-    size, out_size, counter = CHANNELS << kind, outputs << out_kind, counter_at(given)
+    size, out_size, counter = CHANNELS << kind, outputs << out_kind, words_at(given[COUNTER], (1,))
     planes = numbers_at(given[MEMORY], (CHANNELS * BLOCK,), colours.weights)
     sums = numbers_at(given[MEMORY] + 4 * CHANNELS * BLOCK, (CHANNELS * BLOCK,), colours.weights)
     spare = given[MEMORY] + SPARE

@@ -11,16 +11,18 @@ one row of the result meets are summed as they stand in the image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import MEMORY, OUT, bytes_at, counter_at, numbers_at
+from service.engine.loops.calls import COUNTER, MEMORY, OUT, Given, arguments, bytes_at, numbers_at, words_at
 from service.engine.loops.compiler import compiled
-from service.engine.loops.convolution import Shapes, Source, source_at
+from service.engine.loops.convolution import Shapes, Source, pad, source_at
 from service.engine.loops.moving import Moves, move
-from service.engine.loops.samples import FLOAT32, UINT8, UINT16
+from service.engine.loops.rows import store_as
+from service.engine.loops.samples import UINT8
 from service.engine.loops.vectors import LANES, convert, fma, load, next_piece, splat_like, store
 
 Array = NDArray[Any]
@@ -80,7 +82,8 @@ class Memory(NamedTuple):
     """What a thread needs for itself.
 
     The `ring` of padded rows, a row `between` the passes, its `planes`, all of numbers that are summed; `lines` (bytes)
-    of each phase of a row of the result; `places` where the rows begin that a window meets.
+    of each phase of a row of the result; `places` where the rows begin that a window meets; the
+    same as bytes.
     """
 
     ring: Array
@@ -88,22 +91,26 @@ class Memory(NamedTuple):
     planes: Array
     lines: Array
     places: Array
+    between_bytes: Array
+    planes_bytes: Array
 
 
-@compiled
-def resample(
-    given: Array, shapes: Shapes, rim: Any, layout: Layout, down: Taps, along: Taps, deal: Moves, weave: Moves, end: End
-) -> None:
+@compiled(noted=True)
+def resample(given: Given, notes: Sequence[tuple[Shapes, Any, Layout, Taps, Taps, Moves, Moves, End]]) -> None:
     """Make piece after piece of the result, as long as the counter gives one that no other thread has taken."""
-    source, counter = source_at(given, shapes, rim), counter_at(given)
+    shapes, rim, layout, down, along, deal, weave, end = arguments(notes)
+    source, counter = source_at(given, shapes, rim), words_at(given[COUNTER], (1,))
     out = bytes_at(given[OUT], (shapes.out_rows * shapes.out_row_bytes,))
-    starts, like = layout.memory + given[MEMORY], down.weights
+    image = source.image.reshape(-1)
+    memory, starts, like = given[MEMORY], layout.memory, down.weights
     own = Memory(
-        numbers_at(starts[0], ((starts[1] - starts[0]) // like.itemsize,), like),
-        numbers_at(starts[1], ((starts[2] - starts[1]) // like.itemsize,), like),
-        numbers_at(starts[2], ((starts[3] - starts[2]) // like.itemsize,), like),
-        bytes_at(starts[3], (starts[4] - starts[3],)),
-        numbers_at(starts[4], (len(layout.ring),), layout.ring),
+        numbers_at(memory + starts[0], ((starts[1] - starts[0]) // like.itemsize,), like),
+        numbers_at(memory + starts[1], ((starts[2] - starts[1]) // like.itemsize,), like),
+        numbers_at(memory + starts[2], ((starts[3] - starts[2]) // like.itemsize,), like),
+        bytes_at(memory + starts[3], (starts[4] - starts[3],)),
+        numbers_at(memory + starts[4], (len(layout.ring),), layout.ring),
+        bytes_at(memory + starts[1], (starts[2] - starts[1],)),
+        bytes_at(memory + starts[2], (starts[3] - starts[2],)),
     )
     while True:
         piece: int = next_piece(counter)
@@ -119,40 +126,11 @@ def resample(
                 needed = min(begin + layout.kept, len(source.rows))
                 made = max(made, begin)
                 while made < needed:
-                    _widen(source, made, own.ring, layout.ring[made % layout.kept])
+                    pad(source, image, made, own.ring, layout.ring[made % layout.kept])
                     made += 1
                 _sum_down(layout, down, phase, begin % layout.kept, own)
                 _sum_along(layout, along, deal, own, end, shapes.out_kind)
             _put(own.lines, out, row * shapes.out_row_bytes, shapes.out_row_bytes, weave)
-
-
-@compiled
-def _widen(source: Source, row: int, ring: Array, to: int) -> None:
-    """Make a padded row of the ring."""
-    index, columns, width = source.rows[row], source.columns, source.image.shape[1] >> source.kind
-    target = ring[to : to + len(columns)]
-    if index < 0:
-        target[:] = source.value
-        return
-    line = source.image[index]
-    if source.kind == UINT8:
-        _pad(line, columns, source.first, source.value, target, width)
-    elif source.kind == UINT16:
-        _pad(line.view(np.uint16), columns, source.first, source.value, target, width)
-    elif source.kind == FLOAT32:
-        _pad(line.view(np.float32), columns, source.first, source.value, target, width)
-    else:
-        _pad(line.view(np.float64), columns, source.first, source.value, target, width)
-
-
-@compiled
-def _pad(line: Array, columns: Array, first: int, outside: Any, target: Array, width: int) -> None:
-    whole = target[first : first + width]
-    for i in range(width):
-        whole[i] = line[i]
-    for k in range(len(columns) - width):
-        x = k if k < first else k + width
-        target[x] = line[columns[x]] if columns[x] >= 0 else outside
 
 
 @compiled
@@ -210,22 +188,15 @@ def _sum_along(layout: Layout, along: Taps, deal: Moves, own: Memory, end: End, 
             first, columns = layout.residues[p], layout.padded // layout.channels
             count = (columns - first + along.step - 1) // along.step * layout.channels
             move(
-                deal, own.between.view(np.uint8), first * layout.channels * size,
-                planes.view(np.uint8), p * layout.planes * size, count * size,
+                deal, own.between_bytes, first * layout.channels * size,
+                own.planes_bytes, p * layout.planes * size, count * size,
             )  # fmt: skip
     for phase in range(len(along.bounds) - 1):
         first, last = along.bounds[phase], along.bounds[phase + 1]
         weights, offsets = along.weights[first:last], along.offsets[first:last]
         line = own.lines[phase * layout.lines : (phase + 1) * layout.lines]
         if not _make_bytes(planes, offsets, weights, end.shift, kind, line, layout.each):
-            if kind == UINT8:
-                _make_line(planes, offsets, weights, end.numbers, np.uint8, line, 0, layout.each)
-            elif kind == UINT16:
-                _make_line(planes, offsets, weights, end.numbers, np.uint16, line, 1, layout.each)
-            elif kind == FLOAT32:
-                _make_line(planes, offsets, weights, end.numbers, np.float32, line, 2, layout.each)
-            else:
-                _make_line(planes, offsets, weights, end.numbers, np.float64, line, 3, layout.each)
+            _make_line(planes, offsets, weights, end.numbers, kind, line, layout.each)
 
 
 @compiled
@@ -248,16 +219,17 @@ def _make_bytes(
 
 @compiled
 def _make_line(
-    planes: Array, offsets: Array, weights: Array, numbers: Array, dtype: Any, line: Array, size: int, each: int
+    planes: Array, offsets: Array, weights: Array, numbers: Array, kind: int, line: Array, each: int
 ) -> None:
-    """Make a line of samples of `dtype`, of 2**`size` bytes."""
+    """Make a line of samples of `kind`."""
     divisor, scale, bias, biased = numbers[0], numbers[1], numbers[2], len(numbers) > 3
     for j in range(0, each, TOGETHER):
         result = convert(_sum(planes, j, offsets, weights), numbers.dtype.type)
         if divisor != 1:
             result = result / splat_like(result, divisor)
         biases = load(numbers, j + 2, TOGETHER) if biased else splat_like(result, bias)
-        store(line, j << size, convert(fma(result, splat_like(result, scale), biases), dtype))
+        result = fma(result, splat_like(result, scale), biases)
+        store_as(kind, result, line, j << kind, TOGETHER, TOGETHER)
 
 
 @compiled

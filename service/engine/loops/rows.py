@@ -20,12 +20,14 @@ from service.engine.loops.vectors import (
     lanes_of,
     load,
     load_as,
+    load_each,
     load_part_as,
     over_power,
     rearrange,
     splat,
     sqrt,
     store,
+    store_each,
     store_part,
     unweave,
     weave,
@@ -93,7 +95,7 @@ def _widen(dtype: Any, size: int, samples: Array, byte: int, numbers: Array, at:
         store(numbers, at + i, convert(load_as(dtype, samples, byte + i * size, lanes), numbers.dtype))
     if whole < count:
         rest = load_part_as(dtype, samples, byte + whole * size, count - whole, lanes)
-        store(numbers, at + whole, convert(rest, numbers.dtype))
+        store_part(numbers, at + whole, convert(rest, numbers.dtype), count - whole)
 
 
 @compiled
@@ -113,45 +115,38 @@ def narrow(
 
     Rows begin `apart` numbers apart, and `pitch` bytes where they go to.
     """
-    if kind == UINT8:
-        _narrow(np.uint8, 1, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    elif kind == UINT16:
-        _narrow(np.uint16, 2, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    elif kind == FLOAT32:
-        _narrow(np.float32, 4, numbers, at, apart, count, finish, samples, byte, pitch, height)
-    else:
-        _narrow(np.float64, 8, numbers, at, apart, count, finish, samples, byte, pitch, height)
-
-
-@compiled
-def _narrow(
-    dtype: Any,
-    size: int,
-    numbers: Array,
-    at: int,
-    apart: int,
-    count: int,
-    finish: Finish,
-    samples: Array,
-    byte: int,
-    pitch: int,
-    height: int,
-) -> None:
     lanes = lanes_of(numbers, FOUR)
     for m in range(height):
         for i in range(0, count, lanes):
-            sums = load(numbers, at + m * apart + i, lanes)
-            if finish.way == SHIFTED:
-                some = convert(over_power(sums, finish.shift), dtype)
-            elif finish.way == SCALED:
-                some = convert(_scaled(numbers, at + m * apart + i, finish, 0), dtype)
+            to, left = byte + m * pitch + (i << kind), count - i
+            if finish.way == SCALED:
+                store_as(kind, _scaled(numbers, at + m * apart + i, finish, 0), samples, to, left, lanes)
             else:
-                some = convert(sums, dtype)
-            to = byte + m * pitch + i * size
-            if i + lanes <= count:
-                store(samples, to, some)
-            else:
-                store_part(samples, to, some, count - i)
+                sums = load(numbers, at + m * apart + i, lanes)
+                if finish.way == SHIFTED:
+                    sums = over_power(sums, finish.shift)
+                store_as(kind, sums, samples, to, left, lanes)
+
+
+@compiled(inlined=True)
+def store_as(kind: int, numbers: Any, samples: Array, byte: int, count: int, lanes: int) -> None:
+    """Store numbers as samples of `kind` from `byte` on: the first `count` of their `lanes`, or all if that is more."""
+    if kind == UINT8:
+        _store(convert(numbers, np.uint8), samples, byte, count, lanes)
+    elif kind == UINT16:
+        _store(convert(numbers, np.uint16), samples, byte, count, lanes)
+    elif kind == FLOAT32:
+        _store(convert(numbers, np.float32), samples, byte, count, lanes)
+    else:
+        _store(convert(numbers, np.float64), samples, byte, count, lanes)
+
+
+@compiled(inlined=True)
+def _store(vector: Any, samples: Array, byte: int, count: int, lanes: int) -> None:
+    if count >= lanes:
+        store(samples, byte, vector)
+    else:
+        store_part(samples, byte, vector, count)
 
 
 @compiled
@@ -169,13 +164,6 @@ def scale(numbers: Array, at: int, count: int, finish: Finish, plane: int) -> No
     """Finish the sums of a plane, which remain numbers."""
     for i in range(0, count, lanes_of(numbers, FOUR)):
         store(numbers, at + i, convert(_scaled(numbers, at + i, finish, plane), numbers.dtype))
-
-
-@compiled
-def fill(numbers: Array, at: int, count: int, value: Any) -> None:
-    lanes = lanes_of(numbers, FOUR)
-    for i in range(0, count, lanes):
-        store(numbers, at + i, splat(value, lanes))
 
 
 @compiled
@@ -204,52 +192,27 @@ def deal(numbers: Array, source: int, planes: int, unit: int, count: int, target
     n = lanes_of(numbers, ONE)
     if planes == 2 and unit == 3:
         for i in range(0, count, 3 * n):
-            at, to = source + 2 * i, target + i
-            below = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
-            at += 3 * n
-            above = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
-            a, b, c, d, e, f = _deal_by_threes(below + above)
-            store(numbers, to, a)
-            store(numbers, to + n, b)
-            store(numbers, to + 2 * n, c)
-            to += apart
-            store(numbers, to, d)
-            store(numbers, to + n, e)
-            store(numbers, to + 2 * n, f)
-    elif unit > 1:
+            some = _deal_by_threes(load_each(numbers, source + 2 * i, n, 6, n))
+            store_each(numbers, target + i, n, some[:3])
+            store_each(numbers, target + i + apart, n, some[3:])
+    elif planes == 2 and unit == 1:
+        for i in range(0, count, n):
+            store_each(numbers, target + i, apart, unweave(load_each(numbers, source + 2 * i, n, 2, n)))
+    elif planes == 3 and unit == 1:
+        for i in range(0, count, n):
+            store_each(numbers, target + i, apart, unweave(load_each(numbers, source + 3 * i, n, 3, n)))
+    elif planes == 6 and unit == 1:
+        for i in range(0, count, n):
+            a, b, c, d, e, f = load_each(numbers, source + 6 * i, n, 6, n)
+            a, b = unweave((a, b))
+            c, d = unweave((c, d))
+            e, f = unweave((e, f))
+            store_each(numbers, target + i, 2 * apart, unweave((a, c, e)))
+            store_each(numbers, target + i + apart, 2 * apart, unweave((b, d, f)))
+    else:
         for p in range(planes):
             for i in range(count):
                 numbers[target + p * apart + i] = numbers[source + (i // unit * planes + p) * unit + i % unit]
-    elif planes == 2:
-        for g in range(0, count, n):
-            a, b = unweave((load(numbers, source + 2 * g, n), load(numbers, source + 2 * g + n, n)))
-            store(numbers, target + g, a)
-            store(numbers, target + g + apart, b)
-    elif planes == 3:
-        for g in range(0, count, n):
-            at = source + 3 * g
-            a, b, c = unweave((load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)))
-            store(numbers, target + g, a)
-            store(numbers, target + g + apart, b)
-            store(numbers, target + g + 2 * apart, c)
-    elif planes == 6:
-        for g in range(0, count, n):
-            at = source + 6 * g
-            a, b = unweave((load(numbers, at, n), load(numbers, at + n, n)))
-            c, d = unweave((load(numbers, at + 2 * n, n), load(numbers, at + 3 * n, n)))
-            e, f = unweave((load(numbers, at + 4 * n, n), load(numbers, at + 5 * n, n)))
-            u, v, w = unweave((a, c, e))
-            x, y, z = unweave((b, d, f))
-            store(numbers, target + g, u)
-            store(numbers, target + g + apart, x)
-            store(numbers, target + g + 2 * apart, v)
-            store(numbers, target + g + 3 * apart, y)
-            store(numbers, target + g + 4 * apart, w)
-            store(numbers, target + g + 5 * apart, z)
-    else:
-        for p in range(planes):
-            for g in range(count):
-                numbers[target + p * apart + g] = numbers[source + g * planes + p]
 
 
 @compiled
@@ -261,45 +224,20 @@ def join(numbers: Array, source: int, planes: int, apart: int, unit: int, count:
     n = lanes_of(numbers, ONE)
     if planes == 2 and unit == 1:
         for i in range(0, count, n):
-            a, b = weave((load(numbers, source + i, n), load(numbers, source + apart + i, n)))
-            store(numbers, target + 2 * i, a)
-            store(numbers, target + 2 * i + n, b)
+            store_each(numbers, target + 2 * i, n, weave(load_each(numbers, source + i, apart, 2, n)))
     elif planes == 3 and unit == 1:
         for i in range(0, count, n):
-            at = source + i
-            parts = load(numbers, at, n), load(numbers, at + apart, n), load(numbers, at + 2 * apart, n)
-            a, b, c = weave(parts)
-            store(numbers, target + 3 * i, a)
-            store(numbers, target + 3 * i + n, b)
-            store(numbers, target + 3 * i + 2 * n, c)
+            store_each(numbers, target + 3 * i, n, weave(load_each(numbers, source + i, apart, 3, n)))
     elif planes == 6 and unit == 1:
         for i in range(0, count, n):
-            at, to = source + i, target + 6 * i
-            u, v, w = weave((load(numbers, at, n), load(numbers, at + 2 * apart, n), load(numbers, at + 4 * apart, n)))
-            at += apart
-            x, y, z = weave((load(numbers, at, n), load(numbers, at + 2 * apart, n), load(numbers, at + 4 * apart, n)))
-            a, b = weave((u, x))
-            c, d = weave((v, y))
-            e, f = weave((w, z))
-            store(numbers, to, a)
-            store(numbers, to + n, b)
-            store(numbers, to + 2 * n, c)
-            store(numbers, to + 3 * n, d)
-            store(numbers, to + 4 * n, e)
-            store(numbers, to + 5 * n, f)
+            a, c, e = weave(load_each(numbers, source + i, 2 * apart, 3, n))
+            b, d, f = weave(load_each(numbers, source + i + apart, 2 * apart, 3, n))
+            some = weave((a, b)) + weave((c, d)) + weave((e, f))
+            store_each(numbers, target + 6 * i, n, some)
     elif planes == 2 and unit == 3:
         for i in range(0, count, 3 * n):
-            at, to = source + i, target + 2 * i
-            below = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
-            at += apart
-            above = load(numbers, at, n), load(numbers, at + n, n), load(numbers, at + 2 * n, n)
-            a, b, c, d, e, f = _weave_by_threes(below + above)
-            store(numbers, to, a)
-            store(numbers, to + n, b)
-            store(numbers, to + 2 * n, c)
-            store(numbers, to + 3 * n, d)
-            store(numbers, to + 4 * n, e)
-            store(numbers, to + 5 * n, f)
+            below, above = load_each(numbers, source + i, n, 3, n), load_each(numbers, source + i + apart, n, 3, n)
+            store_each(numbers, target + 2 * i, n, _weave_by_threes(below + above))
     else:
         for p in range(planes):
             for i in range(count):

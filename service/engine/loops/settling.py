@@ -40,7 +40,7 @@ class Windows(NamedTuple):
     bias: Array
 
 
-@compiled
+@compiled(makes_arrays=False)
 def settle(counter: Array, source: Source, windows: Windows, least: Array, most: Array) -> None:
     """Put the right levels into `least` (H', W' * C') uint8 where `most` differs, a row at a time.
 

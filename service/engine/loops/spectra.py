@@ -30,8 +30,9 @@ from service.engine.loops.fourier import (
     multiply,
     transposed,
 )
-from service.engine.loops.samples import FLOAT32, UINT8, UINT16
-from service.engine.loops.vectors import LANES, convert, load, load_as, next_piece, prefetch, splat, store
+from service.engine.loops.rows import store_as
+from service.engine.loops.samples import UINT8
+from service.engine.loops.vectors import LANES, convert, lane, load, load_as, next_piece, prefetch, splat, store
 
 Array = NDArray[Any]
 
@@ -85,7 +86,7 @@ class Tile(NamedTuple):
     `dealt` and `woven` say where in a block of `body`, and of `sums`, the columns of the input and of the output are.
     `block` has the rows of LANES columns. `body` and `sums` (blocks of frequencies, numbers of each) have a row for
     each column of each channel, and one for what is beyond; `sums` has none where the channels are filtered in place.
-    `halo` is for the columns that the next tile looks at, too, `spare` for LANES samples.
+    `halo` is for the columns that the next tile looks at, too.
     """
 
     dealt: Array
@@ -94,10 +95,9 @@ class Tile(NamedTuple):
     body: Array
     sums: Array
     halo: Array
-    spare: Array
 
 
-@compiled
+@compiled(makes_arrays=False)
 def correlate(
     counter: Array,
     source: Source,
@@ -231,33 +231,16 @@ def _widen(source: Source, center: Any, first: int, rows: int, x: int, block: Ar
             elif kind == UINT8:
                 block[place + i] = source.image[row, column] - center
             else:
-                block[place + i] = source.image[row].view(np.uint16)[column] - center
+                sample = lane(load_as(np.uint16, source.image.reshape(-1), row * pitch + 2 * column, 1), 0)
+                block[place + i] = sample - center
 
 
 @compiled
 def _store(own: Tile, at: int, step: int, channel: int, out: Place, first: int, rows: int, x: int, count: int) -> None:
     """Finish `count` samples of every `step`-th row of a block, and store them from `x` on of rows from `first` on."""
     image, pitch, bias = out.image.reshape(-1), out.image.shape[1], load(out.bias, channel, LANES)
-    place, size, whole = first * pitch + (x << out.kind), count << out.kind, count == LANES
+    place = first * pitch + (x << out.kind)
     for _ in range(rows):
-        numbers = load(own.block, at, LANES) + bias
-        if whole:
-            _put(image, place, numbers, out.kind)
-        else:
-            _put(own.spare, 0, numbers, out.kind)
-            _copy(own.spare[:size], image[place : place + size])
+        store_as(out.kind, load(own.block, at, LANES) + bias, image, place, count, LANES)
         at += step * ROW
         place += pitch
-
-
-@compiled(inlined=True)
-def _put(image: Array, byte: int, numbers: Any, kind: int) -> None:
-    """Store numbers as samples of `kind`, rounded and clipped where these are integers."""
-    if kind == UINT8:
-        store(image, byte, convert(numbers, np.uint8))
-    elif kind == UINT16:
-        store(image, byte, convert(numbers, np.uint16))
-    elif kind == FLOAT32:
-        store(image, byte, numbers)
-    else:
-        store(image, byte, convert(numbers, np.float64))

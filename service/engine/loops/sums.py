@@ -22,6 +22,7 @@ from service.engine.loops.vectors import (
     over_power,
     splat,
     store,
+    store_each,
     zeros,
 )
 
@@ -115,11 +116,7 @@ def sum_rows(
             c, d = fma(line, w, c), fma(line, v, d)
             d = fma(load(numbers, place + 3 * distance, lanes), w, d)
         if kind == AS_SUMMED:
-            place = byte + x * numbers.itemsize
-            store(samples, place, a)
-            store(samples, place + pitch, b)
-            store(samples, place + 2 * pitch, c)
-            store(samples, place + 3 * pitch, d)
+            store_each(samples, byte + x * numbers.itemsize, pitch, (a, b, c, d))
             continue
         if shift > 0:
             a, b, c, d = over_power(a, shift), over_power(b, shift), over_power(c, shift), over_power(d, shift)
@@ -136,9 +133,5 @@ def sum_rows(
 @compiled
 def _put(dtype: Any, ab: Any, cd: Any, samples: Array, place: int, pitch: int) -> None:
     """Store two rows of each vector as samples."""
-    some = convert(ab, dtype)
-    store(samples, place, low(some))
-    store(samples, place + pitch, high(some))
-    some = convert(cd, dtype)
-    store(samples, place + 2 * pitch, low(some))
-    store(samples, place + 3 * pitch, high(some))
+    some, others = convert(ab, dtype), convert(cd, dtype)
+    store_each(samples, place, pitch, (low(some), high(some), low(others), high(others)))

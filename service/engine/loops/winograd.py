@@ -6,11 +6,12 @@ each tile and channel instead of 36. They are summed as by `mix`: each place of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from service.engine.loops.calls import MEMORY, OUT, counter_at, numbers_at
+from service.engine.loops.calls import COUNTER, MEMORY, OUT, Given, arguments, numbers_at, words_at
 from service.engine.loops.compiler import compiled
 from service.engine.loops.mixing import PIXELS, Lines, Results, Weights, finish, lay, two_vectors
 from service.engine.loops.vectors import VECTOR_BYTES, load, next_piece, store
@@ -107,13 +108,14 @@ def _two_rows(sums: Array, tile: int) -> Any:
     return a + b + c, b - c - d
 
 
-@compiled
-def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, own: Tiles) -> None:
+@compiled(noted=True)
+def mix_tiles(given: Given, notes: Sequence[tuple[Lines, Weights, Results, Tiles]]) -> None:
     """Compute windows of 3 x 3 by tiles of 2 x 2 results.
 
     `weights` are those of each pair of vectors of outputs, place, channel and lane. Rows of tiles are cut into strips
     as the rows of `mix` are; a padded row has at least BESIDE + 2 pixels, and two vectors may be read beyond the last.
     """
+    lines, weights, results, own = arguments(notes)
     w, channels, span, pitch, lanes = weights.weights, lines.channels, own.span, own.pitch, results.pitch
     memory, width, below = given[MEMORY], results.width, BESIDE * results.pitch
     strip = numbers_at(memory + own.strip, (own.samples,), w)
@@ -121,7 +123,7 @@ def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, ow
     sums = numbers_at(memory + own.sums, (PLACES * TILES * PAIR,), w)
     rows = numbers_at(memory + own.rows, (2 * below,), w)
     out = numbers_at(given[OUT], (results.rows * width * results.outputs,), w)
-    counter, count = counter_at(given), (results.rows + 1) // 2
+    counter, count = words_at(given[COUNTER], (1,)), (results.rows + 1) // 2
     while True:
         piece = next_piece(counter)
         if piece >= results.strips:
@@ -150,5 +152,4 @@ def mix_tiles(given: Array, lines: Lines, weights: Weights, results: Results, ow
                         _transform_back(sums, weights, lane, rows, lane, lanes, below)
                 if not whole:
                     for i in range(min(2, results.rows - y)):
-                        part = rows[below * i : below * (i + 1)]
-                        finish(given, part, weights, results, y + i, x, min(BESIDE, width))
+                        finish(given, rows, below * i, weights, results, y + i, x, min(BESIDE, width))

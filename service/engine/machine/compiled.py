@@ -7,6 +7,7 @@ compiled for another level, count as missing, and algorithms that need them are 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
@@ -68,7 +69,12 @@ def share() -> float:
 
 def loops(name: str) -> ModuleType | None:
     """Give the module of service.engine.loops that is a kit of the same name, if that is loaded."""
-    return import_module(f"service.engine.loops.{name}") if name in _loaded else None
+    return _module(name) if name in _loaded else None
+
+
+@cache
+def _module(name: str) -> ModuleType:
+    return import_module(f"service.engine.loops.{name}")
 
 
 def _warming() -> ModuleType | None:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.engine.algorithms import calls
 from service.engine.algorithms.calls import Call
@@ -86,15 +87,59 @@ def test_arguments_outlive_their_names() -> None:
 
 
 def test_loop_that_fails_is_reported() -> None:
-    def fails(given: Any, colours: Any) -> None:
-        if colours.pixels < given[loops.COUNTER]:
+    def fails(given: Any, notes: Any) -> None:
+        (own,) = loops.arguments(notes)
+        if own.pixels < given[loops.COUNTER]:
             raise ValueError("no")
 
-    loop: Any = compiled(fails)
+    loop: Any = compiled(noted=True)(fails)
     call = Call(loop, colours(1), output=Shape(1, 1, 1), target="uint8", pieces=2)
     for threads in (1, 2):
         with pytest.raises(RuntimeError, match="failed"):
             call.apply(np.zeros((1, 1, 1), np.uint8), threads)
+
+
+class Inner(NamedTuple):
+    flag: bool
+    short: np.int16
+    nothing: None
+    square: NDArray[np.float32]
+    real: np.float32
+
+
+class Alike(NamedTuple):
+    first: int
+    second: int
+
+
+class Outer(NamedTuple):
+    inner: Inner
+    alike: Alike
+    line: NDArray[np.uint8]
+    flags: tuple[bool, bool, bool]
+    most: float
+    reals: NDArray[np.float64]
+
+
+def test_arguments_come_as_they_were_noted() -> None:
+    """Numba lays tuples out as C does; where this fails, see what it makes of arrays in loops/calls.py, `_layout`."""
+
+    def tell(given: Any, notes: Any) -> None:
+        outer, number = loops.arguments(notes)
+        inner, out = outer.inner, loops.numbers_at(given[loops.OUT], (12,), outer.reals)
+        out[0], out[1], out[2] = inner.flag, inner.short, inner.nothing is None
+        out[3], out[4], out[5] = inner.square[1, 2], inner.square.shape[1], inner.real
+        out[6], out[7], out[8] = outer.alike.first, outer.alike.second, outer.line[3]
+        out[9], out[10], out[11] = outer.flags[2], outer.most, number
+
+    square, line = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(9, dtype=np.uint8)
+    line.flags.writeable = False
+    inner = Inner(True, np.int16(-7), None, square, np.float32(0.5))
+    outer = Outer(inner, Alike(2**40, -3), line, (False, False, True), 1e300, np.zeros(0))
+    loop: Any = compiled(noted=True)(tell)
+    call = Call(loop, outer, np.uint16(65535), output=Shape(1, 12, 1), target="float64", pieces=1)
+    found = call.apply(np.zeros((1, 1, 1), np.uint8), 1)
+    assert found.reshape(-1).tolist() == [1, -7, 1, 5, 3, 0.5, 2**40, -3, 3, 1, 1e300, 65535]
 
 
 def test_where_memory_is_short_the_next_call_finds_all_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

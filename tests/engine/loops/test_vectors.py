@@ -27,6 +27,7 @@ from service.engine.loops.vectors import (
     lanes_of,
     load,
     load_as,
+    load_each,
     load_part,
     load_part_as,
     load_rows,
@@ -44,6 +45,7 @@ from service.engine.loops.vectors import (
     splat_like,
     sqrt,
     store,
+    store_each,
     store_part,
     store_rows,
     stream,
@@ -152,6 +154,21 @@ def test_rows_and_lanes_are_exchanged(dtype: Any) -> None:
     rows = x[1:].reshape(N, N)[places[2:] // N]
     found = computed(_exchanged, x, places, dtype=dtype, count=N * N)
     np.testing.assert_array_equal(found.reshape(N, N)[places[2:] // N], rows.T)
+
+
+def _spaced(x: Array, out: Array) -> None:
+    store_each(out, 2, N, load_each(x, 3, N + 1, 3, N))
+    store_each(out, 2 + 3 * N, 2 * N, load_each(x, 0, 0, 2, N))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_vectors_stand_as_far_apart_as_is_said(dtype: Any) -> None:
+    x = numbers(dtype, 4 * N + 5)
+    found = computed(_spaced, x, dtype=dtype, count=6 * N + 2)
+    for i in range(3):
+        np.testing.assert_array_equal(found[2 + i * N :][:N], x[3 + i * (N + 1) :][:N])
+    for i in range(2):
+        np.testing.assert_array_equal(found[2 + (3 + 2 * i) * N :][:N], x[:N])
 
 
 def _of_any(x: Array, y: Array, z: Array, out: Array) -> None:

@@ -15,8 +15,8 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: item, load, load_as, load_part, load_part_as, load_rows, gather, store, store_part, store_rows, scatter,
-  stream, prefetch, next_piece.
+- Memory: item, load, load_as, load_part, load_part_as, load_each, load_rows, gather, store, store_part,
+  store_each, store_rows, scatter, stream, prefetch, next_piece.
 - Lanes: lanes_of, splat, splat_as, splat_like, zeros, lane, low, high, join, weave, unweave, transpose, arrange,
   rearrange, look_up.
 - Arithmetic: + - * / and unary -, fma, over_power, pair_products, minimum, maximum, absolute, sqrt.
@@ -46,6 +46,7 @@ from service.engine.loops.vectors.memory import (
     item,
     load,
     load_as,
+    load_each,
     load_part,
     load_part_as,
     load_rows,
@@ -53,6 +54,7 @@ from service.engine.loops.vectors.memory import (
     prefetch,
     scatter,
     store,
+    store_each,
     store_part,
     store_rows,
     stream,
@@ -99,6 +101,7 @@ __all__ = [
     "leading_zeros",
     "load",
     "load_as",
+    "load_each",
     "load_part",
     "load_part_as",
     "load_rows",
@@ -118,6 +121,7 @@ __all__ = [
     "splat_like",
     "sqrt",
     "store",
+    "store_each",
     "store_part",
     "store_rows",
     "stream",

@@ -53,6 +53,37 @@ def item(array: Any, place: Any) -> Any:  # noqa: ARG001
 
 
 @operation
+def load_each(array: Any, place: Any, apart: Any, count: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Load a tuple of `count` vectors: from `place` on, from `apart` numbers further on ..."""
+    if not is_flat(array) or literal(count) < 1 or literal(lanes) < 1:
+        return None
+    kind = Vector(array.dtype, literal(lanes))
+
+    def build(builder: Any, data: Any, place: Any, apart: Any, *_: Any) -> Any:
+        places = _apart(builder, place, apart, literal(count))
+        return [builder.load(_vector_at(builder, data, at, kind), align=kind.size) for at in places]
+
+    return types.UniTuple(kind, literal(count)), build  # type: ignore[no-untyped-call]
+
+
+@operation
+def store_each(array: Any, place: Any, apart: Any, vectors: Any) -> Any:  # noqa: ARG001
+    """Store the vectors of a tuple: from `place` on, from `apart` numbers further on ..."""
+    if not isinstance(vectors, types.UniTuple) or not _fits(array, vectors.dtype):
+        return None
+
+    def build(builder: Any, data: Any, place: Any, apart: Any, values: Any) -> None:
+        for at, value in zip(_apart(builder, place, apart, vectors.count), values, strict=True):
+            _stored(builder, data, at, vectors.dtype, value, array.dtype.bitwidth // 8)
+
+    return None, build
+
+
+def _apart(builder: Any, place: Any, apart: Any, count: int) -> list[Any]:
+    return [builder.add(place, builder.mul(apart, INT64(i))) for i in range(count)]
+
+
+@operation
 def load_rows(array: Any, base: Any, places: Any, first: Any, lanes: Any) -> Any:  # noqa: ARG001
     """Load as many vectors as they have lanes, from `base` + places[first] on, `base` + places[first + 1] ..."""
     if not is_flat(array) or not is_flat(places, types.int64) or literal(lanes) < 1:
