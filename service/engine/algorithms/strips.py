@@ -202,7 +202,7 @@ class Rim(NamedTuple):
         """Make a rim of `number`; `interleaved` takes a row for one channel of W * C columns."""
         places = columns.astype(np.int32)  # a picture may be one long row: nothing wider than what is kept
         if interleaved:
-            samples = places[:, None] * np.int32(channels) + np.arange(channels, dtype=np.int32)
+            samples: NDArray[np.int32] = np.add(places[:, None] * channels, np.arange(channels), dtype=np.int32)
             samples[places < 0] = -1
             places = samples.reshape(-1)
             first *= channels
