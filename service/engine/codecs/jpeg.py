@@ -18,7 +18,7 @@ from service.engine.codecs.base import Coding
 from service.engine.codecs.metadata import Density
 
 QUALITY = 90
-FULL_COLOUR_FROM = 90
+FULL_COLOUR_FROM = 95
 """From this quality on, colours have the full resolution of luminance; below, half of it both ways, as is usual."""
 
 _CHANNELS = {"Gray": 1, "YCbCr": 3, "RGB": 3}
