@@ -209,6 +209,7 @@ class WorkerProcess(asyncio.Protocol):
         if not self._reply.done():
             unread = isinstance(error, ConnectionError)
             self._reply.set_exception(NeverBegun("the worker died before it saw the job") if unread else EOFError())
+            self._reply.exception()  # counts as told: who began to wait for it may have been cancelled
 
     def _own_bytes(self) -> int:
         """Give the memory that the process shares with no file (proc(5), statm); 0 where that is not known."""

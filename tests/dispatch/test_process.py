@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -114,3 +115,16 @@ def test_close_ends_a_loop_and_what_never_started(run: Run, tmp_path: Path) -> N
         note.unlink()
 
     run(main())
+
+
+def test_end_that_nobody_waits_for_is_no_error(run: Run) -> None:
+    """A start that was called off is not there to take the reply that never comes."""
+    told: list[dict[str, Any]] = []
+
+    async def end() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
+        WorkerProcess().connection_lost(None)
+        gc.collect()
+
+    run(end())
+    assert not told

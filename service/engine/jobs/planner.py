@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.algorithms import GROUND, named, with_loops
@@ -68,7 +69,8 @@ def able(task: Task) -> Iterator[Algorithm]:
 
 def compute(choice: Choice, image: NDArray[Any], threads: int) -> NDArray[Any]:
     """Compute the task as chosen on a C-contiguous `image` (H, W, C) with the task's shape and type."""
-    return named(choice.algorithm).apply(choice.task, image, min(threads, choice.threads))
+    with np.errstate(over="ignore", invalid="ignore"):  # floats may become infinite: the result is looked at
+        return named(choice.algorithm).apply(choice.task, image, min(threads, choice.threads))
 
 
 def _within(room: float, ways: Sequence[tuple[Algorithm, Task]]) -> tuple[int, int]:

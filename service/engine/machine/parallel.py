@@ -8,6 +8,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from threading import Lock, Thread
 from typing import TypeVar
 
@@ -17,7 +19,8 @@ Piece = TypeVar("Piece")
 def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int) -> None:
     """Do `work` on every piece; pieces must not write to the same memory, so their order does not matter.
 
-    The calling thread takes pieces too, so the work goes on even if the other threads are busy.
+    The calling thread takes pieces too, so the work goes on even if the other threads are busy. All work in its
+    context, such as that of numpy.errstate.
     """
     waiting = deque(pieces)
     others = min(threads, len(waiting)) - 1
@@ -43,7 +46,7 @@ def each(work: Callable[[Piece], object], pieces: Iterable[Piece], threads: int)
     try:
         for _ in range(others):
             helpers.append(_helper())
-            helpers[-1].begin(take)
+            helpers[-1].begin(partial(copy_context().run, take))
         take()
     finally:
         for helper in helpers:

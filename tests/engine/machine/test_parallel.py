@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from contextvars import ContextVar
 
 import pytest
 
@@ -122,3 +123,16 @@ def use_two_threads() -> None:
 def test_forked_process_makes_threads_of_its_own() -> None:
     use_two_threads()
     in_a_fork(use_two_threads)
+
+
+def test_all_threads_work_in_the_callers_context() -> None:
+    place: ContextVar[str] = ContextVar("place", default="elsewhere")
+    place.set("here")
+    both, seen = threading.Barrier(2), list[str]()
+
+    def look(_: int) -> None:
+        both.wait(PATIENCE)
+        seen.append(place.get())
+
+    parallel.each(look, range(2), 2)
+    assert seen == ["here", "here"]
