@@ -38,7 +38,7 @@ OBJECTS_PER_COLLECTION = 10_000
 """New ones, before the collector looks for those that refer to each other: that takes milliseconds, in which nobody
 is answered. Requests leave none behind, but many at once are many objects."""
 COLLECTIONS = 1_000
-"""Of new objects, before it looks through the older ones; it is made to before that, when nothing is under way."""
+"""Collections of new objects before older ones are looked through; an idle server looks through them sooner."""
 REST_SECONDS = 1.0
 
 log = structlog.get_logger("service.server")
