@@ -170,10 +170,16 @@ def read(file: bytes) -> NDArray[Any] | None:
 
 
 def by_pillow(file: bytes) -> NDArray[Any] | None:
-    """Read a PNG of up to 8 bits with Pillow, alpha out of tRNS included; None where it cannot."""
+    """Read a PNG of up to 8 bits with Pillow, alpha out of tRNS included; None where it cannot.
+
+    Of two tRNS or eXIf, of which a PNG has one, Pillow takes the last, and libpng the first, as the service does.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            kinds = [kind for kind, _, _ in chunks_of(file)]
+            if kinds.count(b"tRNS") > 1 or kinds.count(b"eXIf") > 1:
+                return None
             picture = Image.open(BytesIO(file), formats=["png"])
             if picture.width * picture.height > FILES.max_image_pixels or picture.mode.startswith("I"):
                 return None

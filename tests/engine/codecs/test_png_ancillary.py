@@ -134,19 +134,19 @@ def test_transparency_beyond_what_is_needed_is_ignored() -> None:
     same(opened(longer), opened(plain))
 
 
-def palette_png(colours: int, clear: bytes | None, depth: int = 4, *, clear_first: bool = False) -> bytes:
+def palette_png(colours: int, *clear: bytes, depth: int = 4, clear_first: bool = False) -> bytes:
     parts = [chunk(b"PLTE", np.random.default_rng(0).bytes(3 * colours))]
-    if clear is not None:
-        parts.insert(0 if clear_first else 1, chunk(b"tRNS", clear))
+    place = 0 if clear_first else 1
+    parts[place:place] = [chunk(b"tRNS", each) for each in clear]
     return png(np.arange(16).reshape(4, 4, 1) % 2**depth, depth, 3, before=parts)
 
 
 def test_colours_that_no_pixel_can_name_are_ignored() -> None:
     for colours in (16, 17, 64, 256, 300):
-        image = opened(palette_png(colours, None)).image
-        np.testing.assert_array_equal(image, opened(palette_png(16, None)).image)
-    pillows = Image.open(BytesIO(palette_png(64, None))).convert("RGB")
-    np.testing.assert_array_equal(opened(palette_png(64, None)).image, np.asarray(pillows))
+        image = opened(palette_png(colours)).image
+        np.testing.assert_array_equal(image, opened(palette_png(16)).image)
+    pillows = Image.open(BytesIO(palette_png(64))).convert("RGB")
+    np.testing.assert_array_equal(opened(palette_png(64)).image, np.asarray(pillows))
 
 
 def test_transparency_longer_than_the_palette_is_cut() -> None:
@@ -156,8 +156,14 @@ def test_transparency_longer_than_the_palette_is_cut() -> None:
     same(opened(palette_png(16, clear + bytes(9))), opened(palette_png(16, clear)))
 
 
+def test_the_first_of_two_transparencies_counts_as_in_libpng() -> None:
+    image = opened(palette_png(16, b"\xff\0", b"\xff\4")).image
+    assert image[0, 1, 3] == 0
+    same(opened(palette_png(16, b"\xff\0", b"\xff\4")), opened(palette_png(16, b"\xff\0")))
+
+
 def test_transparency_before_its_palette_is_out_of_place() -> None:
-    same(opened(palette_png(16, b"\0", clear_first=True)), opened(palette_png(16, None)))
+    same(opened(palette_png(16, b"\0", clear_first=True)), opened(palette_png(16)))
 
 
 @pytest.mark.parametrize(
