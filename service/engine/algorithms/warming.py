@@ -6,14 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from service.engine.algorithms.registered import COMPILED
 from service.engine.loops import deflate, pixels, png, unfilter
-from service.engine.loops.compiler import NotKept, all_loops, folders, only_what_is_kept
+from service.engine.loops.compiler import NotKept, all_loops, only_what_is_kept
+from service.engine.loops.kept import folders
 from service.engine.machine.compiled import Kit
 
 if sys.platform != "win32":
@@ -119,7 +119,7 @@ def _one_at_a_time() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    with (Path(min(folders())) / "compiling.lock").open("wb") as lock:
+    with (min(folders()) / "compiling.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
