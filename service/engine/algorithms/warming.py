@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def _one_at_a_time() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    with (min(folders()) / "compiling.lock").open("wb") as lock:
+    with (Path(min(folders())) / "compiling.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

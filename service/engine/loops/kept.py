@@ -119,9 +119,9 @@ def _folder(function: Callable[..., Any]) -> Path | None:
     return _folders[file]
 
 
-def folders() -> frozenset[Path]:
+def folders() -> frozenset[str]:
     """Name the folders where what is compiled is kept; none where there is nowhere to keep it."""
-    return frozenset(filter(None, _folders.values()))
+    return frozenset(str(folder) for folder in _folders.values() if folder)
 
 
 @cache
