@@ -80,9 +80,9 @@ def create_app(
             *([Middleware(CrossOrigin, origins=settings.allow_origins)] if settings.allow_origins else []),
             Middleware(problems.Unforeseen),
             *([Middleware(ApiKeys, keys=settings.api_keys)] if settings.api_keys else []),
+            Middleware(Shortcut, ways=filters.ways(known)),
             Middleware(LongQuery),
             Middleware(HeadAsGet),
-            Middleware(Shortcut, ways=filters.ways(known)),
         ],
     )
     app.state.services = Services(settings, dispatcher, known, metrics, whole, seat)

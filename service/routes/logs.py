@@ -90,7 +90,7 @@ class RequestLog:
 
 def _line(scope: Scope) -> Mapping[str, Any]:
     exchange = exchange_of(scope)
-    line = {
+    line: dict[str, Any] = {
         "request_id": exchange.request_id,
         "route": route_of(scope),
         "method": method_of(scope),
@@ -98,9 +98,12 @@ def _line(scope: Scope) -> Mapping[str, Any]:
         "seconds": round(exchange.elapsed, 6),
         "spans": {name: round(seconds, 6) for name, seconds in exchange.spans.items()},
     }
-    known = {"code": exchange.code, "pixels": exchange.pixels}
-    line |= {name: value for name, value in known.items() if value is not None}
-    return line | {"bytes_in": exchange.bytes_in, "bytes_out": exchange.bytes_out}
+    if exchange.code is not None:
+        line["code"] = exchange.code
+    if exchange.pixels is not None:
+        line["pixels"] = exchange.pixels
+    line["bytes_in"], line["bytes_out"] = exchange.bytes_in, exchange.bytes_out
+    return line
 
 
 def _written(form: Literal["console", "json"]) -> list[Any]:
@@ -117,7 +120,9 @@ def names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) ->
     first = {key: event[key] for key in _FIRST if key in event}
     return " ".join(
         [
-            f"{key}={_clean(key, value) if isinstance(value, str) else repr(value)}"
+            f"{key}={value if value.isprintable() else _clean(key, value)}"
+            if isinstance(value, str)
+            else f"{key}={value!r}"
             for key, value in {**first, **event}.items()
         ]
     )
@@ -145,7 +150,5 @@ def _printable(logger: Any, name: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _clean(key: str, text: str) -> str:
-    if text.isprintable():
-        return text
     spared = "\n\t" if key in _OF_SEVERAL_LINES else ""
     return "".join(c if c.isprintable() or c in spared else "\N{REPLACEMENT CHARACTER}" for c in text)

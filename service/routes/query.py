@@ -12,6 +12,11 @@ LONG = 8 * 1024
 _KEY = "convserve.query"
 
 
+def is_short(query: bytes) -> bool:
+    """Tell whether a query may be left to the framework, however often that parses it."""
+    return len(query) <= LONG and query.count(b"&") < MOST_PARAMETERS
+
+
 class LongQuery:
     """Refuses too many parameters, and sets a long query aside for `query_of`."""
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.routes import problems
+from service.routes.query import is_short
 
 
 class Way(NamedTuple):
@@ -20,7 +21,7 @@ class Way(NamedTuple):
 
 
 class Shortcut:
-    """Calls the endpoint of a POST to one of the paths in `ways`; all other requests are routed as usual."""
+    """Calls the endpoint of a POST to one of the paths in `ways`, unless its query is long; all else is routed."""
 
     def __init__(self, app: ASGIApp, ways: Mapping[str, Way]) -> None:
         self.app = app
@@ -41,4 +42,5 @@ class Shortcut:
 
     def _way(self, scope: Scope) -> Way | None:
         path: str = scope["path"]
-        return self._ways.get(path.removeprefix(scope.get("root_path", "")))
+        way = self._ways.get(path.removeprefix(scope.get("root_path", "")))
+        return way if is_short(scope["query_string"]) else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -25,31 +25,24 @@ async def submit(dispatcher: Dispatcher, job: Job, request: Request) -> Result:
         if doing:
             doing.cancel()
 
+    unwatch = _watch(request, cancel)
     try:
-        with _watching(request, cancel):
-            return await dispatcher.run(job)
+        return await dispatcher.run(job)
     except asyncio.CancelledError:
         if doing and gone:
             doing.uncancel()
             raise ClientGone from None
         raise
+    finally:
+        unwatch()
 
 
-@contextmanager
-def _watching(request: Request, gone: Callable[[], None]) -> Iterator[None]:
-    """Have `gone` called when the client goes away: by the line, or without one by a task that waits for it."""
+def _watch(request: Request, gone: Callable[[], None]) -> Callable[[], object]:
+    """Have `gone` called when the client goes away, by the line, or without one by a task; returns what ends this."""
     if line := line_of(request.scope):
         line.watch(gone)
-        try:
-            yield
-        finally:
-            line.watch(None)
-        return
-    watching = asyncio.create_task(_wait_for_the_end(request.receive, gone))
-    try:
-        yield
-    finally:
-        watching.cancel()
+        return partial(line.watch, None)
+    return asyncio.create_task(_wait_for_the_end(request.receive, gone)).cancel
 
 
 async def _wait_for_the_end(receive: Receive, gone: Callable[[], None]) -> None:

@@ -71,17 +71,23 @@ async def read_document(request: Request, held: Held, max_bytes: int) -> bytes:
 
 def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, str | None]:
     """Return the media type and the boundary; a body without a type gets the most likely one."""
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    coding = _header(request, b"content-encoding", "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaType("bodies with a Content-Encoding are not taken", {"Accept-Encoding": "identity"})
-    header = request.headers.get("content-type", "").strip()
+    header = _header(request, b"content-type").strip()
     if not header:
         return default, None
     if len(header) > MOST_TYPE_CHARACTERS:
         raise UnsupportedMediaType(f"the Content-Type has {len(header):,} characters")
+    if plain := _PLAIN_BOUNDARY.search(_QUOTED.sub('""', header)):
+        return header.partition(";")[0].strip().lower(), plain[1]
     media_type, options = parse_options_header(header)
-    plain = _PLAIN_BOUNDARY.search(_QUOTED.sub('""', header))
-    return media_type, plain[1] if plain else options.get("boundary")
+    return media_type, options.get("boundary")
+
+
+def _header(request: Request, name: bytes, otherwise: str = "") -> str:
+    """Return the first header of a name in small letters, at a fifth of the cost of `request.headers`."""
+    return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), otherwise)
 
 
 def _shown(media_type: str) -> str:
@@ -91,8 +97,8 @@ def _shown(media_type: str) -> str:
 
 async def _query_spec(request: Request) -> bytes | None:
     """Return the percent-decoded query parameter `spec`; its bytes need not be UTF-8 here."""
-    found = []
-    for field in query_of(request.scope).split(b"&"):
+    query, found = query_of(request.scope), []
+    for field in query.split(b"&") if query else ():
         name, _, value = field.partition(b"=")
         if len(name) <= 3 * len("spec") and _decoded(name) == b"spec":
             found.append(await asyncio.to_thread(_decoded, value) if len(value) > LONG_QUERY else _decoded(value))
@@ -123,7 +129,7 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 def announced_bytes(request: Request) -> int:
     """Return the body size that the head announces; 0 if it announces none."""
-    announced = request.headers.get("content-length", "")
+    announced = _header(request, b"content-length")
     return int(announced[:20]) if announced.isdecimal() else 0
 
 
