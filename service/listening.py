@@ -1,8 +1,8 @@
-"""Connections of a port that several servers share: each takes those that are its turn.
+"""Accept connections on a port that several servers share: each takes those that are its turn.
 
-The kernel would deal them out by chance, or to whoever is awake first: of a few kept connections one server would have
-most. So the server with the fewest takes the next one. The others leave it alone for a moment, and take it only if
-nobody does: one that hangs keeps no client waiting for long.
+The kernel would deal them out by chance, or to whoever is awake first, and one server would get most of a few kept
+connections. So the server with the fewest takes the next one. The others leave it alone for a moment and take it only
+if nobody else does, so a server that hangs does not keep clients waiting for long.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from service.connection import CONNECTIONS, Connection, most_connections
 from service.dispatch.board import Row, Seat
 
 GLANCE_SECONDS = 0.001
-"""After which a server looks again whether a connection that was not its turn is still waiting."""
+"""Seconds until a server looks again whether a connection that was not its turn is still waiting."""
 PATIENCE_SECONDS = 0.1
-"""For others to take a connection, before anybody does."""
+"""Seconds that others have to take a connection, before any server does."""
 IN_A_TURN = 16
-"""So many are taken in one turn of the event loop. uvloop would take one: of a thousand that come at once
-the last would have to wait long."""
+"""Connections accepted in one turn of the event loop. uvloop would accept one, and the last of a thousand that come at
+once would wait long."""
 SHORT_SECONDS = 1.0
-"""Without files or memory for another connection, before the next try; as long as asyncio waits."""
+"""Seconds before the next try if files or memory are short; asyncio waits as long."""
 BALANCE_SECONDS = 1.0
 LENIENCE = 8
-"""A server may have so much more than the one with the fewest: an eighth. Few connections are spread evenly."""
+"""A server may have an eighth more than the one with the fewest. Small numbers are spread evenly."""
 CLOSE = (b"connection", b"close")
-BACKLOG = 2048  # as uvicorn has it
+BACKLOG = 2048  # like uvicorn
 FAILURE = 1
 
 log = structlog.get_logger(__name__)
 
 
 def listen(host: str, port: int) -> Sequence[socket.socket]:
-    """Listen on every address that the host has, as asyncio's servers do; ends the program where that cannot be."""
+    """Listen on every address of the host, as asyncio's servers do; ends the program if that fails."""
 
     async def bound() -> Sequence[socket.socket]:
         server = await asyncio.get_running_loop().create_server(
@@ -59,7 +59,7 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
 
 
 class Listening:
-    """Takes connections of `sockets`, for which `make` gives the protocol, when it is this server's turn."""
+    """Accepts connections from `sockets` when it is this server's turn; `make` makes their protocol."""
 
     def __init__(self, sockets: Sequence[socket.socket], balance: Balance, make: Callable[[], Connection]) -> None:
         self._sockets = list(sockets)
@@ -75,7 +75,7 @@ class Listening:
             self._loop.add_reader(listener, self._offered, listener)
 
     def close(self) -> None:
-        """Take no more. The sockets stay open where other processes have them."""
+        """Accept no more. The sockets stay open in other processes."""
         for pause in self._pauses.values():
             pause.cancel()
         for listener in self._sockets:
@@ -84,16 +84,16 @@ class Listening:
         self._sockets.clear()
 
     def _offered(self, listener: socket.socket) -> None:
-        """Take what is there, a few at a time: between two turns of the event loop many may come."""
+        """Accept what is there, a few at a time: many may come between two turns of the event loop."""
         for _ in range(IN_A_TURN):
             if not (self._balance.is_turn() or self._nobody_does()):
                 self._pause(listener, GLANCE_SECONDS)
                 return
             try:
                 connection, _ = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # or another server was sooner
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # or another server was faster
                 return
-            except OSError as error:  # of which a connection that waits is not to blame
+            except OSError as error:  # not the fault of the waiting connection
                 log.error("no_connection_taken", error=str(error))
                 self._pause(listener, SHORT_SECONDS)
                 return
@@ -115,9 +115,9 @@ class Listening:
             log.warning("connection_lost_at_once", error=str(error))
 
     def _nobody_does(self) -> bool:
-        """Tell whether connections have been waiting for a while, and no server has taken one."""
+        """Tell whether connections have been waiting for a while and no server has accepted one."""
         taken, now = sum(row.taken for row in self._seat.board.rows), self._loop.time()
-        if taken != self._taken or now - self._looked >= PATIENCE_SECONDS:  # the last that waited is gone
+        if taken != self._taken or now - self._looked >= PATIENCE_SECONDS:  # the last one that waited is gone
             self._taken, self._left_since = taken, now
         self._looked = now
         return now - self._left_since >= PATIENCE_SECONDS
@@ -132,7 +132,7 @@ class Listening:
 
 
 class SharedConnection(Connection):
-    """A connection that its server counts at the board, and asks its client to close where the server has too many."""
+    """A connection that is counted on the board, and that its client is asked to close if its server has too many."""
 
     def __init__(self, *args: Any, balance: Balance, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,10 +153,10 @@ class SharedConnection(Connection):
 
 
 class Balance:
-    """What one server knows of how the connections are spread.
+    """How the connections are spread over the servers, as one of them sees it.
 
-    `surplus` connections are to be closed with their next answer: their clients come again, and find the server with
-    the fewest. So a server that takes the place of another gets its part of those that are kept open.
+    `surplus` connections are closed with their next answer. Their clients come again and meet the server with the
+    fewest, so a server that replaces another gets its share of the kept connections.
     """
 
     def __init__(self, seat: Seat) -> None:
@@ -167,7 +167,7 @@ class Balance:
         self._still = set[int]()
 
     async def keep(self) -> None:
-        """Look again and again who hangs, and whether this server has more than twice as many as another."""
+        """Keep checking which servers hang, and whether this one has more than its share."""
         while True:
             self.look()
             await asyncio.sleep(BALANCE_SECONDS)
@@ -178,9 +178,9 @@ class Balance:
         self.surplus = self._too_many()
 
     def is_turn(self) -> bool:
-        """Tell whether this server should take the next connection.
+        """Tell whether this server should accept the next connection.
 
-        It is one of those with the fewest, and of these one with the fewest jobs.
+        It has the fewest connections, and the fewest jobs among servers with as few.
         """
         candidates = self._candidates()
         least = min(row.connections for row in candidates)
@@ -193,6 +193,6 @@ class Balance:
         return max(0, own - mean) if own > 2 * min(counts) + 1 else 0
 
     def _candidates(self) -> Sequence[Row]:
-        """List the servers that can have work done, and do not hang; all where there is none."""
+        """List the servers that can have work done and do not hang; all if there are none."""
         rows = self.seat.board.rows
         return [row for row in rows if row.open and row.process not in self._still] or rows

@@ -1,4 +1,4 @@
-"""A server process: when it is ready it says where, and when it is told to end it finishes what it has begun."""
+"""A server process: it announces where it listens, and when told to end it finishes what it has begun."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ FORCED_SECONDS = 1.0
 MOST_FILES = 65536
 GLANCE_SECONDS = 0.05
 OBJECTS_PER_COLLECTION = 10_000
-"""New ones, before the collector looks for those that refer to each other: that takes milliseconds, in which nobody
-is answered. Requests leave none behind, but many at once are many objects."""
+"""New objects before the garbage collector looks for cycles, which takes milliseconds without an answer to anyone.
+Requests leave no cycles behind, but many at once are many objects."""
 COLLECTIONS = 1_000
-"""Collections of new objects before older ones are looked through; an idle server looks through them sooner."""
+"""Collections of new objects before older ones are searched; an idle server searches them sooner."""
 REST_SECONDS = 1.0
 
 log = structlog.get_logger("service.server")
@@ -61,9 +61,9 @@ def warn_of_missing_memory(settings: Settings) -> None:
 
 
 def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
-    """Say how uvicorn is to serve the app, and make the process ready for it."""
+    """Configure uvicorn for the app, and set up the garbage collector."""
     gc.collect()
-    gc.freeze()  # the collector would otherwise walk all that was loaded, and nobody is answered meanwhile
+    gc.freeze()  # or the collector would walk all that is loaded, with no answer to anyone meanwhile
     gc.set_threshold(OBJECTS_PER_COLLECTION, COLLECTIONS)
     return uvicorn.Config(
         app,
@@ -75,14 +75,14 @@ def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on a client's address
+        proxy_headers=False,  # nothing here depends on the client's address
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
 
 
 class Draining(uvicorn.Server):
-    """Takes connections of its listeners, and drains before it closes: what comes meanwhile is answered 503."""
+    """Accepts connections from its listeners, and drains before it closes: new requests are answered 503 meanwhile."""
 
     def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket]) -> None:
         super().__init__(_configuration(settings, app))
@@ -108,20 +108,20 @@ class Draining(uvicorn.Server):
         await super().shutdown(sockets)
 
     def drain(self) -> None:
-        """Begin to drain; may be called again, and by a signal."""
+        """Begin to drain; may be called again, and from a signal handler."""
         if self._loop and not self.draining:
             self.draining = True
             self._loop.call_soon_threadsafe(lambda: self.begin(self._drain()))
 
     def end(self) -> None:
-        """End at once, whatever hangs."""
+        """End at once, even if something hangs."""
         self.should_exit = self.force_exit = True
         if sys.platform != "win32":
             signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
             signal.setitimer(signal.ITIMER_REAL, FORCED_SECONDS)
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
-        """Do something beside the serving."""
+        """Run a task beside the serving."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -132,7 +132,7 @@ class Draining(uvicorn.Server):
         )
 
     async def _tidy(self) -> None:
-        """Have the collector look through all objects while no job is under way, where there were many new ones."""
+        """Run a full collection while no job is under way, if there were many new objects."""
         while True:
             await asyncio.sleep(REST_SECONDS)
             _, collections, _ = gc.get_count()
@@ -143,13 +143,13 @@ class Draining(uvicorn.Server):
         log.info("draining", grace=self._settings.grace)
         end = perf_counter() + self._settings.grace
         await self._dispatcher.stop()
-        # what was finished early leaves its time to the clients that are still reading
+        # time that the jobs did not need goes to clients that are still reading
         self.config.timeout_graceful_shutdown = max(LAST_ANSWERS_SECONDS, round(end - perf_counter()))
         self.should_exit = True
 
 
 class Server(Draining):
-    """The one server of a service. A second signal ends it at once."""
+    """The only server of a service. A second signal ends it at once."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -169,7 +169,7 @@ class Server(Draining):
 
 
 def announce(settings: Settings, listener: socket.socket) -> None:
-    """Name the pages that a visitor looks for, under the address that is really listened on."""
+    """Print or log the pages that a visitor looks for, at the address that is really listened on."""
     host, port = listener.getsockname()[:2]
     root = f"http://{reachable(host)}:{port}{settings.root_path}"
     addresses = {"root": f"{root}/", "docs": f"{root}/docs", "health": f"{root}/readyz"}
@@ -183,13 +183,13 @@ def announce(settings: Settings, listener: socket.socket) -> None:
 
 
 def reachable(host: str) -> str:
-    """Turn the address that is listened on into one that can be called."""
+    """Turn an address that is listened on into one that clients can use."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"[{host}]" if ":" in host else host
 
 
 def allow_many_files() -> None:
-    """Raise the soft bound on open files, often 1,024, which a few clients could use up; every connection is one."""
+    """Raise the soft limit on open files, often 1,024: every connection is one, so a few clients could use it up."""
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)

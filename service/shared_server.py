@@ -1,4 +1,4 @@
-"""One of several servers: what it obeys, its part of the connections, and what it tells the others."""
+"""One of several servers: its signals, its share of the connections, and its reports to the others."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from service.settings import Settings
 
 LOOK_SECONDS = 1.0
 END = signal.SIGUSR1
-"""The parent's word that a server is to end at once. SIGTERM, however often it comes, lets it finish what it has begun:
-whoever sends that to all processes of the service sends it beside the parent's."""
+"""The parent's signal to end at once. SIGTERM, however often it comes, lets a server finish what it has begun, because
+whoever signals all processes of the service sends one in addition to the parent's."""
 
 
 def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket], counters: Path, parent: int) -> None:
-    """Serve until the parent says that it is enough, or is gone; in a process that was forked for it."""
+    """Serve until the parent says so or is gone; called in the forked process."""
     die_with_parent()
     for number in (signal.SIGTERM, END):
         signal.signal(number, lambda *_: os._exit(0))  # nothing has been accepted yet
@@ -40,7 +40,7 @@ def run_server(settings: Settings, seat: Seat, listeners: Sequence[socket.socket
 
 
 class SharedServer(Draining):
-    """A server that takes its turn at the sockets of all."""
+    """A server that takes turns with others at their common sockets."""
 
     def __init__(self, app: FastAPI, settings: Settings, listeners: Sequence[socket.socket], parent: int) -> None:
         super().__init__(app, settings, listeners)
@@ -61,7 +61,7 @@ class SharedServer(Draining):
             self.end()
 
     async def _end_with_parent(self) -> None:
-        """End where the kernel does not see to it."""
+        """End when the parent is gone, on systems whose kernel does not see to it."""
         while os.getppid() == self._parent:
             await asyncio.sleep(LOOK_SECONDS)
         self.end()

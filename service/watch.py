@@ -1,10 +1,10 @@
-"""Several servers on one port, and the process that watches them: it starts, replaces, drains and ends them.
+"""The parent of several servers on one port: it starts, replaces, drains and ends them.
 
-The servers are forked from it, when it has loaded all that they need: to replace one takes no time, and they share
-memory. It is no part of any request.
+It forks the servers after loading all that they need, so replacing one takes no time, and they share memory. It takes
+no part in requests.
 
-uvicorn's own supervisor would replace without a pause, pass on no second signal, and let servers take connections from
-their common socket as it happens.
+uvicorn's own supervisor replaces without a pause, passes on no second signal, and lets chance decide which server
+takes a connection from the common socket.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM}
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 SETTLED_SECONDS = 10.0
-"""A server that ended sooner is replaced after a pause twice as long as the one before it."""
+"""A server that ended sooner is replaced after a pause, twice as long each time."""
 LOOK_SECONDS = 5.0
 HUNG_LOOKS = 6
-"""So often in a row an event loop may be found not to have turned, before it is taken for one that hangs."""
+"""How many checks in a row an event loop may stand still before its server counts as hanging."""
 SHORTEST_REST = 0.001
 MILLION = 1_000_000
 
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Post:
-    """One server's post: who holds it, since when, and when it is filled again if nobody does."""
+    """One server's post: which process holds it, since when, and when a vacant one is filled."""
 
     seat: Seat
     process: int | None = None
@@ -61,14 +61,14 @@ class Post:
     still: int = 0
 
     def postpone(self) -> None:
-        """Put off the next server: longer each time, until one stays."""
+        """Put off the next server, longer each time until one stays."""
         now = monotonic()
         settled = self.since and now - self.since >= SETTLED_SECONDS
         self.pause = FIRST_PAUSE if settled else min(LONGEST_PAUSE, 2 * self.pause)
         self.due = now + self.pause
 
     def hangs(self) -> bool:
-        """Tell whether a server that had begun has done nothing for long; asked once every LOOK_SECONDS."""
+        """Tell whether a server that had begun stands still; called once every LOOK_SECONDS."""
         row = self.seat.row
         self.still = self.still + 1 if row.process and row.beats == self.beats else 0
         self.beats = row.beats
@@ -81,11 +81,11 @@ def serve(settings: Settings) -> None:
     become_host()
     keep_memory()
     allow_many_files()
-    create_app(settings)  # whatever is wrong with the settings is told once
+    create_app(settings)  # so bad settings are reported once
     warn_of_missing_memory(settings)
     listeners = listen(settings.host, settings.port)
     gc.collect()
-    gc.freeze()  # what is loaded stays shared with the servers
+    gc.freeze()  # keeps what is loaded shared with the servers
     parent = os.getpid()
     # The watch takes them one by one, and nothing else does: so none comes amiss. Servers are told what they obey.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -101,7 +101,7 @@ def serve(settings: Settings) -> None:
 
 
 class Watch:
-    """Keeps a server on each post until a signal comes, of those that are blocked. A second one ends them at once."""
+    """Keeps a server on each post until one of the blocked signals comes. A second signal ends them at once."""
 
     def __init__(self, settings: Settings, listeners: Sequence[socket.socket], folder: Path) -> None:
         self._settings = settings
@@ -115,7 +115,7 @@ class Watch:
         self._next_look = 0.0
 
     def run(self) -> Seat | None:
-        """Watch, and give None at the end; in each process that is forked for it, give the seat of the server."""
+        """Watch; returns None at the end, and in each forked process the seat of its server."""
         while True:
             self._bury()
             if self._draining and not any(post.process for post in self._posts):
@@ -128,13 +128,13 @@ class Watch:
                 self._pass_on()
 
     def _fill(self) -> Seat | None:
-        """Fork a server for each post that is due; gives its seat in the new process."""
+        """Fork a server for each post that is due; returns its seat in the new process."""
         for post in self._posts:
             if post.process or self._draining or monotonic() < post.due:
                 continue
             try:
                 process = os.fork()
-            except OSError as error:  # there is no process to be had
+            except OSError as error:  # no process can be started
                 post.postpone()
                 log.error("server_not_started", server=post.seat.number, error=str(error), pause=post.pause)
                 continue
@@ -144,7 +144,7 @@ class Watch:
         return None
 
     def _bury(self) -> None:
-        """Find what has ended: servers, after which others come in a while, and in a container whatever they left."""
+        """Reap what has ended: servers, which are replaced after a while, and in a container their orphans."""
         while ended := _ended():
             process, status, seconds = ended
             for post in self._posts:
@@ -159,7 +159,7 @@ class Watch:
                     log.error("server_lost", server=post.seat.number, status=status, pause=post.pause)
 
     def _look(self) -> None:
-        """Say when all are ready for the first time; kill a server that hangs, or that was to end at once."""
+        """Announce when all are ready for the first time; kill a server that hangs, or that should have ended."""
         if not (self._announced or self._draining) and all(ready(post.seat.row) for post in self._posts):
             self._announced = True
             announce(self._settings, self._listeners[0])
@@ -172,13 +172,13 @@ class Watch:
             self._kill(post for post in self._posts if not self._draining and post.hangs())
 
     def _rest(self) -> float:
-        """Give the seconds until there is something to do, if no signal comes."""
+        """Return the seconds until there is something to do, unless a signal comes."""
         moments = [post.due for post in self._posts if not (post.process or self._draining)]
         rest = min(*moments, self._next_look, self._kill_at) - monotonic()
         return max(SHORTEST_REST, min(rest, GLANCE_SECONDS) if not (self._announced or self._draining) else rest)
 
     def _pass_on(self) -> None:
-        """Let all servers finish what they have begun, or at a second signal end at once."""
+        """Let all servers finish what they have begun; at a second signal, end them at once."""
         if self._draining:
             self._ending, self._kill_at = True, monotonic() + 2 * FORCED_SECONDS
         self._draining = True
@@ -186,7 +186,9 @@ class Watch:
             listener.close()
         for post in self._posts:
             if post.process:
-                os.kill(post.process, END if self._ending else signal.SIGTERM)  # it is there: nobody else buries it
+                os.kill(
+                    post.process, END if self._ending else signal.SIGTERM
+                )  # the process exists: only this one reaps it
 
     def _kill(self, posts: Iterable[Post]) -> None:
         for post in posts:
@@ -196,7 +198,7 @@ class Watch:
 
 
 def _ended() -> tuple[int, int, float] | None:
-    """Give a child that has ended, its exit status and the processor time that it took; None if there is none."""
+    """Return a child that has ended, its exit status and its processor time; None if there is none."""
     try:
         process, status, spent = os.wait4(-1, os.WNOHANG)
     except ChildProcessError:

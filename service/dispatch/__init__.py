@@ -1,4 +1,4 @@
-"""Where jobs are done: one interface, whatever stands behind it."""
+"""The interface of everything that runs jobs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # preload.py must run before anything imports NumPy, and this
 
 
 class Engine(NamedTuple):
-    """What workers compute with: a processor level, and the share of its compiled loops that all of them use."""
+    """What workers compute with: a processor level, and the share of its compiled loops that every worker uses."""
 
     level: str | None
     compiled: float
 
 
 class Progress(NamedTuple):
-    """How far the compiling is: of `parts` kits of loops so many are `done`; at the end it has finished, or failed."""
+    """Progress of compiling: `done` of `parts` kits of loops, and whether it has finished or failed."""
 
     done: int
     parts: int
@@ -30,10 +30,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Status:
-    """How the dispatcher is: `capacity` is the number of jobs that may wait, `restarts` counts workers by reason.
+    """The state of a dispatcher: at most `capacity` jobs may wait, `restarts` counts replaced workers by reason.
 
-    `expected_wait` are the seconds that a job would wait that came now. `engine` and `progress` are None where the
-    workers are not known that well.
+    `expected_wait` is how many seconds a job that arrived now would wait. `engine` and `progress` are None if the
+    dispatcher cannot know them.
     """
 
     ready: bool
@@ -50,20 +50,20 @@ class Status:
 
 
 class Dispatcher(Protocol):
-    """Does jobs elsewhere than in the event loop."""
+    """Runs jobs outside the event loop."""
 
     async def start(self) -> None:
-        """Begin to make workers; returns before they are warm, which `status` tells."""
+        """Start the workers; returns before they are warm. `status` tells when they are."""
 
     async def stop(self) -> None:
-        """Refuse what comes, finish what was accepted within the grace, and end the rest; may be called twice."""
+        """Refuse new jobs, give accepted ones the grace period, then stop the rest; may be called twice."""
 
     async def run(self, job: Job) -> Result:
-        """Do a job; raises EngineError or DispatchError. Cancelling the caller stops the work."""
+        """Run a job; raises EngineError or DispatchError. Cancelling the caller stops the work."""
         ...
 
     def refusal(self, size: int) -> Refused | None:
-        """Say what a job with a body of so many bytes would be told that came now; None where it would be taken."""
+        """Return the refusal that a job with a body of `size` bytes would get now; None if it would be accepted."""
         ...
 
     def status(self) -> Status: ...

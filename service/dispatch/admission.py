@@ -1,4 +1,4 @@
-"""Who works now, who waits, and who is refused."""
+"""Decide which jobs run, which wait and which are refused."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LIGHT_BYTES = 256 * 1024
 LIGHT_IN_A_ROW = 3
 LONGEST_RETRY = 60
 RECKONED_APART = 0.1
-"""Seconds after which it is estimated anew what those who wait will take."""
+"""Seconds between two estimates of how long the waiting jobs will take."""
 
 
 class Admission(Generic[W]):
-    """Hands out workers in the order of asking, in two lanes: a small body does not wait behind many large ones.
+    """Hands out workers first come, first served, in two lanes, so a small body does not wait behind many large ones.
 
-    While both lanes wait, one job in four is taken from the heavy one, so that neither starves. Who would have to wait
-    behind more than `max_wait` seconds of work, or behind `capacity` others, is refused. `away` counts the workers that
-    are taken out for a moment: as many jobs more may wait meanwhile. `elsewhere` counts the jobs of others on the same
-    cores.
+    While both lanes have jobs, one in four is taken from the heavy lane, so neither starves. A job is refused if it
+    would wait behind more than `max_wait` seconds of work or behind `capacity` others. `away` counts the workers that
+    are out for a moment; that many more jobs may wait meanwhile. `elsewhere` counts the jobs of other servers on the
+    same cores.
     """
 
     def __init__(
@@ -61,21 +61,21 @@ class Admission(Generic[W]):
 
     @property
     def expected_wait(self) -> float:
-        """The seconds that a job would wait that came now, in the slower lane, behind those that wait there."""
+        """How many seconds a job that arrived now would wait, in the slower of the two lanes."""
         return max(self._wait(heavy=False), self._wait(heavy=True))
 
     @property
     def full(self) -> bool:
-        """Tell whether some job would be refused that came now."""
+        """Tell whether any job that arrived now would be refused."""
         return not self._idle and (self._crowded or self.expected_wait > self._max_wait)
 
     def refusal(self, size: int) -> QueueFull | None:
-        """Say what a job with a body of so many bytes would be told; None where it would be taken."""
-        if self._idle:  # then nobody waits
+        """Return the refusal that a job with a body of `size` bytes would get; None if it would be accepted."""
+        if self._idle:  # then no job is waiting
             return None
         if self._crowded:
             told = f"{self.waiting} jobs are waiting, of at most {self.capacity} (queue)"
-            running = self._estimates.by_size(size)  # if they are such jobs, too
+            running = self._estimates.by_size(size)  # assuming that the running jobs are like this one
             return QueueFull(told, _whole(self.expected_wait + running))
         wait = self._wait(heavy=size >= LIGHT_BYTES)
         if wait > self._max_wait:
@@ -84,12 +84,12 @@ class Admission(Generic[W]):
         return None
 
     async def enter(self, job: Job, seconds: float) -> W:
-        """Wait for a worker, at most so long; raises QueueFull at once, DeadlineExceeded later."""
+        """Wait up to `seconds` for a worker; raises QueueFull at once, DeadlineExceeded later."""
         if self._closed:
             raise self._closed
         if seconds <= 0:
             raise DeadlineExceeded("the deadline had passed before the job could wait for a worker")
-        if self._idle:  # then nobody waits
+        if self._idle:  # then no job is waiting
             self.running += 1
             return self._idle.pop()
         size = len(job.body)
@@ -98,11 +98,11 @@ class Admission(Generic[W]):
         return await self._queue(job, self._light if size < LIGHT_BYTES else self._heavy, seconds)
 
     def threads(self) -> int:
-        """Share out the cores: all of them to a job that is alone, one to each in a crowd, here and elsewhere."""
+        """Return the threads for the next job: all cores if it is alone, one if there are many, here and elsewhere."""
         return max(1, self._cores // max(1, self.running + self.waiting + self._elsewhere()))
 
     def offer(self, worker: W) -> None:
-        """Take in a worker that has nothing to do."""
+        """Give an idle worker to the next waiting job, or keep it until one comes."""
         if waiter := self._next():
             self.running += 1
             waiter.set_result(worker)
@@ -110,31 +110,31 @@ class Admission(Generic[W]):
             self._idle.append(worker)
 
     def leave(self, job: Job, took: Took | None) -> None:
-        """End a job; `took` is what it tells of others like it."""
+        """End a job; `took` is what others like it can be expected to take."""
         self.running -= 1
         if took:
             self._estimates.learn(Kind.of(job), took)
 
     @property
     def retry_after(self) -> int:
-        """Estimate the seconds until those who wait now have their workers."""
+        """The seconds until the jobs that wait now are expected to have workers."""
         return _whole(self.expected_wait)
 
     def close(self, error: DispatchError) -> None:
-        """Send everyone away who waits, and whoever comes from now on."""
+        """Refuse all waiting jobs, and all that come from now on."""
         self._closed = error
         while waiter := self._next():
             waiter.set_exception(error)
 
     def take(self, wanted: Callable[[W], bool]) -> W | None:
-        """Take out a worker that has nothing to do and is wanted; None where there is none."""
+        """Take out an idle worker that is `wanted`; None if there is none."""
         for place, worker in enumerate(self._idle):
             if wanted(worker):
                 return self._idle.pop(place)
         return None
 
     def take_idle(self) -> list[W]:
-        """Take out the workers that have nothing to do."""
+        """Take out all idle workers."""
         idle, self._idle = self._idle, []
         return idle
 
@@ -143,7 +143,7 @@ class Admission(Generic[W]):
         return self.waiting >= self.capacity + self.away
 
     def _wait(self, *, heavy: bool) -> float:
-        """Estimate the wait of a job that came now: its lane is before it, and what passes from the other."""
+        """Estimate the wait of a new job: behind all of its own lane, and what overtakes it from the other."""
         now = perf_counter()
         if now - self._reckoned > RECKONED_APART:
             self._reckoned = now
@@ -192,6 +192,6 @@ def _fail_late(worker: asyncio.Future[W], seconds: float) -> None:
 
 
 def fail(future: asyncio.Future[W], error: DispatchError) -> None:
-    """End a wait, unless it has ended."""
+    """Fail a future, unless it is done already."""
     if not future.done():
         future.set_exception(error)

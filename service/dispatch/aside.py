@@ -1,4 +1,4 @@
-"""Calls that block, made in a thread which the end of the program does not wait for."""
+"""Blocking calls, made in a thread that does not delay the end of the program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Aside:
-    """One thread, which makes one call after another. A ThreadPoolExecutor's would be joined at the end."""
+    """One thread that makes one call after another. At exit, Python would wait for those of a ThreadPoolExecutor."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -21,7 +21,7 @@ class Aside:
         self._starting = threading.Lock()
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Wait for the call; whoever is cancelled leaves it to run on, unless it has not begun."""
+        """Wait for the call; if the caller is cancelled, a call that has begun runs on."""
         with self._starting:
             if self._thread.ident is None:
                 self._thread.start()

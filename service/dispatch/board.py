@@ -1,7 +1,7 @@
-"""What the servers of one service tell each other: memory that all of them see, with a row for each.
+"""Memory that all servers of one service share, with a row for each, to tell each other how they are.
 
-A row is written by its own server alone, and by the parent once that has ended: there is nothing to lock. Numbers are
-written and read whole. A text may be read while it is written, which its checksum tells.
+Only its own server writes a row, and the parent once that server has ended, so nothing is locked. Numbers are written
+and read whole. A text may be read while it is being written; its checksum shows that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TRIES = 100
 
 
 class _Cell:
-    """A whole number in a row."""
+    """An integer in a row."""
 
     def __init__(self, place: int) -> None:
         self._place = place
@@ -35,10 +35,11 @@ class _Cell:
 
 
 class Row:
-    """What one server tells: its connections, jobs that it has accepted and not ended, bytes of bodies held.
+    """The state of one server: open connections, jobs accepted and not finished, bytes of bodies held.
 
-    `process` is its number once it has told anything, and 0 when it has ended. `taken` counts the connections that it
-    took; `open` is 1 while it can have work done; `beats` grows for as long as its event loop turns.
+    `process` is its process id, or 0 before it has written anything and after it has ended. `taken` counts the
+    connections that it has accepted, `open` is 1 while it can have work done, and `beats` grows as long as its event
+    loop turns.
     """
 
     process = _Cell(0)
@@ -54,14 +55,14 @@ class Row:
         self._memory = memory
 
     def tell(self, text: bytes) -> None:
-        """Write what takes the place of the text before; raises ValueError for one that is too long."""
+        """Replace the row's text; raises ValueError if it is too long."""
         if len(text) > MOST_TEXT:
             raise ValueError(f"{len(text):,} bytes, of at most {MOST_TEXT:,}")
         self._memory[_TEXT_FROM : _TEXT_FROM + len(text)] = text
         _TEXT_HEAD.pack_into(self._memory, _TEXT_FROM - _TEXT_HEAD.size, len(text), zlib.crc32(text))
 
     def told(self) -> bytes:
-        """Read the last text; empty where nothing was told, or the writer died in the middle of it."""
+        """Read the row's text; empty if there is none, or if its writer died while writing it."""
         for _ in range(TRIES):
             size, checksum = _TEXT_HEAD.unpack_from(self._memory, _TEXT_FROM - _TEXT_HEAD.size)
             text = bytes(self._memory[_TEXT_FROM : _TEXT_FROM + min(size, MOST_TEXT)])
@@ -70,13 +71,13 @@ class Row:
         return b""
 
     def clear(self) -> None:
-        """Note that the server has ended, and holds nothing. What it told last stays, for whoever comes after it."""
+        """Note that the server has ended and holds nothing. Its last text stays, for its successor."""
         for place in range(CELLS):
             self.cells[place] = 0
 
 
 class Board:
-    """The rows of all servers, and what the parent tells: how many it replaced, and the time those took, in µs."""
+    """The rows of all servers, and what the parent adds: how many it replaced, and their processor time in µs."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         view = memoryview(memory)
@@ -86,13 +87,13 @@ class Board:
 
     @classmethod
     def alone(cls) -> Board:
-        """Make the board of a service that is one process."""
+        """Make a board for a service of one process."""
         return cls(mmap.mmap(-1, 2 * ROW_BYTES))
 
     @classmethod
     def make(cls, file: Path, servers: int) -> Board:
-        """Make a board in a file: processes that are forked later share it, and others may open it."""
-        file.write_bytes(bytes((1 + servers) * ROW_BYTES))  # written, so that a full disk is met with now
+        """Make a board in a file: processes forked later share it, and other processes may open it."""
+        file.write_bytes(bytes((1 + servers) * ROW_BYTES))  # written in full, so a full disk shows now
         return cls.open(file)
 
     @classmethod
@@ -118,7 +119,7 @@ class Board:
 
 
 class Seat:
-    """One server's place at a board."""
+    """One server's place on a board."""
 
     def __init__(self, board: Board, number: int) -> None:
         self.board = board
@@ -131,7 +132,7 @@ class Seat:
         return cls(Board.alone(), 0)
 
     def share(self, whole: int) -> int:
-        """Give this server's part of what is shared out: the parts differ by one at most, and come to the whole."""
+        """Return this server's part of `whole`: the parts add up to it and differ by at most one."""
         servers = len(self.board.rows)
         return whole // servers + (self.number < whole % servers)
 

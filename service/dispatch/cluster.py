@@ -1,7 +1,7 @@
-"""Jobs on a Dask cluster. The only module that knows Dask.
+"""Run jobs on a Dask cluster. No other module knows Dask.
 
-Every Dask worker is given a Host: worker processes that can be killed, as the service has them itself. Dask carries the
-job there, and to another worker where one is lost; the result is the same, byte for byte.
+Every Dask worker gets a Host: worker processes that can be killed, like the service's own. Dask takes the job there,
+and to another worker if one is lost; the result is the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Unreachable(Exception):
 
 
 def check(address: str, seconds: float = CONNECT_SECONDS) -> None:
-    """Make sure that a scheduler answers; blocks, and raises Unreachable. May be called where a loop runs."""
+    """Check that a scheduler answers; blocks, and raises Unreachable. May be called while an event loop runs."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, _greet(address, seconds)).result()
 
@@ -64,9 +64,9 @@ async def _greet(address: str, seconds: float) -> None:
 
 
 class HostPlugin(WorkerPlugin):
-    """Gives each Dask worker, also those that come later, its Host, one process for each of its threads.
+    """Gives each Dask worker, including later ones, a Host with one process for each of its threads.
 
-    It stays registered: other clients of the cluster, which share it, may be at work.
+    It stays registered, because other clients of the cluster may be using it.
     """
 
     idempotent = True
@@ -83,7 +83,7 @@ class HostPlugin(WorkerPlugin):
         if here != self.version:
             raise RuntimeError(f"the Dask worker has convserve {here}, its client {self.version}")
         self.host = Host(worker.state.nthreads, self._max_memory_bytes, self._perform)
-        await self.host.start()  # if that fails now it goes on trying, and jobs wait for it
+        await self.host.start()  # if this fails it keeps trying, and jobs wait for it
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
         if self.host:
@@ -92,7 +92,7 @@ class HostPlugin(WorkerPlugin):
 
 @dataclass(frozen=True)
 class Order:
-    """A job on its way: for which Host, and how many seconds of its deadline were spent before it left."""
+    """A job that is sent: its Host, and the seconds of its deadline that had passed before."""
 
     host: str
     key: str
@@ -102,7 +102,7 @@ class Order:
 
 
 async def carry_out(order: Order) -> Outcome:
-    """Do a job on a Dask worker: in its Host, so that the work can be stopped, which Dask itself cannot do."""
+    """Run a job on a Dask worker, in its Host, where the work can be stopped; Dask itself cannot do that."""
     host = _host(get_worker(), order.host)
     if host is None:
         raise RuntimeError(f"this Dask worker has no {order.host}: its log says why")
@@ -113,7 +113,7 @@ async def carry_out(order: Order) -> Outcome:
 
 
 def give_up(name: str, key: str, dask_worker: Worker) -> None:
-    """Stop the work of a job if it is here; run on every Dask worker."""
+    """Stop a job if it is running here; called on every Dask worker."""
     if host := _host(dask_worker, name):
         host.stop(key)
 
@@ -130,12 +130,12 @@ class _Place:
 class Cluster(Draining[_Place]):
     """A Dispatcher over the Dask workers of a scheduler.
 
-    `queue` jobs may wait for each of their threads, and none behind more than `max_wait` seconds of work; `deadline` is
-    in seconds from `Job.received`; `grace` is what accepted jobs have left when `stop` is called. A scheduler that goes
-    away is waited for, and so is the first worker.
+    `queue` jobs may wait for each of their threads, none of them behind more than `max_wait` seconds of work.
+    `deadline` is in seconds from `Job.received`, and `grace` is what accepted jobs have left when `stop` is called. It
+    waits for a lost scheduler to come back, and for the first worker.
 
-    With `ahead` above 1 so many jobs are sent for each thread, which then need not wait for the next one to come; each
-    has the deadline for itself, not counting those before it.
+    With `ahead` above 1, that many jobs are sent for each thread, so a thread need not wait for its next one. Each has
+    the whole deadline, not counting the jobs before it.
     """
 
     def __init__(
@@ -167,8 +167,8 @@ class Cluster(Draining[_Place]):
 
     async def start(self) -> None:
         for name in ("distributed", "distributed.client"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what they meet with is told here, in fewer words
-        # The image travels with its job, so that the job can be done again elsewhere.
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # this module reports their errors, in fewer words
+        # The image travels with its job, so the job can be repeated elsewhere.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"})
         self._watching = asyncio.create_task(self._watch())
 
@@ -188,11 +188,11 @@ class Cluster(Draining[_Place]):
             self._give_back(place)
 
     def _left(self, job: Job) -> float:
-        """Give the seconds until nobody waits any longer; the Host counts those of the work itself."""
+        """Return the seconds until the wait is given up; the Host measures the work itself."""
         return job.received + self._ahead * self._deadline - perf_counter()
 
     async def _bounded(self, job: Job) -> Result:
-        """Do a job until its deadline, or until the grace is over."""
+        """Run a job until its deadline, or until the grace period is over."""
         call = asyncio.create_task(self._call(job))
         self._calls.add(call)
         try:
@@ -207,7 +207,7 @@ class Cluster(Draining[_Place]):
             self._calls.discard(call)
 
     async def _call(self, job: Job) -> Result:
-        """Send a job to the cluster, again when the scheduler is lost."""
+        """Send a job to the cluster, and send it again if the scheduler is lost."""
         job = job._replace(body=bytes(job.body))
         while True:
             await self._connected.wait()
@@ -225,7 +225,7 @@ class Cluster(Draining[_Place]):
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def _exchange(self, client: Client, job: Job) -> Outcome | None:
-        """Have a job done; gives None where the connection was lost, and nobody knows what became of it."""
+        """Have a job done; returns None if the connection was lost and its fate is unknown."""
         key = f"convserve-{uuid4().hex}"
         order = Order(self._plugin.name, key, job, perf_counter() - job.received, self._deadline)
         try:
@@ -253,7 +253,7 @@ class Cluster(Draining[_Place]):
             await client.run(give_up, self._plugin.name, future.key, on_error="ignore")
 
     async def _watch(self) -> None:
-        """Keep a connection, and count the places that it offers."""
+        """Keep a connection to the scheduler, and count the places that it offers."""
         while not self._stopping:
             client = Client(
                 self._address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS, name="convserve"
@@ -267,7 +267,7 @@ class Cluster(Draining[_Place]):
                         await asyncio.sleep(GLANCE_SECONDS)
             except OSError:
                 self._fault = NO_ANSWER
-            except Exception as error:  # whatever hinders it, the service must outlive it
+            except Exception as error:  # whatever it is, the service must survive it
                 self._fault = "the Dask workers do not start"
                 log.exception("cluster_failed", exc_info=error)
             finally:
@@ -288,7 +288,7 @@ class Cluster(Draining[_Place]):
                 log.warning("scheduler_lost", address=self._address)
 
     def _resize(self, threads: Mapping[str, int]) -> None:
-        """Have as many places as the cluster's threads give; those too many go as soon as their jobs have ended."""
+        """Adjust the places to the cluster's threads; surplus ones go when their jobs have ended."""
         self._restarts["lost"] += len(self._threads.keys() - threads.keys())
         self._threads = threads
         wanted = self._ahead * sum(threads.values())

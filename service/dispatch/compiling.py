@@ -1,4 +1,4 @@
-"""The process that compiles the loops which are not on disk, beside the workers."""
+"""The process that compiles missing loops while the workers work."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import structlog
 from service.dispatch import Progress, lifeline
 
 Compile = Literal["background", "before", "off"]
-"""When: beside the work, before it, or never; "off" does not use what was compiled before, either."""
+"""When to compile: during the work, before it, or never. "off" does not use loops compiled earlier either."""
 
 COMMAND = lifeline.command("warm", "--progress")
 NO_COMPILER = 3
-"""Exit status where nothing can be compiled: no numba, or no folder to keep it in."""
+"""Exit status if nothing can be compiled: no numba, or no folder for the result."""
 PAUSES = (1.0, 5.0, 30.0)
-"""Seconds between tries that bring nothing, after which there is no other."""
+"""Seconds before each new try after one that brought nothing; then it gives up."""
 LOOK_SECONDS = 0.25
 LAST_WORDS = 4096
 LAST_SECONDS = 0.2
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 
 
 class Compiling:
-    """Runs `command` until all parts are on disk, and calls `progress` whenever it says "K N": K parts of N are.
+    """Runs `command` until all parts are on disk, and calls `progress` whenever it prints "K N": K parts of N are.
 
-    It goes on where it was, so that it is begun again if it dies. It dies with this process.
+    If it dies it is started again, and continues where it was. It ends with this process.
     """
 
     def __init__(self, progress: Callable[[], None], command: Sequence[str] = COMMAND) -> None:
@@ -47,12 +47,12 @@ class Compiling:
         return Progress(self.done, self.parts, self.finished, self.failed)
 
     def begin(self) -> None:
-        """Compile what is not on disk; may be called again, once that has begun or is not needed."""
+        """Compile what is missing; does nothing if that has begun or is not needed."""
         if self._task is None and not self.finished:
             self._task = asyncio.create_task(self._compile())
 
     def spare(self) -> None:
-        """Do not compile: all is there."""
+        """Do not compile: nothing is missing."""
         self.finished = self._task is None or self.finished
 
     async def stop(self) -> None:
@@ -66,7 +66,7 @@ class Compiling:
             before = self.done
             try:
                 status, last_words = await self._run()
-            except OSError as error:  # there is no process to be had
+            except OSError as error:  # no process can be started
                 status, last_words = -1, str(error)
             if status in (0, NO_COMPILER):
                 break
@@ -82,7 +82,7 @@ class Compiling:
         self.finished = True
 
     async def _run(self) -> tuple[int, str]:
-        """Run the command once; gives its exit status, and the end of what it wrote on standard error."""
+        """Run the command once; returns its exit status and the end of its standard error."""
         self._process = process = await asyncio.create_subprocess_exec(
             *self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
@@ -97,7 +97,7 @@ class Compiling:
             with suppress(ProcessLookupError):
                 process.kill()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_SECONDS):  # of the lowest priority, it may be long in ending
+                async with asyncio.timeout(LAST_SECONDS):  # its priority is the lowest, so it may take long to end
                     await process.wait()
 
     def _note(self, line: bytes) -> None:
@@ -108,7 +108,7 @@ class Compiling:
 
 
 class Following(Compiling):
-    """What another server compiles: `look` gives how far it is, or None while that is not known."""
+    """Follows the compiling of another server: `look` returns its progress, or None while that is unknown."""
 
     def __init__(self, progress: Callable[[], None], look: Callable[[], Progress | None]) -> None:
         super().__init__(progress)
@@ -124,7 +124,7 @@ class Following(Compiling):
         before = self.done
         self.parts = max(self.parts, seen.parts)
         self.done = max(self.done, seen.done)
-        if seen.finished:  # perhaps by a server that took the place of the one that compiled: the last were not told
+        if seen.finished:  # perhaps by the successor of the server that compiled: it did not report the last parts
             self.done = max(self.done, self.parts, 1)
         self.finished, self.failed = seen.finished, seen.failed
         if self.done > before:

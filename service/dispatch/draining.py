@@ -1,4 +1,4 @@
-"""What every dispatcher does alike: it counts what it has accepted, tells how it is, and ends in good order."""
+"""What all dispatchers share: they count accepted jobs, report their state, and stop in good order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Place = TypeVar("Place")
 
 
 class Draining(ABC, Generic[Place]):
-    """A Dispatcher whose accepted jobs have `grace` seconds left when `stop` is called; then they are cut off.
+    """A Dispatcher that gives accepted jobs `grace` seconds when `stop` is called, then cuts them off.
 
-    The other servers see at its `seat` how many these are.
+    It writes their number at its `seat`, where the other servers see it.
     """
 
     def __init__(self, admission: Admission[Place], grace: float, seat: Seat) -> None:
@@ -36,36 +36,36 @@ class Draining(ABC, Generic[Place]):
     @property
     @abstractmethod
     def _present(self) -> int:
-        """How many workers there are."""
+        """The number of workers."""
 
     @property
     @abstractmethod
     def _manned(self) -> bool:
-        """Whether a full queue is being worked on, so that it is worth coming again."""
+        """Whether there are workers for a full queue, so it is worth trying again."""
 
     @abstractmethod
     def _absence(self) -> str:
-        """Say why there is nobody to do a job, or nothing."""
+        """Say why no worker can take a job; empty if one can."""
 
     def _engine(self) -> Engine | None:
-        """Say what the workers compute with, where that is known."""
+        """Say what the workers compute with, if known."""
         return None
 
     def _progress(self) -> Progress | None:
-        """Say how far the compiling is, where that is known."""
+        """Say how far the compiling is, if known."""
         return None
 
     @abstractmethod
     async def _do(self, job: Job) -> Result:
-        """Do a job that was accepted."""
+        """Run an accepted job."""
 
     @abstractmethod
     def _cut_off(self) -> None:
-        """End the jobs that are being done."""
+        """Stop the running jobs."""
 
     @abstractmethod
     async def _close(self) -> None:
-        """Let go of the workers, once no job is left."""
+        """Release the workers, once no job is left."""
 
     async def run(self, job: Job) -> Result:
         if self._stopping:
@@ -121,7 +121,7 @@ class Draining(ABC, Generic[Place]):
         return ShuttingDown("the service is shutting down", max(1, round(self._grace)))
 
     def _hindrance(self) -> str:
-        """Say why no job should be sent now, or nothing."""
+        """Say why no job should be sent now; empty if one may be."""
         if self._stopping:
             return "draining"
         return self._absence() or ("the queue is full" if self._admission.full else "")

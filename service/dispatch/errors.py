@@ -1,14 +1,14 @@
-"""Every way in which a job is not done though nothing may be wrong with it.
+"""All reasons why a job may fail through no fault of its own.
 
 DispatchError
-├── Refused                  come again after `retry_after` seconds
+├── Refused                  try again after `retry_after` seconds
 │   ├── QueueFull
 │   ├── ShuttingDown
-│   └── WorkerKilled         the worker process was killed from outside, which need not be the job's doing
+│   └── WorkerKilled         the worker process was killed from outside, perhaps not because of the job
 ├── DeadlineExceeded         the work was stopped
-├── WorkerCrashed            the worker process died of this job
+├── WorkerCrashed            the worker process died while doing this job
 │   └── NeverBegun           it had died before it saw the job
-└── JobFailed                an error that the engine does not foresee; `report` is its traceback, for the log only
+└── JobFailed                an error the engine did not foresee; `report` is its traceback, for the log only
 """
 
 from __future__ import annotations

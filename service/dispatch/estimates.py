@@ -1,4 +1,4 @@
-"""How long jobs are likely to take, learnt from those that were done: numbers alone, without a clock."""
+"""Estimate how long jobs will take, from those done before. Pure arithmetic: no clock is read here."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from service.engine.jobs import Job, Result
 
 FIRST_SECONDS = 0.002
 FIRST_SECONDS_PER_BYTE = 2e-7
-"""What a job is taken to need before any was done: about what one thread takes to sharpen a JPEG, or less."""
+"""The estimate before any job was done: about what one thread needs to sharpen a JPEG, or less."""
 SHARE_OF_KIND = 0.5
-"""How much one job tells of the next of its kind: they hardly differ."""
+"""The weight of one job in the estimate for its kind: they hardly differ."""
 SHARE_OF_SIZE = 0.1
-"""How much it tells of others of its size, which may be asked for anything."""
+"""The weight of one job in the estimate for its size: others may ask for anything."""
 KEPT = 256
 SEEN_BYTES = 4096
-"""So much of a spec is looked at to tell it from others."""
+"""The first bytes of a spec, by which it is told from others."""
 LEAST_SECONDS = 1e-6
 
 
 class Kind(NamedTuple):
-    """What jobs share that take about the same time: the octave of their size in bytes, and what is asked for."""
+    """What jobs of about the same duration share: the octave of their size in bytes, and what is asked for."""
 
     octave: int
     asked: int
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Tell a job's kind by what is known before it is read."""
+        """Return a job's kind from what is known before it is decoded."""
         spec = job.spec[:SEEN_BYTES] if job.spec else b""
         return cls(len(job.body).bit_length(), hash((job.kind, job.form, job.answer, spec)))
 
 
 class Took(NamedTuple):
-    """The bounds of what one thread takes for a job, in seconds, as far as one that was done tells."""
+    """Bounds on the seconds that one thread needs for a job, as far as a finished job shows them."""
 
     least: float
     most: float
 
 
 def took(result: Result, threads: int, passed: float) -> Took:
-    """Tell it from a result that so many threads made; `passed` are the seconds until it was here.
+    """Return the bounds from a result made by `threads` threads, `passed` seconds after it was asked for.
 
-    By the worker's own clock where it tells: a server that is busy elsewhere may look late.
+    The worker's own times count, if there are any: a busy server may notice the result late.
     """
     own = sum(timing.seconds for timing in result.timings if timing.name != "queue")
     return Took(own, own * threads) if own else Took(0.0, passed * threads)
 
 
 class Estimates:
-    """Seconds that one thread takes for a job, by its kind, or as long as that is unknown by its size.
+    """The seconds one thread needs for a job: by its kind, or by its size while the kind is unknown.
 
-    Estimates change by factors: a job of ten seconds among a thousand of a millisecond must not count for them all.
+    Estimates change by factors, so one job of ten seconds does not outweigh a thousand of a millisecond.
     """
 
     def __init__(self) -> None:
-        self._of_kinds: dict[Kind, float] = {}  # from the one that was met longest ago to the last
+        self._of_kinds: dict[Kind, float] = {}  # least recently seen first
         self._of_octaves: dict[int, float] = {}
 
     def seconds(self, kind: Kind) -> float:
@@ -65,11 +65,11 @@ class Estimates:
         return self._of_octave(kind.octave) if known is None else known
 
     def by_size(self, size: int) -> float:
-        """Estimate the seconds of a job of which nothing but the bytes of its body is known."""
+        """Estimate the seconds of a job from the size of its body alone."""
         return self._of_octave(size.bit_length())
 
     def learn(self, kind: Kind, took: Took) -> None:
-        """Take in what a job of the kind took."""
+        """Take a finished job of this kind into account."""
         of_octave = self._of_octave(kind.octave)
         of_kind = self._of_kinds.pop(kind, of_octave)
         self._of_octaves[kind.octave] = _nearer(of_octave, took, SHARE_OF_SIZE)
@@ -83,6 +83,6 @@ class Estimates:
 
 
 def _nearer(estimate: float, took: Took, share: float) -> float:
-    """Bring an estimate nearer to bounds that it does not keep to."""
+    """Move an estimate towards the bounds, if it is outside."""
     goal = max(LEAST_SECONDS, min(max(estimate, took.least), took.most))
     return estimate * math.pow(goal / estimate, share)

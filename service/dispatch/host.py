@@ -1,4 +1,4 @@
-"""The worker processes behind one node of a cluster: jobs come with the time they have left instead of a start."""
+"""The worker processes of one cluster node. Jobs come with the time they have left, as clocks differ."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from service.engine.machine import levels
 
 START_SECONDS = 300.0
 GLANCE_SECONDS = 0.02
-WAITING = 1024  # the cluster's scheduler sends no more than a few; a refusal here would be an error there
+WAITING = 1024  # the scheduler sends only a few at once; a refusal here would be an error there
 ENDLESS = 86400.0
 GRACE = 1.0
 KEPT_STOPS = 1024
 
 Outcome = Result | EngineError | DeadlineExceeded | WorkerCrashed | WorkerKilled | Failed
-"""What can be sent from a node: a result, or why there is none."""
+"""What a node sends back: a result, or why there is none."""
 
 
 class NotHere(Exception):
-    """The node does no more jobs; another may do this one."""
+    """The node takes no more jobs; another may."""
 
 
 class Host:
-    """A pool of worker processes for jobs that another machine has accepted."""
+    """A pool of worker processes for jobs accepted by another machine."""
 
     def __init__(self, workers: int, max_memory_bytes: int, perform: Perform) -> None:
         self._pool = WorkerPool(
@@ -51,7 +51,7 @@ class Host:
         self._stopped: OrderedDict[str, None] = OrderedDict()
 
     async def start(self) -> None:
-        """Make the processes and wait until they are warm; raises TimeoutError."""
+        """Start the processes and wait until they are warm; raises TimeoutError."""
         become_host()
         await self._pool.start()
         async with asyncio.timeout(START_SECONDS):
@@ -62,9 +62,9 @@ class Host:
         await self._pool.stop()
 
     async def perform(self, key: str, job: Job, spent: float, deadline: float) -> Outcome:
-        """Do a job of which `spent` seconds were used up elsewhere; raises NotHere.
+        """Run a job that has already used `spent` seconds elsewhere; raises NotHere.
 
-        Its work is stopped at the deadline even if whoever sent it is no longer there to ask for that.
+        It is stopped at the deadline even if its sender is gone.
         """
         if key in self._stopped:
             return _stopped()
@@ -87,7 +87,7 @@ class Host:
             del self._work[key]
 
     def stop(self, key: str) -> None:
-        """Stop the work of a job, which may not have come yet."""
+        """Stop a job, even one that has not arrived yet."""
         self._stopped[key] = None
         if len(self._stopped) > KEPT_STOPS:
             self._stopped.popitem(last=False)
@@ -96,10 +96,10 @@ class Host:
 
 
 def become_host() -> None:
-    """Let this process have worker processes.
+    """Allow this process to have worker processes.
 
-    A daemonic process, such as Dask's nanny makes, may have no children, because they would outlive it; ours do not
-    (worker.py). And the main module, when it is a console script, would be imported by each of them again.
+    Python forbids children to a daemonic process, such as Dask's nanny starts, because they would outlive it; ours do
+    not (worker.py). And each of them would import the main module again if that is a console script.
     """
     process = multiprocessing.current_process()
     if process.daemon:
@@ -108,7 +108,7 @@ def become_host() -> None:
 
 
 def late(deadline: float) -> DeadlineExceeded:
-    """Word the refusal of a job whose time is over, as the pool does."""
+    """Word the refusal of a job whose time is up, as the pool does."""
     return DeadlineExceeded(f"the job was stopped {deadline:g} s after it had been received (deadline)")
 
 

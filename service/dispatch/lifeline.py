@@ -1,4 +1,4 @@
-"""Processes that end with the one that made them, whatever that dies of."""
+"""Child processes that end with their parent, whatever kills it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import sys
 import threading
 
 PR_SET_PDEATHSIG = 1
-OOM_SCORE = "900"  # above a worker's: what is compiled can be compiled later
+OOM_SCORE = "900"  # above a worker's: compiling can wait
 
 
 def die_with_parent() -> None:
-    """Let the kernel end this process with its parent, even in a loop that never returns to the interpreter."""
+    """Have the kernel end this process with its parent, even in a loop that never returns to the interpreter."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def command(*arguments: str) -> list[str]:
-    """Give the command line of `python -m service ARGUMENTS` as a process that ends when its standard input does.
+    """Return the command line of `python -m service ARGUMENTS` as a process that ends with its standard input.
 
-    Not by a signal of the kernel's, which has to be asked for between fork and exec, or else may come too late.
+    The kernel's signal will not do: it has to be requested between fork and exec, or may come too late.
     """
     return [sys.executable, "-m", __name__, *arguments]
 

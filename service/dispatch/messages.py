@@ -1,6 +1,6 @@
-"""What the server and a worker say to each other: a length, then a pickle of plain values.
+"""The messages between server and worker: a length, then a pickle of plain values.
 
-Objects would be pickled with the names of their classes, which are looked up anew each time: 10 µs each way.
+Objects would be pickled with the names of their classes, and looking these up takes 10 µs each way.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from service.engine.machine.limits import Limits
 
 LENGTH = struct.Struct("!Q")
 ROOM = 2 * SMALL
-"""For a message whose body goes along with it."""
+"""Bytes for a message together with its body."""
 
-_limits = lru_cache(Limits)  # one server has one set of them
+_limits = lru_cache(Limits)  # a server has only one set of them
 _bounds = attrgetter(*(field.name for field in fields(Limits)))
 
 
@@ -39,7 +39,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """An error that the engine does not foresee: its traceback as text, since not every exception can be sent."""
+    """An error the engine did not foresee: its traceback as text, as not every exception can be sent."""
 
     report: str
 
@@ -47,16 +47,16 @@ class Failed:
 Reply = Done | EngineError | Failed
 
 LOAD = "load"
-"""Asks a worker to load the loops that were compiled since it last did; it answers `Loaded`."""
+"""Asks a worker to load the loops compiled since it last did; it answers `Loaded`."""
 
 
 NEWS = signal.SIGUSR1
-"""Tells the fork server the same."""
+"""Asks the fork server for the same."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The share of the loops that the worker has loaded; where it could not go on, `report` is the traceback."""
+    """The share of the loops that the worker has loaded; `report` is the traceback if one failed."""
 
     compiled: float
     report: str = ""
@@ -64,9 +64,9 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Fit:
-    """A worker's first words: it has answered its test picture rightly. `by_memory`: memory files reach it.
+    """A worker's first message: it has answered its test picture correctly.
 
-    `parent` is the fork server.
+    `by_memory` tells whether it can open memory files; `parent` is the process id of the fork server.
     """
 
     by_memory: bool
@@ -76,27 +76,27 @@ class Fit:
 
 @dataclass(frozen=True)
 class Unfit:
-    """Why a worker ends before it has begun, in words for everybody; `report` is a traceback for the log."""
+    """Why a worker ends before its first job, in words for everybody; `report` is a traceback for the log."""
 
     reason: str
     report: str
 
 
 def question(job: Job, body: Parcel, address: Address | None, threads: int) -> bytes:
-    """Write down a job, whose body goes by itself, and where its answer is to be put."""
+    """Write a job, without its body, and where its answer should go."""
     how = (job.received, job.form, job.spec, job.preset, job.answer, tuple(job.view))
     return framed((job.kind, _bounds(job.limits), how, _plain(body), address and tuple(address), threads))
 
 
 def job_of(asked: tuple[Any, ...]) -> tuple[Job, Parcel, Address | None, int]:
-    """Read a question: the job, still without its body, the body, the address of the answer, and the threads."""
+    """Read a question: the job without its body, the body, the address for the answer, and the threads."""
     kind, bounds, (received, form, spec, preset, answer, view), body, address, threads = asked
     job = Job(kind, b"", _limits(*bounds), received, form, spec, preset, answer, View(*view))
     return job, _parcel(body), address and Address(*address), threads
 
 
 def answer(reply: Reply) -> bytes:
-    """Write down what a worker has to say."""
+    """Write a worker's reply."""
     if not isinstance(reply, Done):
         return framed(reply)
     result = reply.result
@@ -105,7 +105,7 @@ def answer(reply: Reply) -> bytes:
 
 
 def reply_of(answered: object) -> Any:
-    """Read an answer; what else a worker says comes as it is."""
+    """Read an answer; other messages of a worker are returned as they are."""
     if not isinstance(answered, tuple):
         return answered
     body, media_type, timings, origin, size = answered
@@ -129,17 +129,17 @@ def framed(message: object) -> bytes:
 
 
 def whole(received: bytes | bytearray) -> bool:
-    """Tell whether all of a message has come."""
+    """Tell whether a whole message has arrived."""
     return len(received) >= LENGTH.size and len(received) >= LENGTH.size + LENGTH.unpack_from(received)[0]
 
 
 def content(received: bytes | bytearray | memoryview) -> Any:
-    """Read a message that has come whole."""
+    """Read a whole message."""
     return pickle.loads(memoryview(received)[LENGTH.size :])  # noqa: S301 - our own process
 
 
 def receive(connection: socket.socket, room: bytearray) -> Any:
-    """Wait for a message; raises EOFError. One that fits into `room` takes a single call of the system."""
+    """Wait for a message; raises EOFError. One that fits into `room` takes a single system call."""
     size = 0
     while size < LENGTH.size:
         size += _some(connection, memoryview(room)[size:])

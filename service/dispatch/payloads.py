@@ -1,10 +1,9 @@
-"""How bodies cross between the server and a worker: large ones in anonymous memory files, small ones in the message.
+"""Bodies between server and worker: large ones go through anonymous memory files, small ones with the message.
 
-The server owns the files of a worker; the worker opens them as /proc/<server>/fd/<n>. Whatever becomes of the worker,
-nothing is left behind. They are written over by the next job, because the first writing of a page is what costs: 4 MB
-take 2.3 ms into a new file, 0.4 ms into a used one. Both sides keep the beginning of each file mapped: to copy there
-takes less time than pwrite(2) and pread(2). Where there are no memory files, or /proc is hidden, everything
-goes by the message.
+The server owns a worker's files; the worker opens them as /proc/<server>/fd/<n>. Whatever happens to the worker,
+nothing is left behind. The next job overwrites them, because the first write to a page is what costs: 4 MB take 2.3 ms
+in a new file and 0.4 ms in a used one. Both sides keep the beginning of each file mapped, as copying there is faster
+than pwrite(2) and pread(2). Without memory files, or with /proc hidden, everything goes with the message.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ if sys.platform == "linux":
 
 SMALL = 64 * 1024
 KEPT = 16 << 20
-"""Bytes of a file that are mapped; one that has become larger is replaced."""
+"""Bytes of a file that are mapped; a file that has grown beyond this is replaced."""
 PIECE = 1 << 20
 
 _numbers = count()
 
 
 class Address(NamedTuple):
-    """Where a worker finds a memory file; in time the path may lead to another, which then has another number."""
+    """Where a worker finds a memory file. The path may later lead to another file, which then has another number."""
 
     path: str
     number: int
@@ -41,7 +40,7 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True)
 class Shared:
-    """A body in a memory file, which begins at its offset 0."""
+    """A body at the beginning of a memory file."""
 
     address: Address
     size: int
@@ -51,7 +50,7 @@ Parcel = bytes | Shared
 
 
 class MemoryFile:
-    """An anonymous file in memory, whose first `KEPT` bytes are mapped."""
+    """An anonymous file in memory, of which the first `KEPT` bytes are mapped."""
 
     def __init__(self) -> None:
         if sys.platform != "linux":
@@ -59,7 +58,7 @@ class MemoryFile:
         self.descriptor = os.memfd_create("convserve", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.descriptor, KEPT)
-            # A worker that could shorten the file would end the server, at its next look at what is mapped (SIGBUS).
+            # A worker that shortened the file would kill the server at its next access to the mapping (SIGBUS).
             fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
             self._beginning = memoryview(mmap.mmap(self.descriptor, KEPT))
         except OSError:
@@ -74,13 +73,13 @@ class MemoryFile:
             _write(self.descriptor, piece, offset)
 
     def read(self, size: int) -> Buffer:
-        """Copy what will be written over, or map what will not."""
+        """Copy what will be overwritten, or map what will not."""
         if size <= KEPT:
             return bytes(self._beginning[:size])
         return memoryview(mmap.mmap(self.descriptor, size, prot=mmap.PROT_READ))
 
     def renew(self) -> None:
-        """Put an empty file in the place of this one."""
+        """Replace this file by an empty one."""
         spare = MemoryFile()
         os.dup2(spare.descriptor, self.descriptor, inheritable=False)
         self._beginning, self.address = spare._beginning, self.address._replace(number=spare.address.number)
@@ -91,7 +90,7 @@ class MemoryFile:
 
 
 class Mailbox:
-    """The two memory files of one worker, for one job at a time; `clear` it after each."""
+    """The two memory files of one worker, for one job at a time; call `clear` after each."""
 
     def __init__(self) -> None:
         self._files: tuple[MemoryFile, ...] = ()
@@ -102,11 +101,11 @@ class Mailbox:
 
     @property
     def address(self) -> Address | None:
-        """Where the worker leaves its answer; none if that goes by the message."""
+        """Where the worker leaves its answer; None if that goes with the message."""
         return self._files[1].address if len(self._files) == 2 else None
 
     async def send(self, body: Buffer) -> Parcel:
-        """Make a body ready for the worker, in pieces small enough that the event loop answers others in between."""
+        """Pass a body to the worker, in pieces so small that the event loop can serve others in between."""
         if len(body) < SMALL or not self.address:
             return bytes(body)
         inbox = self._files[0]
@@ -119,14 +118,14 @@ class Mailbox:
         return Shared(inbox.address, len(view))
 
     def receive(self, parcel: Parcel) -> Buffer:
-        """Give the body that the worker sent with `send_back`; what is too large to be copied is a view of its file."""
+        """Return the body that the worker sent with `send_back`; a view of its file if it is too large to copy."""
         if isinstance(parcel, bytes):
             return parcel
         self._largest = max(self._largest, parcel.size)
         return self._files[1].read(parcel.size)
 
     def clear(self) -> None:
-        """Take new files where the last job made them too large to be kept; views of the old ones stay good."""
+        """Replace files that the last job made too large to keep; views of the old ones stay valid."""
         if self._largest > KEPT:
             self._largest = 0
             try:
@@ -136,14 +135,14 @@ class Mailbox:
                 self.close()
 
     def close(self) -> None:
-        """Free the memory; from now on everything goes by the message."""
+        """Free the memory; from now on everything goes with the message."""
         files, self._files = self._files, ()
         for file in files:
             file.close()
 
 
 def reachable(address: Address | None) -> bool:
-    """Tell whether answers can be left there; in a worker."""
+    """Tell whether answers can be left there; called in a worker."""
     try:
         return address is not None and bool(_beginning(address))
     except OSError:
@@ -151,7 +150,7 @@ def reachable(address: Address | None) -> bool:
 
 
 def open_parcel(parcel: Parcel) -> Buffer:
-    """Give the body that the server sent, which stays good until the next one comes; in a worker."""
+    """Return the body that the server sent, valid until the next one comes; called in a worker."""
     if isinstance(parcel, bytes):
         return parcel
     if parcel.size <= KEPT:
@@ -164,7 +163,7 @@ def open_parcel(parcel: Parcel) -> Buffer:
 
 
 def send_back(body: Buffer, address: Address | None) -> Parcel:
-    """Put the answer where the server finds it; in a worker."""
+    """Put the answer where the server finds it; called in a worker."""
     if address is None or len(body) < SMALL:
         return bytes(body)
     view = memoryview(body).cast("B")
@@ -180,7 +179,7 @@ def send_back(body: Buffer, address: Address | None) -> Parcel:
 
 @lru_cache(maxsize=2)
 def _beginning(address: Address) -> memoryview:
-    """Map the first `KEPT` bytes of a file of the server: of those of its mailbox, until they are replaced."""
+    """Map the first `KEPT` bytes of a file of the mailbox; both stay mapped until they are replaced."""
     descriptor = os.open(address.path, os.O_RDWR | os.O_CLOEXEC)
     try:
         return memoryview(mmap.mmap(descriptor, KEPT))

@@ -1,6 +1,6 @@
-"""Imported once, by the fork server: every worker inherits the engine.
+"""Imported once, by the fork server, so every worker inherits the engine.
 
-What goes wrong here goes wrong in each worker again, which can say so; an exception would only end the fork server.
+Errors are ignored here: they would end the fork server, and each worker meets them again and can report them.
 """
 
 import gc
@@ -20,4 +20,4 @@ with suppress(Exception):
     import service.engine.jobs.pipeline  # noqa: F401 -- what the workers run
 
 gc.collect()
-gc.freeze()  # the collector would otherwise touch, and so copy, every page that the workers share
+gc.freeze()  # the collector would otherwise write to, and so copy, every page that the workers share

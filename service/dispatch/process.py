@@ -28,17 +28,17 @@ from service.engine.jobs import Job
 CONTEXT = multiprocessing.get_context("forkserver")
 START_SECONDS = 120.0  # the fork server may be loading the engine on a slow machine
 LOOK_SECONDS = 0.05
-LAST_SECONDS = 1.0  # from when a process closes its files to when it is gone
+LAST_SECONDS = 1.0  # between a process closing its files and its end
 KILLS = {-signal.SIGKILL, -signal.SIGTERM}
 DIED = "the worker process died of this job; others are not affected"
 KILLED = "the worker process was killed from outside; where memory is short, the kernel does that"
 
 _aside = Aside("workers")
-"""Trap: starting a process also reaps others, so that two threads could read the same exit status."""
+"""Trap: starting a process also reaps others, so two threads could read the same exit status."""
 
 
 class NotStarted(Exception):
-    """A worker that cannot work: `reason` is for everybody, `report` for the log."""
+    """A worker could not start: `reason` is for everybody, `report` for the log."""
 
     def __init__(self, reason: str, report: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class NotStarted(Exception):
 def start_fork_server(*, compiled: bool) -> None:
     """Begin to load the engine, once for all workers; returns at once. May be called early, and again.
 
-    Without `compiled` no compiled loop is loaded; each worker is told so besides.
+    Without `compiled` no compiled loop is loaded; the workers are told the same.
     """
     loops = ["service.dispatch.preload_compiled"] if compiled else []
     CONTEXT.set_forkserver_preload(["service.dispatch.preload", *loops])
@@ -57,13 +57,13 @@ def start_fork_server(*, compiled: bool) -> None:
 
 
 class WorkerProcess(asyncio.Protocol):
-    """A process that does one job at a time, and the server's end of the pair of sockets between the two.
+    """A process that does one job at a time, and the server's end of the socket pair between the two.
 
-    The process alone has the other end: whatever it dies of, the kernel closes that, and this end is told. No two
-    processes share a lock or a pipe, so that one which is killed in the middle of a message harms nobody else.
+    Only the process has the other end, so whatever it dies of, the kernel closes that and this end notices. No two
+    processes share a lock or a pipe, so one that is killed in the middle of a message harms no other.
 
-    `jobs` counts those that it has been given; `compiled` is the share of the loops that it has loaded, and `parts` how
-    many were on disk when it last loaded them. `parent` is the fork server's number.
+    `jobs` counts the jobs it was given; `compiled` is the share of the loops that it has loaded, and `parts` how many
+    were on disk when it last loaded them. `parent` is the process id of the fork server.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class WorkerProcess(asyncio.Protocol):
         self._closed = False
 
     async def start(self, perform: Perform, memory: int, threads: int, *, compiled: bool = False) -> Loaded:
-        """Start the process and wait until it has tried the engine; raises NotStarted. To be closed in any case."""
+        """Start the process and wait until it has tried the engine; raises NotStarted. Close it in any case."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 fit = await self._begin(perform, memory, threads, compiled=compiled)
@@ -124,7 +124,7 @@ class WorkerProcess(asyncio.Protocol):
         return cast(Fit, first)
 
     async def load(self) -> Loaded:
-        """Have the process load what was compiled since it last did; raises EOFError where it has ended."""
+        """Have the process load what was compiled since it last did; raises EOFError if it has ended."""
         loop = asyncio.get_running_loop()
         self._reply = loop.create_future()
         if self._ended.done() or not self._transport:
@@ -137,11 +137,11 @@ class WorkerProcess(asyncio.Protocol):
         except (TimeoutError, WorkerCrashed):
             raise EOFError from None
         self.compiled = loaded.compiled
-        self._bytes_at_start = self._own_bytes() - kept  # loops are not what is left of jobs
+        self._bytes_at_start = self._own_bytes() - kept  # loops do not count as left over by jobs
         return loaded
 
     def ask(self, job: Job, body: Parcel, threads: int, reply: asyncio.Future[Any]) -> None:
-        """Send a job, the body of which goes by itself; the reply, or why there is none, comes as the future's."""
+        """Send a job, whose body is sent separately; the future gets the reply, or the error."""
         self._reply = reply
         if self._ended.done() or not self._transport:
             fail(reply, NeverBegun("the worker had died before the job came"))
@@ -149,7 +149,7 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.write(question(job, body, self.mailbox.address, threads))
 
     async def death(self) -> WorkerCrashed | WorkerKilled:
-        """Say what the process has died of, once it has."""
+        """Wait for the end of the process and say what it died of."""
         code = await self._exit_code()
         return WorkerKilled(KILLED) if code is None or code in KILLS else WorkerCrashed(DIED)
 
@@ -158,16 +158,16 @@ class WorkerProcess(asyncio.Protocol):
         return "" if code is None or code >= 0 else f" ({signal.Signals(-code).name})"
 
     async def _exit_code(self) -> int | None:
-        """Give the exit status, or None where it is not known in time."""
+        """Return the exit status, or None if it is not known in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * LAST_SECONDS):  # the thread may be waiting for a process that starts
                 return await _aside.call(_exit_code, self._process)
         return None
 
     def kept_bytes(self) -> int:
-        """Tell how much more memory of its own the process has than when it was new; 0 where that is not known.
+        """Return how many bytes of its own memory the process has gained since it was new; 0 if unknown.
 
-        It is looked at `LOOK_SECONDS` apart at least: to read a file of the kernel is dear beside a small job.
+        It looks at most every `LOOK_SECONDS`: next to a small job, reading a file of the kernel is expensive.
         """
         now = perf_counter()
         if now - self._looked >= LOOK_SECONDS:
@@ -175,7 +175,7 @@ class WorkerProcess(asyncio.Protocol):
         return self._kept
 
     async def close(self) -> None:
-        """End the process at once, and free what belongs to it; may be called again."""
+        """End the process at once and free its resources; may be called again."""
         if self._closed:
             return
         self._closed = True
@@ -186,10 +186,10 @@ class WorkerProcess(asyncio.Protocol):
             await _aside.call(_reap, self._process)
         if self._statm >= 0:
             os.close(self._statm)
-        self.mailbox.close()  # not before the process is gone: it may be writing
+        self.mailbox.close()  # only after the process is gone: it may be writing
 
     def data_received(self, data: bytes) -> None:
-        """Take in a reply, or a part of one."""
+        """Receive a reply, or part of one."""
         received: bytes | bytearray = data
         if self._received or not whole(data):
             self._received += data
@@ -200,19 +200,19 @@ class WorkerProcess(asyncio.Protocol):
         if not self._reply.done():
             try:
                 self._reply.set_result(reply_of(content(received)))
-            except Exception:  # a message that cannot be read
+            except Exception:  # the message cannot be read
                 self._reply.set_exception(WorkerCrashed(DIED))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the process has ended; a job that it has not read resets the connection (unix(7))."""
+        """Note that the process has ended; if it left a job unread, the connection was reset (unix(7))."""
         self._ended.set_result(None)
         if not self._reply.done():
             unread = isinstance(error, ConnectionError)
             self._reply.set_exception(NeverBegun("the worker died before it saw the job") if unread else EOFError())
-            self._reply.exception()  # counts as told: who began to wait for it may have been cancelled
+            self._reply.exception()  # marks it as retrieved: whoever waited may have been cancelled
 
     def _own_bytes(self) -> int:
-        """Give the memory that the process shares with no file (proc(5), statm); 0 where that is not known."""
+        """Return the memory that the process shares with no file (proc(5), statm); 0 if unknown."""
         try:
             _, resident, shared, *_ = map(int, os.pread(self._statm, 256, 0).split())
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A picture of its own, which a worker must answer rightly before it is given those of others."""
+"""A test picture that a worker must filter correctly before it gets anyone's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRONG = "the engine answers its test picture wrongly"
 
 
 class WrongAnswer(Exception):
-    """The engine is there, and what it computes is wrong."""
+    """The engine is there, but computes wrong values."""
 
 
 def prove(perform: Callable[[Job, int], Result]) -> None:
@@ -43,14 +43,14 @@ def png(rows: tuple[tuple[int, ...], ...]) -> bytes:
 
 
 def png_of(width: int, height: int, lines: bytes) -> bytes:
-    """Write an 8-bit gray PNG of rows that are filtered, each with the number of its filter before it."""
+    """Write an 8-bit gray PNG from filtered rows, each preceded by the number of its filter."""
     header = struct.pack("!IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
 
 
 def samples(data: bytes) -> tuple[tuple[int, ...], ...]:
-    """Read the samples of an 8-bit gray PNG, not interlaced; raises ValueError and its like. After PNG, 9.2."""
+    """Read the samples of an 8-bit gray PNG, not interlaced (PNG, section 9.2); raises ValueError and the like."""
     width, _, *form = struct.unpack_from("!IIBBBBB", data, 16)
     if form != [8, 0, 0, 0, 0]:
         raise ValueError("no 8-bit gray")
@@ -77,7 +77,7 @@ def _pixels(data: bytes) -> bytes:
 
 
 def _paeth(left: int, above: int, corner: int) -> int:
-    """Give the neighbour nearest to left + above - corner; on a tie, the first of them."""
+    """Return the neighbour nearest to left + above - corner; on a tie, the first of them."""
     estimate = left + above - corner
     return min((left, above, corner), key=lambda neighbour: abs(estimate - neighbour))
 

@@ -1,4 +1,4 @@
-"""Those who wait for a worker, in the order of asking, and how long they are likely to keep the workers busy."""
+"""The jobs that wait for a worker, in order of arrival, and how long they will keep the workers busy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ W = TypeVar("W")
 
 
 class Waiter(Generic[W]):
-    """A job that waits; what it awaits is its worker."""
+    """A waiting job; `worker` is the future it awaits."""
 
     __slots__ = ("kind", "seconds", "waits", "worker")
 
@@ -24,7 +24,7 @@ class Waiter(Generic[W]):
 
 
 class Lane(Generic[W]):
-    """A row of waiters; `seconds` are those that one worker would take for them all."""
+    """A queue of waiters; `seconds` is what one worker would need for all of them."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -38,27 +38,27 @@ class Lane(Generic[W]):
         self.seconds += waiter.seconds
 
     def first(self) -> Waiter[W]:
-        """Let the first one go; there must be one."""
+        """Remove and return the first one; there must be one."""
         waiter = self._waiters.popleft()
         self._forget(waiter)
         return waiter
 
     def leave(self, waiter: Waiter[W]) -> None:
-        """Let one go wherever it stands, if it still waits."""
+        """Remove one, wherever it stands, if it still waits."""
         if waiter.waits:
             self._waiters.remove(waiter)
             self._forget(waiter)
 
     def reckon(self, estimates: Estimates) -> None:
-        """Estimate anew what each will take."""
+        """Update the estimate of each."""
         for waiter in self._waiters:
             waiter.seconds = estimates.seconds(waiter.kind)
         self.seconds = sum(waiter.seconds for waiter in self._waiters)
 
     def part(self, jobs: int) -> float:
-        """Give the seconds for so many of the waiters, or for all where there are fewer."""
+        """Return the seconds for `jobs` of the waiters, or for all if there are fewer."""
         return self.seconds * min(1.0, jobs / len(self)) if self._waiters else 0.0
 
     def _forget(self, waiter: Waiter[W]) -> None:
         waiter.waits = False
-        self.seconds = self.seconds - waiter.seconds if self._waiters else 0.0  # without what rounding leaves
+        self.seconds = self.seconds - waiter.seconds if self._waiters else 0.0  # drops what rounding left

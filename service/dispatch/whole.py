@@ -1,4 +1,4 @@
-"""The service as one, whichever of its servers is asked."""
+"""The state of the whole service, whichever server is asked."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ STARTING = "starting"
 
 
 class Whole:
-    """How all servers are together: `own` tells how the dispatcher of this one is."""
+    """The state of all servers together; `own` returns that of this server's dispatcher."""
 
     def __init__(self, seat: Seat, own: Callable[[], Status]) -> None:
         self._seat = seat
         self._own = own
         before = seat.row.told()
         self._before = Counter(_read(before).restarts if before else {})
-        """What a server that had this seat before counted: a sum must not become smaller by its death."""
+        """What earlier servers at this seat had counted: a sum must not shrink when one dies."""
         self._last: Status | None = None
 
     async def tell(self) -> None:
-        """Tell the other servers and the parent how this one is, again and again."""
+        """Keep telling the other servers and the parent how this one is."""
         while True:
             self.beat()
             await asyncio.sleep(BEAT_SECONDS)
 
     def beat(self) -> None:
-        """Tell it once."""
+        """Tell them once."""
         status, row = self._mine(), self._seat.row
         if status != self._last:
             row.tell(_written(status))
@@ -44,11 +44,11 @@ class Whole:
         row.beats += 1
 
     def status(self) -> Status:
-        """Sum up: ready when all are; a job may have to wait where the wait is longest."""
+        """Sum up: ready if all are; the expected wait is the longest of all."""
         mine = self._mine()
         if not self._seat.others:
             return mine
-        self.beat()  # else another server, asked next, might still say less than this one does now
+        self.beat()  # or another server, asked next, might report less than this one
         all_of_them = [mine if row is self._seat.row else _told(row) for row in self._seat.board.rows]
         known = [status for status in all_of_them if status]
         reason = _reason([status.reason if status else STARTING for status in all_of_them])
@@ -71,7 +71,7 @@ class Whole:
 
 
 def progress_of(row: Row) -> Progress | None:
-    """Give how far a server is with compiling, as far as it has told."""
+    """Return a server's progress in compiling, as last reported."""
     status = _told(row)
     return status.progress if status else None
 
@@ -102,7 +102,7 @@ def _compiled(status: Status | None) -> float:
 
 
 def _reason(reasons: list[str]) -> str:
-    """Say what keeps the service from taking work: for all servers, or for the first that does not."""
+    """Say why the service takes no work: for all servers, or for the first that takes none."""
     if len(set(reasons)) == 1:
         return reasons[0]
     return next(f"server {number}: {reason}" for number, reason in enumerate(reasons) if reason)

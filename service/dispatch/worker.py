@@ -44,11 +44,11 @@ Perform = Callable[[Job, int], Result]
 
 
 class Cramped(Exception):
-    """The system allows this process too little memory for jobs; the message says so to everybody."""
+    """The system allows this process too little memory for jobs; everybody may read the message."""
 
 
 def perform_with_engine(job: Job, threads: int) -> Result:
-    """Do the job with the engine, which preload.py has imported; the server itself never loads it."""
+    """Run the job with the engine that preload.py has imported; the server itself never loads it."""
     return _engine()(job, threads)
 
 
@@ -61,9 +61,9 @@ def _engine() -> Perform:
 def serve(
     server: socket.socket, address: Address | None, perform: Perform, memory: int, threads: int, *, compiled: bool
 ) -> None:
-    """Try the engine, say whether it is fit, then do the jobs that the server sends, until it closes.
+    """Test the engine, report the outcome, then run the server's jobs until it closes the connection.
 
-    Without `compiled` no compiled loop is used. The answer says, too, whether the server's memory files can be opened.
+    Without `compiled` no compiled loop is used. The report also says whether the server's memory files can be opened.
     """
     _live_apart()
     with suppress(EOFError, ConnectionError):  # the server has gone
@@ -79,7 +79,7 @@ def _serve(
         loaded = _load() if compiled else _forget()
         prove(perform)
         _bound_memory(extra, memory)
-    except BaseException as error:  # SystemExit too has to be told
+    except BaseException as error:  # SystemExit must be reported too
         server.sendall(framed(Unfit(_reason(error), traceback.format_exc())))
         return
     server.sendall(framed(Fit(reachable(address), loaded, os.getppid())))
@@ -105,7 +105,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _load() -> Loaded:
-    """Load what is compiled; where that fails, the worker goes on with what it has."""
+    """Load the compiled loops; if that fails, the worker goes on with what it has."""
     compiled = import_module("service.engine.machine.compiled")
     try:
         compiled.load()
@@ -120,7 +120,7 @@ def _forget() -> Loaded:
 
 
 def _live_apart() -> None:
-    """Make this process one that cannot harm the others: it may be killed at any moment."""
+    """Make this process safe to kill at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which lets jobs finish
     signal.signal(NEWS, signal.SIG_IGN)
     if sys.platform == "linux":
@@ -130,7 +130,7 @@ def _live_apart() -> None:
 
 
 def _work(perform: Perform, job: Job, body: Parcel, address: Address | None, threads: int) -> Reply:
-    """Do one job, whose body comes and whose answer goes by itself."""
+    """Run one job; its body and its answer travel separately."""
     try:
         result = perform(job._replace(body=open_parcel(body)), threads)
         return Done(result, send_back(result.body, address))
@@ -139,7 +139,7 @@ def _work(perform: Perform, job: Job, body: Parcel, address: Address | None, thr
     except MemoryError:
         bound = job.limits.max_memory_bytes
         return MemoryLimit(f"the job needs more than {bound:,} bytes (max_memory_bytes)")
-    except BaseException:  # SystemExit too must not end the process
+    except BaseException:  # SystemExit must not end the process either
         return Failed(traceback.format_exc())
 
 
@@ -150,8 +150,8 @@ if sys.platform == "linux":
     def _die_with_the_others() -> None:
         """End with the fork server and with the server, even in a loop that never returns to the interpreter.
 
-        The fork server is the parent. The server holds the other end of a pipe: when it is gone, the kernel
-        sends SIGIO, which ends a process by default.
+        The fork server is the parent. The server holds the other end of a pipe; when it is gone the kernel sends
+        SIGIO, which ends a process by default.
         """
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if server := multiprocessing.parent_process():
@@ -160,15 +160,15 @@ if sys.platform == "linux":
             fcntl.fcntl(server.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
 
     def _die_before_the_others() -> None:
-        """Be the one that the kernel ends where memory is short, and leave no picture behind in a core dump."""
+        """Be the first that the kernel kills when memory is short, and leave no picture in a core dump."""
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
             score.write(OOM_SCORE)
 
     def _bound_memory(extra: int, job: int) -> None:
-        """Bound the address space to what is used now and `extra` bytes, `job` of which are a job's own.
+        """Bound the address space to what is used now plus `extra` bytes, `job` of which are a job's own.
 
-        A bound that was set before (`ulimit -v`) holds; raises Cramped where it leaves a job too little.
+        A bound set earlier (`ulimit -v`) stays; raises Cramped if it leaves a job too little.
         """
         with open("/proc/self/statm", encoding="ascii") as statm:
             used = int(statm.read().split()[0]) * resource.getpagesize()
@@ -185,4 +185,4 @@ if sys.platform == "linux":
 else:
 
     def _bound_memory(extra: int, job: int) -> None:
-        """Do nothing: this platform has no bound that means what is meant here."""
+        """Do nothing: this platform has no such bound."""

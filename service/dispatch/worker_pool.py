@@ -1,4 +1,4 @@
-"""Jobs in worker processes of this machine, which can be killed."""
+"""Run jobs in worker processes on this machine, which can be killed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from service.memory_budget import kept_of_jobs
 
 JOBS_PER_WORKER = 10_000
 TRIES = 5
-"""How often a job is begun whose worker is killed from outside, as by the kernel where memory is short."""
+"""How often a job is tried if its worker is killed from outside, as by the kernel when memory is short."""
 KILLED_PAUSE = 0.05
-"""Seconds before the second try; twice as long before each one after it, so that jobs do not meet again."""
+"""Seconds before the second try, doubled before each further one, so jobs do not meet again."""
 LONGEST_PAUSE = 2.0
 LAST_SECONDS = 1.0
-"""For processes to end in, once they are killed."""
+"""Seconds for killed processes to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +47,10 @@ class WorkerPool(Draining[WorkerProcess]):
     """A Dispatcher over `workers` processes, with at most `queue` jobs waiting for each.
 
     None may wait behind more than `max_wait` seconds of work. `deadline` is in seconds from `Job.received`; `grace` is
-    what accepted jobs have left when `stop` is called. `cores` are shared out among the jobs, those of other servers at
-    the board of `seat` counted: those of the machine unless given. `compile_when` says whether loops are compiled, by
-    what `compiling` makes, for the processor `level`, and used; the workers of "before" are ready when all are.
+    what accepted jobs have left when `stop` is called. `cores`, by default all of the machine, are shared out among the
+    jobs, including those of other servers on the board of `seat`. `compile_when` says whether loops are compiled and
+    used; `compiling` makes what compiles them, for the processor `level`. With "before", workers are ready when all
+    loops are.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class WorkerPool(Draining[WorkerProcess]):
             self._begin(self._raise_worker(), self._starts)
 
     async def _do(self, job: Job) -> Result:
-        """Begin again where a worker died and the job is not to blame; the deadline bounds it all."""
+        """Run a job, and try again if its worker died through no fault of the job; the deadline bounds it all."""
         tries = 0
         while True:
             try:
@@ -112,7 +113,7 @@ class WorkerPool(Draining[WorkerProcess]):
                 await asyncio.sleep(KILLED_PAUSE * 2**tries)
 
     async def _run(self, job: Job) -> Result:
-        """Do the job in the next worker that is free, and see to it that the worker can be used again, or is not."""
+        """Run the job in the next free worker, and afterwards free that worker or replace it."""
         worker = await self._admission.enter(job, job.received + self._deadline - perf_counter())
         start = perf_counter()
         reason: str | None = "crashed"
@@ -144,7 +145,7 @@ class WorkerPool(Draining[WorkerProcess]):
         return result
 
     async def _call(self, worker: WorkerProcess, job: Job) -> tuple[Result, int]:
-        """Give the result, and the number of threads that made it."""
+        """Return the result, and the number of threads that made it."""
         loop = asyncio.get_running_loop()
         call: asyncio.Future[Reply] = loop.create_future()
         left = job.received + self._deadline - perf_counter()
@@ -173,7 +174,7 @@ class WorkerPool(Draining[WorkerProcess]):
         fail(call, DeadlineExceeded(stopped))
 
     def _age(self, worker: WorkerProcess) -> str | None:
-        """Say why a worker that is well should make way for another."""
+        """Say why a healthy worker should be replaced; None if it should not."""
         if worker.jobs >= self._jobs_per_worker:
             return "recycled"
         return "memory" if worker.kept_bytes() > self._bytes_per_worker else None
@@ -181,7 +182,7 @@ class WorkerPool(Draining[WorkerProcess]):
     def _replace(self, worker: WorkerProcess, reason: str) -> None:
         self._crew.discard(worker)
         self._begin(worker.close(), self._changes)
-        if not self._closing:  # jobs that were accepted before the end are still owed a worker
+        if not self._closing:  # jobs accepted before the end still need a worker
             self._restarts[reason] += 1
             self._begin(self._raise_worker(), self._starts)
 
@@ -191,7 +192,7 @@ class WorkerPool(Draining[WorkerProcess]):
         task.add_done_callback(changes.discard)
 
     async def _raise_worker(self) -> None:
-        """Make a worker, however often it takes."""
+        """Start a worker, however many tries it takes."""
         pause = 0.1
         compiled = self._compile_when != "off"
         while not self._closing:
@@ -199,7 +200,7 @@ class WorkerPool(Draining[WorkerProcess]):
             worker.parts = self._compiling.done
             try:
                 loaded = await worker.start(self._perform, self._memory, self._cores, compiled=compiled)
-            except Exception as error:  # whatever hinders it, the service must outlive it
+            except Exception as error:  # whatever it is, the service must survive it
                 self._begin(worker.close(), self._changes)
                 self._tell_fault(error)
                 await asyncio.sleep(pause)
@@ -220,25 +221,25 @@ class WorkerPool(Draining[WorkerProcess]):
         if self._compile_when == "off" or loaded.compiled >= 1:
             self._compiling.spare()
         else:
-            self._compiling.begin()  # not before: it would keep the first worker from its start
+            self._compiling.begin()  # not earlier: it would delay the first worker
         self._free(worker)
 
     def _free(self, worker: WorkerProcess) -> None:
-        """Give a worker that has nothing to do a job, or the loops that have been compiled since it last looked."""
+        """Give an idle worker a job, or the loops compiled since it last looked."""
         if worker.parts < self._compiling.done and not self._closing:
             self._begin(self._update(worker), self._changes)
         else:
             self._admission.offer(worker)
 
     def _spread(self) -> None:
-        """Let those load what is new who can: the fork server, for workers to come, and the workers."""
+        """Have new loops loaded: by the fork server, for later workers, and by idle workers."""
         for fork_server in {worker.parent for worker in self._crew} - {0, 1}:
             with suppress(ProcessLookupError):
                 os.kill(fork_server, NEWS)
         self._update_idle()
 
     def _update_idle(self) -> None:
-        """Let one idle worker load what is new, which then sends the next one; the others can have jobs meanwhile."""
+        """Have one idle worker load what is new, and after it the next; the others can take jobs meanwhile."""
         if not self._closing and not self._admission.away and (worker := self._admission.take(self._lags)):
             self._begin(self._update(worker), self._changes)
 
@@ -261,7 +262,7 @@ class WorkerPool(Draining[WorkerProcess]):
         self._free(worker)
 
     def _tell_fault(self, error: Exception) -> None:
-        """Say in the log why a worker does not start, once, until one does."""
+        """Log why a worker does not start, once, until one does."""
         self._fault = f"workers do not start: {error}; the log says more"
         if not isinstance(error, NotStarted):
             self._fault = "workers do not start; the log says why"
@@ -295,7 +296,7 @@ class WorkerPool(Draining[WorkerProcess]):
         return self._uncompiled() if self._compile_when == "before" else ""
 
     def _uncompiled(self) -> str:
-        """Say which loops are waited for, or nothing."""
+        """Say which loops are still missing; empty if none is."""
         compiling = self._compiling
         if compiling.failed:
             return "the loops cannot be compiled; the log says why"
@@ -309,7 +310,7 @@ class WorkerPool(Draining[WorkerProcess]):
             fail(call, self._shutting_down())
 
     async def _close(self) -> None:
-        """End all processes; those that are being started, which may take long, are not waited for."""
+        """End all processes, without waiting for those that are still starting, which may take long."""
         await self._compiling.stop()
         for task in tuple(self._starts):
             task.cancel()

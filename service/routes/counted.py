@@ -85,7 +85,7 @@ class Servers(Collector):
     def collect(self) -> Iterable[Metric]:
         board = self._seat.board
         there = sum(row is self._seat.row or row.process > 0 for row in board.rows)
-        yield GaugeMetricFamily("convserve_servers", "Servers that are there.", there)
+        yield GaugeMetricFamily("convserve_servers", "Server processes that are up.", there)
         yield CounterMetricFamily("convserve_server_restarts", "Servers replaced.", board.replaced)
         connections = GaugeMetricFamily("convserve_connections", "Open connections.", labels=("server",))
         for number, row in enumerate(board.rows):

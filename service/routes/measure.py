@@ -42,21 +42,21 @@ class Metrics:
         requests = Counter("convserve_requests", "Requests answered.", ("route", "method", "status"), registry=own)
         durations = Histogram(
             "convserve_request_duration_seconds",
-            "From the request's first byte to the answer's last.",
+            "Seconds from the request's first byte to the answer's last.",
             ("route",),
             buckets=_SECONDS,
             registry=own,
         )
         spans = Histogram(
             "convserve_span_duration_seconds",
-            "Parts of a filter request; all steps are one span.",
+            "Seconds of each part of a filter request; every step counts as 'step'.",
             ("span",),
             buckets=_SECONDS,
             registry=own,
         )
-        read = Counter("convserve_bytes_in", "Bytes of the bodies that came.", ("route",), registry=own)
-        sent = Counter("convserve_bytes_out", "Bytes of the answers that connections took.", ("route",), registry=own)
-        refusals = Counter("convserve_refusals", "Problems answered.", ("code",), registry=own)
+        read = Counter("convserve_bytes_in", "Bytes of request bodies received.", ("route",), registry=own)
+        sent = Counter("convserve_bytes_out", "Bytes of response bodies sent.", ("route",), registry=own)
+        refusals = Counter("convserve_refusals", "Requests refused, by problem code.", ("code",), registry=own)
         self._requests, self._durations = cache(requests.labels), cache(durations.labels)
         self._read, self._sent = cache(read.labels), cache(sent.labels)
         self._spans, self._refusals = cache(spans.labels), cache(refusals.labels)
@@ -86,15 +86,19 @@ class _Workers(Collector):
 
     def collect(self) -> Iterable[Metric]:
         status = self._status()
-        yield GaugeMetricFamily("convserve_jobs_running", "Jobs that a worker is doing.", status.running)
-        yield GaugeMetricFamily("convserve_jobs_queued", "Jobs that wait for a worker.", status.queued)
+        yield GaugeMetricFamily("convserve_jobs_running", "Jobs that are running in a worker.", status.running)
+        yield GaugeMetricFamily("convserve_jobs_queued", "Jobs waiting for a worker.", status.queued)
         yield GaugeMetricFamily(
-            "convserve_expected_wait_seconds", "What a job would wait that came now.", status.expected_wait
+            "convserve_expected_wait_seconds",
+            "Seconds that a job arriving now is expected to wait.",
+            status.expected_wait,
         )
-        yield GaugeMetricFamily("convserve_workers", "Workers that are there.", status.workers)
+        yield GaugeMetricFamily("convserve_workers", "Worker processes that are up.", status.workers)
         if status.engine:
             yield GaugeMetricFamily(
-                "convserve_compiled_ratio", "Share of the compiled loops that all workers use.", status.engine.compiled
+                "convserve_compiled_ratio",
+                "Share of the compiled loops that every worker uses.",
+                status.engine.compiled,
             )
         restarts = CounterMetricFamily("convserve_worker_restarts", "Workers replaced.", labels=("reason",))
         for reason, count in status.restarts.items():
