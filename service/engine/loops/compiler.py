@@ -47,7 +47,7 @@ class _Part(AOTCodeLibrary):
         super().__init__(_no_machine_code(), "part")  # type: ignore[no-untyped-call]
 
     def finalize(self) -> None:
-        chosen, _numba.OPT = _numba.OPT, 0  # NUMBA_OPT: numba optimises here
+        chosen, _numba.OPT = _numba.OPT, 0  # what NUMBA_OPT sets: numba would optimise here
         try:
             super().finalize()  # type: ignore[no-untyped-call]
         finally:
