@@ -37,7 +37,7 @@ class _NoMachineCode(AOTCPUCodegen):
         """Do nothing: the place for it would be in the machine code."""
 
 
-class _Part(AOTCodeLibrary):
+class Part(AOTCodeLibrary):
     """Code of a function that others call: it is optimised, and becomes machine code, only as a part of theirs.
 
     Numba would do both for it by itself, too, and for each caller between it and Python, which is most of the time.
@@ -64,7 +64,7 @@ def _no_machine_code() -> _NoMachineCode:
 
 class _PartCompiler(Compiler):
     def define_pipelines(self) -> Any:
-        self.state.library = _Part()
+        self.state.library = Part()
         return super().define_pipelines()  # type: ignore[no-untyped-call]
 
 

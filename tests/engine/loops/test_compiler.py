@@ -86,12 +86,12 @@ def test_a_part_is_left_as_it_is_for_its_callers(monkeypatch: pytest.MonkeyPatch
     """It still calls what it calls: numba has not optimised it. Else compiling would take several times as long."""
     parts: list[Any] = []
 
-    class Noted(compiler._Part):
+    class Noted(compiler.Part):
         def __init__(self) -> None:
             super().__init__()
             parts.append(self)
 
-    monkeypatch.setattr(compiler, "_Part", Noted)
+    monkeypatch.setattr(compiler, "Part", Noted)
 
     @compiler.compiled
     def innermost(x: int) -> int:
