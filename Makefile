@@ -65,9 +65,9 @@ soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while work
 	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py
 
 MINUTES ?= 1
-FUZZED ?= png npy spec form
+FUZZED ?= png npy picture spec form
 
-fuzz: .venv/dev ## Fuzz what reads PNG, NPY, specs and forms, MINUTES=1 each; FUZZED=png takes one
+fuzz: .venv/dev ## Fuzz what reads files, specs and forms, MINUTES=1 each; FUZZED=png takes one
 	[ -d build/atheris ] || $(BIN)/pip install --quiet --target build/atheris --requirement tests/fuzz/requirements.txt \
 	    || echo 'atheris cannot be had: hypothesis draws instead'
 	@for target in $(FUZZED); do \

@@ -24,7 +24,7 @@ SLOWEST = 30
 MOST_MEGABYTES = 3000
 ROUND = 500
 """Examples that hypothesis draws before it looks at the clock."""
-NAMES = ("png", "npy", "spec", "form")
+NAMES = ("png", "npy", "picture", "spec", "form")
 
 
 def by_atheris(target: str, seconds: int, folder: Path) -> None:

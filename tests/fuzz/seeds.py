@@ -10,9 +10,10 @@ from typing import Final
 
 from service.engine.operations import OPERATIONS
 from service.engine.spec.built_in_presets import PRESETS
-from tests.engine.codecs.samples import SIGNATURE, image_of, npy, png, saved
+from tests.engine.codecs.samples import SIGNATURE, exif, image_of, npy, png, saved
 from tests.fuzz.targets import laid_open
 from tests.hostile import bodies, files, specs
+from tests.hostile.strangers import tiff
 
 LARGEST: Final = 8192
 """Longer ones are seldom worth their time: the fuzzer changes a byte here and there."""
@@ -41,6 +42,16 @@ def npys() -> Iterator[bytes]:
     yield from (file.data for file in files.hostile() if file.data.startswith(b"\x93NUMPY"))
 
 
+def pictures() -> Iterator[bytes]:
+    """Give files of all other formats, with metadata, tiles and planes, and what only looks like one."""
+    for form, options in (("JPEG", {"exif": exif(5)}), ("TIFF", {}), ("BMP", {}), ("GIF", {}), ("AVIF", {})):
+        yield saved(image_of(7, 9, 3), form, **options)
+    for kind in ("int8", "uint16", "int32", "float16", "float64"):
+        yield tiff(image_of(7, 9, 2).astype(kind), photometric="minisblack", planarconfig="contig")
+    yield tiff(image_of(7, 9, 3).transpose(2, 0, 1), photometric="rgb", planarconfig="separate", compression="zlib")
+    yield from (file.data for file in files.hostile() if not file.data.startswith((SIGNATURE, b"\x93NUMPY")))
+
+
 def documents() -> Iterator[bytes]:
     """Give specs to filter by, and the same to be planned and drawn."""
     named = [json.dumps(preset.spec).encode() for preset in PRESETS.values()]
@@ -58,7 +69,13 @@ def forms() -> Iterator[bytes]:
         yield (types[0].partition(b":")[2].strip() if types else b"") + b"\n" + body
 
 
-SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {"png": pngs, "npy": npys, "spec": documents, "form": forms}
+SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
+    "png": pngs,
+    "npy": npys,
+    "picture": pictures,
+    "spec": documents,
+    "form": forms,
+}
 
 
 def small(target: str) -> list[bytes]:
