@@ -39,9 +39,9 @@ Value = TypeVar("Value")
 async def figure(request: Request, services: Needed) -> Response:
     """Draw one conv, separable, depthwise or transposed operation on a small image as an animated SVG.
 
-    `animate=false` gives a still, of the `position` asked for (0 is the first). A transposed convolution is shown as
-    the window that gathers from the stretched input, or with `reading=scatter` as samples that spread the kernel.
-    Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
+    `animate=false` gives a still drawing of the requested `position` (0 is the first). A transposed convolution is
+    drawn as a window that gathers from the stretched input, or with `reading=scatter` as samples that spread the
+    kernel. Instead of the numbers of a kernel or weight, you may give `{"shape": [...]}`.
     """
     choose(accept_of(request.headers), {"image/svg+xml": None, "application/problem+json": None})
     if len(query_of(request.scope)) > LONGEST_QUERY:

@@ -47,9 +47,9 @@ class Conv(Windowed):
         },
     )
     notes: ClassVar = (
-        "The drawing: the window walks over the input, and each position gives one sum. With a 2-D `kernel` every "
-        "channel goes through the same window by itself, as pictures want it. With a 4-D `weight` each output "
-        "channel is a sum over all input channels of its group, as layers want it."
+        "In the drawing, the window slides over the input, and each position gives one sum. With a 2-D `kernel` each "
+        "channel is filtered separately with the same window, which suits pictures. With a 4-D `weight` each output "
+        "channel is a sum over all input channels of its group, as in a layer."
     )
     illustration: ClassVar = Illustration({"op": "conv", "kernel": [[1, 0, -1]] * 3}, sums=True)
     also_called: ClassVar = (
@@ -68,7 +68,7 @@ class Conv(Windowed):
 
     op: Literal["conv"]
     kernel: KernelField | None = Field(
-        None, description="One 2-D kernel, applied to every channel by itself: rows of numbers, or a named kernel."
+        None, description="One 2-D kernel, applied to each channel separately: rows of numbers, or a named kernel."
     )
     weight: Weight4d | None = Field(
         None,
@@ -78,7 +78,7 @@ class Conv(Windowed):
         1,
         ge=1,
         le=FARTHEST,
-        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        description="With weight: number of groups of channels, each mixed separately; from 1.",
         json_schema_extra=only_with("weight"),
     )
 

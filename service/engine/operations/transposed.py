@@ -18,7 +18,9 @@ from service.engine.steps.geometry import Padding, Pair, Shape, transposed_size
 
 
 class Transposed(Kernelled):
-    summary: ClassVar = "Transposed convolution (torch conv_transpose2d): enlarges by its stride. Not deconvolve."
+    summary: ClassVar = (
+        "Transposed convolution (torch conv_transpose2d): enlarges by its stride; not the same as deconvolve."
+    )
     examples: ClassVar = (
         {
             "op": "transposed",
@@ -37,9 +39,9 @@ class Transposed(Kernelled):
         },
     )
     notes: ClassVar = (
-        "The drawing: each input sample is multiplied by the kernel and added into the output, one stride further "
-        "for the next one. Where the stamps overlap, their sums stand. `padding` crops the rim of the result. It "
-        "returns the size from before a strided convolution, not the samples; "
+        "In the drawing, the kernel is multiplied by each input sample and added to the output, one stride further on "
+        "for each next sample. Where these stamps overlap, they are summed. `padding` crops the border of the result. "
+        "A transposed convolution restores the size from before a strided convolution, not the samples; see "
         "[why](arithmetic.md#transposed-is-not-deconvolution)."
     )
     illustration: ClassVar = Illustration(
@@ -63,7 +65,7 @@ class Transposed(Kernelled):
 
     op: Literal["transposed"]
     kernel: KernelField | None = Field(
-        None, description="One 2-D kernel, applied to every channel by itself: rows of numbers, or a named kernel."
+        None, description="One 2-D kernel, applied to each channel separately: rows of numbers, or a named kernel."
     )
     weight: Weight4d | None = Field(
         None,
@@ -73,7 +75,7 @@ class Transposed(Kernelled):
         1,
         ge=1,
         le=FARTHEST,
-        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        description="With weight: number of groups of channels, each mixed separately; from 1.",
         json_schema_extra=only_with("weight"),
     )
     padding: Margins = Field(
