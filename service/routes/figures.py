@@ -61,12 +61,12 @@ def view_of(parameters: list[tuple[str, str]]) -> View:
     """Read the query; raises InvalidParameter."""
     query = dict(parameters)
     if len(query) < len(parameters):
-        raise InvalidParameter("a parameter of the query is given twice")
+        raise InvalidParameter("a query parameter is given twice")
     for name in query:
         if name not in View._fields:
             near = nearest(name, View._fields)
             hint = f"did you mean '{near}'?" if near else f"there are {listed(View._fields, 'and')}"
-            raise InvalidParameter(f"the query has a parameter that is not known here; {hint}")
+            raise InvalidParameter(f"the query has an unknown parameter; {hint}")
     position = query.get("position")
     if position is not None and not _POSITION.fullmatch(position):
         raise _fault("position", "an integer from 0")

@@ -312,7 +312,7 @@ def one_of(**alternatives: object) -> str:
 def belongs(field: str, owner: str, choice: str, wanted: str) -> None:
     """Refuse a given field that belongs to another choice of the field `owner`."""
     if choice != wanted:
-        raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", and {owner} is "{choice}"').at(f"/{field}")
+        raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", but {owner} is "{choice}"').at(f"/{field}")
 
 
 def as_weight(numbers: Weights) -> Weights:

@@ -84,7 +84,7 @@ class Conv(Windowed):
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
         if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
-            raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
+            raise InvalidSpec(f"groups belongs to weight; with a kernel it must be 1, was {self.groups}").at("/groups")
 
     def compose(self, shape: Shape) -> tuple[Conv2d]:
         if self.kernel is not None:
@@ -94,7 +94,7 @@ class Conv(Windowed):
         outputs, inputs = self.weight.shape[:2]
         if inputs * self.groups != shape.channels:
             raise InvalidSpec(
-                f"weight reads {inputs} x {self.groups} groups = {inputs * self.groups} channels, and the image has "
+                f"weight needs {inputs} x {self.groups} groups = {inputs * self.groups} channels, but the image has "
                 f"{shape.channels} here"
             ).at("/weight")
         if outputs % self.groups:

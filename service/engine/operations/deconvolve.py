@@ -88,7 +88,7 @@ class Deconvolve(OperationBase):
         numbers = self.psf.numbers
         height, width = numbers.shape
         if not (height % 2 and width % 2):
-            raise InvalidSpec(f"psf must have odd sides, so that it has a middle; was {width}x{height}").at("/psf")
+            raise InvalidSpec(f"psf must have odd sides, so that it has a centre; was {width}x{height}").at("/psf")
         if is_unknown(numbers):
             return
         if not np.any(numbers):

@@ -62,7 +62,7 @@ class DepthwiseSeparable(Windowed):
         weight, divisor = self.divided(as_depthwise(self.depthwise, shape.channels, "depthwise"))
         outputs, inputs = self.pointwise.shape
         if inputs != len(weight):
-            raise InvalidSpec(f"pointwise has rows of {inputs} numbers, and depthwise gives {len(weight)} channels").at(
+            raise InvalidSpec(f"pointwise has rows of {inputs} numbers, but depthwise gives {len(weight)} channels").at(
                 "/pointwise"
             )
         unknown = is_unknown(self.pointwise)

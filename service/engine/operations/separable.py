@@ -59,11 +59,9 @@ class Separable(Windowed):
         if self.kernel is None:
             for name, taps in (("column", self.column), ("row", self.row)):
                 if taps is None:
-                    raise InvalidSpec(f"{name} is missing: column and row are needed together, or a named kernel").at(
-                        f"/{name}"
-                    )
+                    raise InvalidSpec(f"{name} is missing: give both column and row, or a named kernel").at(f"/{name}")
         elif self.column is not None or self.row is not None:
-            raise InvalidSpec("column and row, or kernel, are needed, and not both")
+            raise InvalidSpec("give either column and row, or kernel, and not both")
         elif not is_unknown(self.kernel.numbers) and factors(self.kernel.numbers) is None:
             raise InvalidSpec("kernel is not the outer product of a column and a row; conv takes any kernel").at(
                 "/kernel"

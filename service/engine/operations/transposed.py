@@ -100,9 +100,9 @@ class Transposed(Kernelled):
     def check(self, limits: Limits) -> None:
         super().check(limits)
         if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
-            raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
+            raise InvalidSpec(f"groups belongs to weight; with a kernel it must be 1, was {self.groups}").at("/groups")
         if self.output_size is not None and self.output_padding is not None:
-            raise InvalidSpec("output_size and output_padding exclude each other").at("/output_size")
+            raise InvalidSpec("give either output_size or output_padding, not both").at("/output_size")
         if self.output_padding is not None:
             for axis, extra, stride, dilation in zip(
                 ("vertical", "horizontal"), self.output_padding, self.stride, self.dilation, strict=True
@@ -138,7 +138,7 @@ class Transposed(Kernelled):
         assert self.weight is not None  # noqa: S101 -- check() has seen to it
         inputs, outputs = self.weight.shape[:2]
         if inputs != shape.channels:
-            raise InvalidSpec(f"weight reads {inputs} channels, and the image has {shape.channels} here").at("/weight")
+            raise InvalidSpec(f"weight needs {inputs} channels, but the image has {shape.channels} here").at("/weight")
         if inputs % self.groups:
             raise InvalidSpec(f"groups {self.groups} does not divide the {inputs} input channels of weight").at(
                 "/groups"
