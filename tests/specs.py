@@ -5,6 +5,7 @@ Mostly they are meant, sometimes impossible, never absurdly large.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -162,6 +163,7 @@ def operations(channels: int) -> st.SearchStrategy[Document]:
     return st.one_of(*of_each_kind(channels).values())
 
 
+@cache  # making these takes longer than drawing from them
 def of_each_kind(channels: int) -> dict[str, st.SearchStrategy[Document]]:
     """Draw operations by their names: as written below where that makes more of them fit an image, else by schema."""
     return {operation.name(): by_schema(operation) for operation in OPERATIONS} | _written(channels)
@@ -266,6 +268,7 @@ OUTPUTS = st.fixed_dictionaries(
 )
 
 
+@cache
 def documents(channels: int) -> st.SearchStrategy[Document]:
     """Draw a whole spec: one operation, or a chain with what stands beside it."""
     beside = {

@@ -7,8 +7,13 @@ import tomllib
 from pathlib import Path
 from unittest.mock import Mock
 
+import numba
 import pytest
 import uvicorn
+from numba.core.caching import CompileResultCacheImpl, InTreeCacheLocator
+from numba.core.codegen import AOTCodeLibrary, JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 from packaging.requirements import Requirement
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,6 +42,25 @@ HOOKS = (
 def test_uvicorn_calls_what_the_connection_replaces(name: str) -> None:
     assert name in vars(Connection)
     assert hasattr(HttpToolsProtocol, name), f"uvicorn {uvicorn.__version__} has no {name}: it would never be called"
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        (CPUDispatcher, "compile"),
+        (CPUDispatcher, "get_call_template"),
+        (CPUDispatcher, "get_overload"),
+        (Compiler, "define_pipelines"),
+        (AOTCodeLibrary, "finalize"),
+        (JITCodeLibrary, "get_pointer_to_function"),
+        (JITCPUCodegen, "set_env"),
+        (CompileResultCacheImpl, "reduce"),
+        (CompileResultCacheImpl, "rebuild"),
+        (InTreeCacheLocator, "ensure_cache_path"),
+    ],
+)
+def test_numba_has_what_the_loops_replace_or_call(cls: type, name: str) -> None:
+    assert hasattr(cls, name), f"numba {numba.__version__} has no {name}: see loops/compiler.py and loops/kept.py"
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "numba"])

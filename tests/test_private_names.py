@@ -14,8 +14,6 @@ ROOT = Path(__file__).parent.parent
 SOURCES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in (ROOT / "service").rglob("*.py")}
 DOCUMENTED = {"os._exit", "_replace", "_asdict", "_fields", "_make", "_fields_"}
 """Names of the standard library that its documentation gives to everybody: of os, named tuples and ctypes."""
-NOT_YET = {"service/engine/loops/compiler.py"}
-"""Files that still use private names of numba; none may be added."""
 
 
 def is_private(name: str) -> bool:
@@ -84,12 +82,7 @@ def replaced(file: str) -> Iterator[str]:
             yield from (f"{name}.{written}" for base in strangers if written in vars(base))
 
 
-@pytest.mark.parametrize("file", sorted(SOURCES.keys() - NOT_YET))
+@pytest.mark.parametrize("file", sorted(SOURCES))
 def test_private_names_are_our_own(file: str) -> None:
     assert not borrowed(file)
     assert not list(replaced(file))
-
-
-@pytest.mark.parametrize("file", sorted(NOT_YET))
-def test_a_file_that_uses_none_any_more_is_no_exception(file: str) -> None:
-    assert borrowed(file)

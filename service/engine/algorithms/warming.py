@@ -13,7 +13,8 @@ import numpy as np
 
 from service.engine.algorithms.registered import COMPILED
 from service.engine.loops import deflate, pixels, png, unfilter
-from service.engine.loops.compiler import NotKept, all_loops, folders, only_what_is_kept
+from service.engine.loops.compiler import NotKept, all_loops, only_what_is_kept
+from service.engine.loops.kept import folders
 from service.engine.machine.compiled import Kit
 
 if sys.platform != "win32":

@@ -1,28 +1,22 @@
-"""How a loop is compiled: once per signature, without the GIL, cached on disk where that is possible."""
+"""How a loop is compiled: once per signature, without the GIL, kept on disk where that is possible (kept.py)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 import numba.extending
 from numba import config, njit, types
 from numba.core import cgutils, event
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen
 from numba.core.compiler import Compiler
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.sigutils import normalize_signature
 
+from service.engine.loops.kept import Kept
 from service.engine.machine import levels
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
 
 LEVEL = levels.current()
 """What the loops are compiled for, whatever machine this runs on."""
@@ -36,99 +30,41 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Fastmath = bool | set[str]
 
 
-class _Filled(InTreeCacheLocator):
-    """The folder beside the source, filled by an image build and read-only since: numba would not look into it."""
+class _NoMachineCode(AOTCPUCodegen):
+    """Numba's code generator for files, which makes no machine code before it is asked to: it never is."""
 
-    def ensure_cache_path(self) -> None:
-        if not any(Path(self.get_cache_path()).glob("*.nbi")):  # type: ignore[no-untyped-call]
-            raise FileNotFoundError
-
-
-class _Places(CompileResultCacheImpl):
-    """Numba's own places, and before the user's folder the filled one."""
-
-    _locator_classes = [  # noqa: RUF012 (numba's own attribute)
-        *CompileResultCacheImpl._locator_classes[:2],
-        _Filled,
-        *CompileResultCacheImpl._locator_classes[2:],
-    ]
+    def set_env(self, name: str, env: Any) -> None:
+        """Do nothing: the place for it would be in the machine code."""
 
 
-class _Cache(FunctionCache):
-    """Numba's cache, for which it is no error that something cannot be kept; void once any file of loops changes.
-
-    Files are known by what they contain, not by when they were written: what is kept can be carried to another clone.
-    """
-
-    _impl_class = _Places
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)  # type: ignore[no-untyped-call]
-        self._cache_file._source_stamp = _stamp()
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
-        except (AttributeError, ImportError):  # kept by an older version: it names a class that is gone
-            with suppress(OSError):
-                self.flush()  # type: ignore[no-untyped-call]
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError), _alone(self.cache_path):
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
-
-
-@cache
-def _stamp() -> str:
-    contents = sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        contents.update(str(source.relative_to(Path(__file__).parent)).encode() + source.read_bytes())
-    return contents.hexdigest()
-
-
-@contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """Wait while another process writes there: of two that add to an index at once, one would lose what it added."""
-    if fcntl is None:
-        yield
-        return
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-class _Part(JITCodeLibrary):
+class Part(AOTCodeLibrary):
     """Code of a function that others call: it is optimised, and becomes machine code, only as a part of theirs.
 
     Numba would do both for it by itself, too, and for each caller between it and Python, which is most of the time.
     """
 
-    @property
-    def codegen(self) -> _Part:
-        return self
-
-    def set_env(self, name: str, env: Any) -> None:
-        """Do nothing: the place for it would be in the machine code."""
+    def __init__(self) -> None:
+        super().__init__(_no_machine_code(), "part")  # type: ignore[no-untyped-call]
 
     def finalize(self) -> None:
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
-        self._finalized = True
+        chosen, _numba.OPT = _numba.OPT, 0  # what NUMBA_OPT sets: numba would optimise here
+        try:
+            super().finalize()  # type: ignore[no-untyped-call]
+        finally:
+            _numba.OPT = chosen
 
     def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002 -- numba's interface
-        self._ensure_finalized()  # type: ignore[no-untyped-call]
         return 0
+
+
+@cache
+def _no_machine_code() -> _NoMachineCode:
+    return _NoMachineCode("parts", "host")  # type: ignore[no-untyped-call]
 
 
 class _PartCompiler(Compiler):
     def define_pipelines(self) -> Any:
-        self.state.library = _Part(self.state.targetctx.codegen(), "part")  # type: ignore[no-untyped-call]
+        self.state.library = Part()
         return super().define_pipelines()  # type: ignore[no-untyped-call]
 
 
@@ -187,27 +123,37 @@ def compiled(
             return part.get_call_template(general, by_name)
 
         dispatcher.get_call_template, dispatcher.get_overload = called, part.get_overload
-        with suppress(RuntimeError):  # there is no folder at all: compiled anew in each process
-            dispatcher._cache = _Cache(function)  # cache=True does it with numba's own
-            _folders.add(dispatcher._cache.cache_path)
+        dispatcher.compile = _kept(dispatcher)
         _loops.append(dispatcher)
         return cast("Callable[..., Any]", dispatcher)
 
     return decorate if function is None else decorate(function)
 
 
-_folders: set[str] = set()
+def _kept(dispatcher: Any) -> Callable[[Any], Any]:
+    """Make a method "compile" for a dispatcher that looks on disk first, and keeps there what it compiles."""
+    kept, compile_anew = Kept(dispatcher.py_func), dispatcher.compile
+
+    def compile_(signature: Any) -> Any:
+        with global_compiler_lock:
+            arguments, _ = normalize_signature(signature)  # type: ignore[no-untyped-call]
+            if arguments not in dispatcher.overloads:
+                if found := kept.load(arguments, dispatcher.targetctx):
+                    dispatcher.add_overload(found)
+                else:
+                    compile_anew(signature)
+                    kept.save(dispatcher.overloads[arguments])
+            return dispatcher.overloads[arguments].entry_point
+
+    return compile_
+
+
 _loops: list[Any] = []
 
 
 def all_loops() -> Sequence[Any]:
     """List what was compiled, or may be."""
     return _loops
-
-
-def folders() -> frozenset[str]:
-    """Name the folders where what is compiled is kept; none where there is nowhere to keep it."""
-    return frozenset(_folders)
 
 
 class NotKept(Exception):

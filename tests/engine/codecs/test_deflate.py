@@ -49,7 +49,9 @@ def coded(data: Bytes) -> bytes:
 
 def kinds(size: int, seed: int = 0) -> dict[str, Bytes]:
     rng = np.random.default_rng(seed)
-    runs = np.repeat(rng.integers(0, 4, size), rng.choice([1, 2, 7, 8, 9, 30, 257, 258, 259, 260, 261, 517], size))
+    values, lengths = rng.integers(0, 4, size), rng.choice([1, 2, 7, 8, 9, 30, 257, 258, 259, 260, 261, 517], size)
+    enough = np.searchsorted(lengths.cumsum(), size) + 1
+    runs = np.repeat(values[:enough], lengths[:enough])
     rare = np.minimum(rng.geometric(0.5, size), 255)  # codes of every length up to the longest
     return {
         "zeros": np.zeros(size, np.uint8),

@@ -35,7 +35,7 @@ NOTHING_KEPT = (
 compiled.load()
 assert compiled.share() == 0 and usable() == GROUND
 sharpen()
-assert not list(__import__("pathlib").Path(sys.argv[1]).rglob("*.nbi")), "something was compiled"
+assert not list(__import__("pathlib").Path(sys.argv[1]).rglob("*.loop")), "something was compiled"
 """
 )
 
