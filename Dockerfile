@@ -1,27 +1,27 @@
 # syntax=docker/dockerfile:1
-# The base must have Python 3.11 to 3.14, at the same place in both stages, and a C library that takes manylinux_2_28.
+# The base must have Python 3.11 to 3.14, at the same path in both stages, and a C library that runs manylinux_2_28.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
 RUN python3 -m venv /opt/convserve
-# requirements-extras.lock has tracing and Dask besides: --build-arg LOCK=requirements-extras.lock
+# requirements-extras.lock adds tracing and Dask: --build-arg LOCK=requirements-extras.lock
 ARG LOCK=requirements.lock
 COPY requirements.lock requirements-extras.lock ./
 RUN /opt/convserve/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r "${LOCK:-requirements.lock}"
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 RUN /opt/convserve/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
-# What no request needs: installers, the packages' own tests, headers, and of SciPy all but fft with what that imports.
+# Remove what no request needs: installers, the packages' own tests, headers, and all of SciPy but fft and its imports.
 RUN /opt/convserve/bin/pip uninstall --quiet --yes setuptools pip \
  && cd /opt/convserve/lib/python3.*/site-packages \
  && find . -type d -name tests -prune -exec rm -r {} + \
  && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.a' \) -delete \
  && cd scipy && rm -r cluster constants datasets differentiate fftpack integrate interpolate io ndimage odr optimize \
     signal sparse spatial stats
-# The loops are compiled here, for every level of this architecture, those included that this machine cannot run.
-# A container finds those of its own processor when it starts, and compiles nothing. Not in /src: Python would import the
-# service from there, and what it compiles would be kept there.
+# Compile the loops for every level of this architecture, including levels that this machine cannot run. When a container
+# starts, it loads the loops for its own processor and compiles nothing. Do not run this in /src: Python would import the
+# service from there and keep the compiled loops there.
 RUN cd / && /opt/convserve/bin/convserve warm --every-level
 
 FROM ${BASE}

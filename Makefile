@@ -49,17 +49,17 @@ levels: .venv/dev ## Test the engine on the ground floor, at lower processor lev
 	done
 	$(BIN)/python -m tests.wide $(SIDE_BY_SIDE) $(WIDE_TESTS)
 
-check: .venv/dev ## Look at format, lint, types and the length of files; write nothing
+check: .venv/dev ## Check format, lint, types and the length of files; change nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m tests.lengths
 
-fix: .venv/dev ## Repair format and lint where that can be done
+fix: .venv/dev ## Repair format and lint where possible
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while workers and servers are killed
+soak: .venv/dev ## Send 20,000 requests, valid and hostile ones, while workers and servers are killed
 	$(BIN)/python -m tests.hostile.first_start
 	$(BIN)/python -m tests.hostile.soak
 	HOSTILE_EXAMPLES=200 $(BIN)/pytest tests/hostile/test_schemathesis.py
@@ -67,7 +67,7 @@ soak: .venv/dev ## Send 20,000 requests, right ones and hostile ones, while work
 MINUTES ?= 1
 FUZZED ?= png npy picture spec form
 
-fuzz: .venv/dev ## Fuzz what reads files, specs and forms, MINUTES=1 each; FUZZED=png takes one
+fuzz: .venv/dev ## Fuzz the readers of files, specs and forms, MINUTES=1 each; FUZZED=png runs only one
 	[ -d build/atheris ] || $(BIN)/pip install --quiet --target build/atheris --requirement tests/fuzz/requirements.txt \
 	    || echo 'atheris cannot be had: hypothesis draws instead'
 	@for target in $(FUZZED); do \
@@ -77,13 +77,13 @@ fuzz: .venv/dev ## Fuzz what reads files, specs and forms, MINUTES=1 each; FUZZE
 bench: .venv/dev ## Time whole requests and single algorithms
 	$(BIN)/python -m tests.benchmarks
 
-calibrate: .venv/dev ## Measure the planner's rates on this machine and write them down
+calibrate: .venv/dev ## Measure the planner's rates on this machine and save them
 	$(BIN)/python -m tests.benchmarks.calibrate
 
-docs: .venv/dev ## Make pictures and pages of docs/ from the running code, and the site from them, in site/
+docs: .venv/dev ## Make the pictures and pages of docs/ from the running code, and the site in site/
 	$(BIN)/python -m docs.make
 
-dist: .venv/dev ## Make what a release has but the images, in dist/: wheel, sdist, chart, site, notes
+dist: .venv/dev ## Make everything in a release except the images, in dist/: wheel, sdist, chart, site, notes
 	rm -rf dist
 	@command -v helm >/dev/null || [ -x $(BIN)/helm ] || $(BIN)/python deploy/helm/get-helm $(BIN)/helm
 	$(BIN)/python -m release all dist
@@ -93,7 +93,7 @@ build/audit:
 	build/audit/bin/pip install --quiet pip-audit
 
 # Strict: a package that cannot be looked up would pass otherwise, and so would all of them without the index.
-audit: build/audit ## Ask whether a version that is installed with the service is known to be vulnerable
+audit: build/audit ## Check whether a locked version is known to be vulnerable
 	build/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-extras.lock
 
 UV := build/uv/bin/uv
@@ -106,7 +106,7 @@ $(UV):
 	build/uv/bin/pip install --quiet uv
 
 # The largest of the three is resolved, with setuptools, which builds the package; the others take their versions from it.
-lock: $(UV) ## Lock versions and hashes for every Python and platform; UPGRADE=--upgrade takes the newest
+lock: $(UV) ## Lock versions and hashes for every Python and platform; UPGRADE=--upgrade takes the newest versions
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml > build/setuptools.in
 	$(COMPILE) $(UPGRADE) --extra dev --output-file requirements-dev.lock pyproject.toml build/setuptools.in
 	$(COMPILE) --upgrade --constraint requirements-dev.lock --extra tracing --extra dask \
@@ -114,7 +114,7 @@ lock: $(UV) ## Lock versions and hashes for every Python and platform; UPGRADE=-
 	$(COMPILE) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml build/setuptools.in
 	$(MAKE) resolve
 
-resolve: $(UV) ## See to it that each lock is complete, with wheels alone, for every Python and platform
+resolve: $(UV) ## Check that each lock is complete, from wheels only, for every Python and platform
 	@for lock in $(LOCKS); do for python in $(PYTHONS); do for platform in $(PLATFORMS); do \
 	    echo $$lock $$python $$platform; \
 	    $(UV) --no-config pip install --dry-run --quiet --require-hashes --only-binary :all: --target build/nothing \
@@ -124,7 +124,7 @@ resolve: $(UV) ## See to it that each lock is complete, with wheels alone, for e
 LOWEST := tests/test_cli.py tests/test_settings.py tests/test_client.py tests/test_server.py tests/routes \
     tests/hostile/test_protocol.py tests/engine/test_contract.py tests/engine/codecs tests/dispatch/test_cluster.py
 
-lowest: $(UV) ## Test what meets other packages with the lowest versions that pyproject.toml allows
+lowest: $(UV) ## Run the tests that involve other packages with the lowest versions that pyproject.toml allows
 	$(UV) --no-config venv --quiet --clear --python $(PYTHON) build/lowest
 	$(UV) --no-config pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[dev]'
 	build/lowest/bin/convserve warm

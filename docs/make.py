@@ -1,8 +1,8 @@
-"""Makes what is made in docs/ from the running code, and builds the site: `make docs`.
+"""Generate the parts of docs/ that come from the running code, and build the site: `make docs`.
 
-Made are docs/operations.md, docs/licences.md, the tables in README.md and docs/deployment.md, docs/pictures/,
-docs/figures/ and service/static/examples/. They are kept under version control, so that pages can be read without
-building anything; a test says when they are no longer current.
+Generated are docs/operations.md, docs/licences.md, the tables in README.md and docs/deployment.md, docs/pictures/,
+docs/figures/ and service/static/examples/. They are under version control, so you can read the pages without building
+anything; a test fails when they are out of date.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "service" / "static" / "examples"
 MADE = (DOCS / "pictures", DOCS / "figures", EXAMPLES)
-"""Folders in which every JPEG but the photograph, and every SVG, is made here; other files belong to others."""
+"""In these folders, every SVG and every JPEG except the photograph is generated; other files are left alone."""
 
 
 def texts() -> dict[Path, str]:
-    """Write the pages and drawings that are made."""
+    """Return the generated pages and drawings."""
     drawn = {DOCS / "figures" / name: svg for name, svg in drawings.figures().items()}
     return {
         DOCS / "operations.md": reference.page(),
@@ -33,13 +33,13 @@ def texts() -> dict[Path, str]:
 
 
 def pictures() -> dict[Path, bytes]:
-    """Write the pictures that are made."""
+    """Return the generated pictures."""
     shown = {DOCS / "pictures" / name: data for name, data in photographs.pictures().items()}
     return shown | {EXAMPLES / name: data for name, data in photographs.thumbnails().items()}
 
 
 def strangers(known: set[Path]) -> Iterator[Path]:
-    """Find what was made here once and no longer is."""
+    """Find files that were generated once and no longer are."""
     for path in (path for folder in MADE for path in sorted(folder.iterdir())):
         if path.suffix in {".jpg", ".svg"} and path not in known | {photographs.PHOTOGRAPH}:
             yield path

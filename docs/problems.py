@@ -9,8 +9,8 @@ from service.routes.problem_table import KINDS, Kind
 PAGE = Path(__file__).parent / "problems.md"
 _HEAD = """# Problems
 
-Made by `python -m docs.problems` from the running code. Every refusal is `application/problem+json` (RFC 9457); its
-`type` leads to the page of its `code` on the service itself, `/problems/{code}`, which says what stands here.
+`python -m docs.problems` makes this page from the running code. Every refusal is `application/problem+json` (RFC 9457).
+Its `type` is the address of a page on the service itself, `/problems/{code}`, with the same text as here.
 """
 
 

@@ -18,14 +18,13 @@ README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- operations: made by `make docs` -->", "<!-- operations: end -->"
 HEAD = """# Operations
 
-Each operation is shown by a photograph before and after it, by a drawing of its arithmetic, by its fields and by specs
-that run as they stand. The pictures are details at their own size, so that single samples can be seen. `make docs`
-writes this page from the running code; the same examples are in `GET /v1/operations` and on the service's own page,
-`/docs`.
+For each operation, this page shows a photograph before and after, a drawing of the arithmetic, the fields, and specs
+that you can run as they are. The pictures are details at full size, so you can see single samples. `make docs` writes
+this page from the running code; the same examples are in `GET /v1/operations` and on the service's own page, `/docs`.
 
-"Parameters" are the numbers of the kernels, without bias, as layers are counted. "Multiplications" are those of the
-definition; the service may know a shorter way. [Arithmetic](arithmetic.md) explains both, and where the sizes come
-from.
+"Parameters" counts the numbers in the kernels, without bias, as usual for layers. "Multiplications" counts those of
+the definition; the service may compute the result with fewer. [Arithmetic](arithmetic.md) explains both, and where the
+sizes come from.
 """
 MEANING = {
     "zeros": "`000|abcd|000`",
@@ -46,7 +45,7 @@ def page() -> str:
 
 
 def readme() -> str:
-    """Give README.md with the table of operations as it must be now."""
+    """Return README.md with a current table of operations."""
     before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     return "\n".join([f"{before}{BEGIN}", "", *_contents("docs/operations.md"), "", f"{END}{after}"])
@@ -118,24 +117,27 @@ def _presets() -> str:
         for name in SHOWN_PRESETS
     ]
     head = (
-        "Specs with a name: `POST /v1/filters/{preset}` takes the image alone. `GET /v1/presets` lists all with their "
-        "specs; these are some. The one that undoes a motion is shown after `motion-blur`."
+        "Presets are specs with a name: for `POST /v1/filters/{preset}` you only send an image. These are some of "
+        "them; `GET /v1/presets` lists all with their specs. `motion-deblur` is shown on the result of `motion-blur`."
     )
     return "\n".join(["## Presets", "", head, "", "| preset | | |", "|---|---|---|", *rows, ""])
 
 
 def _padding_modes() -> str:
     rows = [
-        f"| `{mode}` | {_in_table(MEANING[mode])} | ![That rim](pictures/padding-{mode}.jpg) |"
+        f"| `{mode}` | {_in_table(MEANING[mode])} | ![The photograph, padded](pictures/padding-{mode}.jpg) |"
         for mode in PADDING_MODES
     ]
-    head = "What stands beyond the rim, for the row `abcd` and a padding of 3; the pictures are padded by 75 samples."
+    head = "What lies beyond the border, for the row `abcd` and a padding of 3. The pictures are padded by 75 samples."
     return "\n".join(["## Padding modes", "", head, "", "| `padding_mode` | | |", "|---|---|---|", *rows, ""])
 
 
 def _kernels() -> str:
     rows = [f"| `{name}` | {_numbers(kernel)} | {kernel.summary} |" for name, kernel in KERNELS.items()]
-    head = "As they are applied, as correlations; x grows to the right, y downwards. `GET /v1/kernels` has them too."
+    head = (
+        "The numbers are shown as applied, as correlations; x grows to the right, y downwards. `GET /v1/kernels` has "
+        "them too."
+    )
     return "\n".join(
         ["## Named kernels", "", head, "", "| name | numbers, or parameters | |", "|---|---|---|", *rows, ""]
     )

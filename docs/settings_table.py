@@ -11,13 +11,13 @@ BEGIN, END = "<!-- settings: made by `make docs` -->", "<!-- settings: end -->"
 VARIES = {
     "servers": "one for each eight cores",
     "workers": "the cores available",
-    "max_memory_bytes": "`4294967296`, or what there is",
-    "max_bodies_bytes": "`536870912`, or what there is",
+    "max_memory_bytes": "`4294967296`, less if memory is short",
+    "max_bodies_bytes": "`536870912`, less if memory is short",
 }
 
 
 def table() -> str:
-    """Give a row for each setting: variable, default, what it must be, what it is."""
+    """Return a row for each setting: variable, default, allowed values, meaning."""
     rows = ["| variable | default | must be | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 
 def page() -> str:
-    """Give the page with the table as it must be now."""
+    """Return the page with a current table."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"

@@ -183,23 +183,23 @@ def page() -> str:
 
 HEAD: Final = """# Licences
 
-convserve is under Apache-2.0. What its image contains beside, made by `make docs` from requirements.lock and from
-what the packages say of themselves; a test holds it against the list of licences that suit Apache-2.0. Each package
-keeps the text of its licence in its own folder of the image.
+convserve is licensed under Apache-2.0. This page lists everything else that the image contains. `make docs` makes it
+from requirements.lock and from the packages' own metadata, and a test checks every licence against the list of those
+that are compatible with Apache-2.0. In the image, the text of each licence is in the folder of its package.
 
 ## Packages, and the libraries within them
 
 | package | version | licence |
 |---|---|---|"""
 FOOT: Final = """
-The image has the wheels as their projects publish them. LGPL and MPL hold for the libraries and files named, which are
-not changed; GCC's exception allows its runtime in programs of any licence.
+The image contains the wheels as their projects publish them. LGPL and MPL apply to the libraries and files named, which
+are unchanged; GCC's exception allows its runtime in programs under any licence.
 
 ## The base image
 
-Python (PSF-2.0) and packages of Debian's main section, of which several are under GPL: programs of their own, beside
-the service and not linked with it. `/usr/share/doc/*/copyright` in the image has their terms, and the SBOM that is
-attached to the image names them all:
+The base image contains Python (PSF-2.0) and packages from Debian's main section. Several of these are under GPL; they
+are separate programs and not linked with the service. `/usr/share/doc/*/copyright` in the image has their terms, and
+the SBOM attached to the image lists them all:
 
 ```sh
 docker buildx imagetools inspect IMAGE --format '{{ json .SBOM }}'

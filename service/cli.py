@@ -59,7 +59,7 @@ class Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="convserve",
-    help="Convolution as a service: a picture and a JSON spec in, a PNG and timings out.",
+    help="Convolution as a service: send a picture and a JSON spec, get a PNG and timings.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -76,7 +76,7 @@ def main() -> None:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (CONVSERVE_HOST).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (CONVSERVE_PORT, PORT).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes any free port (CONVSERVE_PORT, PORT).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (CONVSERVE_WORKERS).")] = None,
 ) -> None:
     """Serve over HTTP until a signal arrives."""
@@ -106,7 +106,9 @@ def version() -> None:
 
 @app.command()
 def health(
-    url: Annotated[str | None, typer.Option(help="Address of the service; by default host and port as set.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Address of the service; default: host and port as configured.")
+    ] = None,
 ) -> None:
     """Ask a service whether it accepts work; exit status 0 if it does, 1 if not."""
     try:
@@ -128,8 +130,8 @@ def run(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The suffix gives the format: .png, .jpg, .webp, .avif, .tif, .npy or .json; PNG without one, and "
-            "with - for standard output.",
+            help="The suffix sets the format: .png, .jpg, .webp, .avif, .tif, .npy or .json. Without a suffix, and on "
+            "standard output (-), it is PNG.",
         ),
     ],
     spec: SpecFile = None,
@@ -151,19 +153,19 @@ def run(
 @app.command()
 def plan(
     spec: Annotated[Path, typer.Option(help="JSON file with the spec.", exists=True, dir_okay=False)],
-    image: Annotated[
-        Path | None, typer.Option(help="Image to take the shape from.", exists=True, dir_okay=False)
+    image: Annotated[Path | None, typer.Option(help="Image whose shape is used.", exists=True, dir_okay=False)] = None,
+    width: Annotated[int | None, typer.Option(help="Width in pixels, instead of an image.")] = None,
+    height: Annotated[int | None, typer.Option(help="Height in pixels, instead of an image.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Number of channels; default: 3.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Type of the samples: uint8 (default), uint16, float32 or float64.")
     ] = None,
-    width: Annotated[int | None, typer.Option()] = None,
-    height: Annotated[int | None, typer.Option()] = None,
-    channels: Annotated[int | None, typer.Option(help="Number of channels; 3 by default.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="uint8 (the default), uint16, float32 or float64.")] = None,
 ) -> None:
-    """Print what a spec would do and cost, as POST /v1/plan answers."""
+    """Print what a spec would do and cost, like POST /v1/plan."""
     fields = {"width": width, "height": height, "channels": channels, "dtype": dtype}
     shape: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     if image and shape:
-        raise typer.BadParameter("give the shape or an image that has it, not both", param_hint="--image")
+        raise typer.BadParameter("give either a shape or an image, not both", param_hint="--image")
     if not image and not {"width", "height"} <= shape.keys():
         raise typer.BadParameter("give --width and --height, or an image", param_hint="--width / --height / --image")
     with good_settings(), refusals():
@@ -177,10 +179,10 @@ def plan(
 @app.command()
 def warm(
     progress: Annotated[bool, typer.Option(help="Run at low priority and print progress.")] = False,  # noqa: FBT002
-    level: Annotated[str | None, typer.Option(help="Processor level; by default CONVSERVE_CPU.")] = None,
+    level: Annotated[str | None, typer.Option(help="Processor level; default: CONVSERVE_CPU.")] = None,
     every_level: Annotated[bool, typer.Option("--every-level", help="All levels of this architecture.")] = False,  # noqa: FBT002
 ) -> None:
-    """Compile the loops and keep them on disk for the next start, as the build of an image does."""
+    """Compile the loops and keep them on disk for the next start; the container image is built with this."""
     from service import warm as warming
 
     with good_settings():
@@ -198,7 +200,9 @@ def warm(
 
 @app.command()
 def batch(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder, a glob in quotes, or a file of paths.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A folder, a glob in quotes, or a file that lists paths.")
+    ],
     target: Annotated[Path, typer.Argument(metavar="DEST", help="Folder for the results; created if missing.")],
     spec: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="Name of a preset.")] = None,
@@ -228,7 +232,7 @@ def batch(
 
 @app.command()
 def settings() -> None:
-    """Print every setting: name, value, where it comes from."""
+    """Print every setting with its value and where the value comes from."""
     with good_settings():
         rows = Settings.load().rows()
     names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
@@ -258,7 +262,7 @@ def answer_for(target: Path) -> Answer:
     answer = ANSWERS.get(target.suffix.lower()) if target.suffix else "png"
     if answer is None:
         raise typer.BadParameter(
-            f'{target}: nothing is written as "{target.suffix}"; served are {", ".join(ANSWERS)}', param_hint="OUT"
+            f'{target}: "{target.suffix}" files cannot be written; use one of {", ".join(ANSWERS)}', param_hint="OUT"
         )
     return answer
 

@@ -79,93 +79,98 @@ class Settings(BaseSettings):
         8000,
         0,
         65535,
-        "port to listen on; 0 takes a free one; plain PORT is read as well",
+        "port to listen on; 0 takes any free port; the variable PORT is read as well",
         alias=AliasChoices("CONVSERVE_PORT", "PORT"),
     )
     root_path: str = _text(
         "",
-        "a path such as /images, with a slash before it and none behind it",
+        "a path such as /images, with a slash at the start and none at the end",
         "path under which a proxy serves this service",
         pattern=r"^(/[A-Za-z0-9._~\-]+)*$",
     )
 
     max_body_bytes: int = _whole(32 * 2**20, 1, 2**40, "largest body of a request, in bytes")
-    max_image_pixels: int = _whole(50_000_000, 1, 2**40, "most pixels of an image sent")
+    max_image_pixels: int = _whole(50_000_000, 1, 2**40, "most pixels of an input image")
     max_output_pixels: int = _whole(50_000_000, 1, 2**40, "most pixels of a step's output")
     max_channels: int = _whole(1024, 1, 2**20, "most channels of an image or a step's output")
-    max_steps: int = _whole(16, 1, 1024, "most steps of a spec")
+    max_steps: int = _whole(16, 1, 1024, "most steps in a spec")
     max_kernel_side: int = _whole(255, 1, 2**20, "longest side of a kernel")
-    max_macs: int = _whole(200_000_000_000, 1, 10**18, "most multiplications of a request")
+    max_macs: int = _whole(200_000_000_000, 1, 10**18, "most multiplications in a request")
     max_memory_bytes: int = _whole(
-        Limits.max_memory_bytes, 2**20, 2**50, "most memory of a job, in bytes; less where memory is short"
+        Limits.max_memory_bytes, 2**20, 2**50, "most memory for a job, in bytes; the default is less if memory is short"
     )
     max_bodies_bytes: int = _whole(
         memory_budget.MOST_BODIES_BYTES,
         2**20,
         2**50,
-        "most bytes of all bodies and answers held at once; by default at least four of the largest bodies, and less "
-        "where memory is short",
+        "most bytes of all bodies and answers held at once; the default is at least four of the largest bodies, but "
+        "less if memory is short",
     )
-    deadline: float = _seconds(30.0, 0.001, 86400, "time for a request from when its body was read, waiting included")
+    deadline: float = _seconds(
+        30.0, 0.001, 86400, "time limit for a request once its body has been read, waiting included"
+    )
 
     servers: int = _whole(
         1,
         1,
         128,
-        "processes that take connections, on one port, each with its share of the workers; one for each eight cores "
-        "unless set, and fewer where memory is short",
+        "server processes, which share one port and each have a share of the workers; the default is one for each "
+        "eight cores, fewer if memory is short",
     )
     workers: int = Field(
         default_factory=available_cores,
         ge=1,
         le=1024,
-        description="worker processes; one for each core available unless set, and fewer where memory is short",
+        description="worker processes; the default is one for each available core, fewer if memory is short",
         json_schema_extra={"expects": "a whole number from 1 to 1,024"},
     )
-    queue: int = _whole(1024, 0, 100_000, "requests that may wait, for each worker")
+    queue: int = _whole(1024, 0, 100_000, "most waiting requests for each worker")
     max_wait: float = _seconds(
-        5.0, 0.0, 86400, "time that a request may have to wait, by what such requests took lately; others are refused"
+        5.0,
+        0.0,
+        86400,
+        "longest wait for a request, estimated from what similar requests took lately; beyond it, requests are refused",
     )
-    grace: float = _seconds(20.0, 0.0, 86400, "time for running requests to finish when the service stops")
+    grace: float = _seconds(20.0, 0.0, 86400, "time for accepted requests to finish when the service stops")
     compile: Literal["background", "before", "off"] = _text(
         "background",
         "background, before or off",
-        "when loops are compiled that are not on disk: beside the work, or before the service is ready; with off none "
-        "is compiled or used",
+        "when to compile loops that are not on disk: in the background, or before the service is ready; with off, no "
+        "loops are compiled or used",
     )
     cpu: str | None = _text(
         None,
         f"one of {', '.join(levels.KNOWN)}",
-        "processor level whose loops are compiled and used; the highest that the machine has unless set",
+        "processor level whose loops are compiled and used; the default is the highest level that the machine supports",
     )
     scheduler: str | None = _text(
         None,
         "an address such as tcp://scheduler:8786",
-        "address of a Dask scheduler that takes the place of the worker processes",
+        "address of a Dask scheduler, whose cluster replaces the worker processes",
         pattern=r"^[A-Za-z0-9+.\-]+://[^\s/]+$|^[^\s/:]+:\d+$",
     )
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = _text(
         (),
         "keys of visible ASCII characters, separated by commas, none of them empty",
-        "API keys, separated by commas; with any set, /v1 and /metrics need one",
+        "API keys, separated by commas; if any are set, /v1 and /metrics need one",
     )
     allow_origins: Annotated[tuple[str, ...], NoDecode] = _text(
         (),
-        'origins such as https://example.org or capacitor://localhost, separated by commas, or *; "null" is anybody\'s',
-        "origins whose pages may call the service, separated by commas; * for all",
+        'origins such as https://example.org or capacitor://localhost, separated by commas, or *; not "null"',
+        "origins whose pages may call the service, separated by commas; * allows all",
     )
     presets: Path | None = _text(
-        None, "the path of a JSON file", 'JSON file of more presets, {"name": spec, ...}', validate_default=False
+        None, "the path of a JSON file", 'JSON file with more presets, {"name": spec, ...}', validate_default=False
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _text(
-        "info", "debug, info, warning, error or critical", "least severe log lines that are written"
+        "info", "debug, info, warning, error or critical", "least severe level of log lines to write"
     )
-    log_format: Literal["console", "json"] = _text("console", "console or json", "form of the log lines")
+    log_format: Literal["console", "json"] = _text("console", "console or json", "format of the log lines")
     tracing: str | None = _text(
         None,
         "an address such as http://collector:4318",
-        "address of an OpenTelemetry collector that takes OTLP over HTTP; spans are sent there",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP; spans are sent to it",
         pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*/?$",
     )
 
@@ -260,7 +265,7 @@ class Settings(BaseSettings):
     def check_servers(self) -> None:
         """Raise BadSettings if there cannot be so many servers."""
         if self.scheduler is not None and self.servers > 1:
-            reason = "with CONVSERVE_SCHEDULER there is one, which knows the whole queue"
+            reason = "with CONVSERVE_SCHEDULER there can only be one, which knows the whole queue"
         elif self.servers > self.workers:
             reason = f"each needs a worker, and CONVSERVE_WORKERS is {self.workers}"
         else:

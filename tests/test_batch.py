@@ -88,7 +88,7 @@ def test_folder_is_filtered_with_its_sub_folders() -> None:
     make("in/b.png", "in/a.tar.png", "in/deep/er/b.jpg", "in/noend", "in/.hidden.png", "in/.git/c.png")
     result = batch("in", "out")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("4 made, 0 there already, 0 failed in ")
+    assert result.stdout.startswith("4 made, 0 already there, 0 failed in ")
     assert names("out") == ["a.tar.png", "b.png", "deep/er/b.png", "noend.png"]
     assert Path("out/deep/er/b.png").read_bytes() == expected("in/deep/er/b.jpg")
 
@@ -97,7 +97,7 @@ def test_destination_inside_the_source_is_no_source() -> None:
     make("in/a.png")
     assert batch("in", "in/out").exit_code == 0
     again = batch("in", "in/out")
-    assert again.stdout.startswith("0 made, 1 there already, 0 failed")
+    assert again.stdout.startswith("0 made, 1 already there, 0 failed")
     assert names("in") == ["a.png", "out/a.png"]
 
 
@@ -120,10 +120,10 @@ def test_what_is_there_is_not_made_again() -> None:
     make("in/a.png", "in/b.png", "in/c.png")
     make("out/b.png", content=b"made before")
     result = batch("in", "out")
-    assert result.stdout.startswith("2 made, 1 there already, 0 failed")
+    assert result.stdout.startswith("2 made, 1 already there, 0 failed")
     assert Path("out/b.png").read_bytes() == b"made before"
     again = batch("in", "out")
-    assert (again.exit_code, again.stdout[:27]) == (0, "0 made, 3 there already, 0 ")
+    assert (again.exit_code, again.stdout[:27]) == (0, "0 made, 3 already there, 0 ")
 
 
 def test_failures_are_a_table_and_cost_nobody_else() -> None:
@@ -135,8 +135,8 @@ def test_failures_are_a_table_and_cost_nobody_else() -> None:
     os.mkfifo("in/pipe.png")
     result = batch("in", "out")
     assert result.exit_code == 1
-    assert result.stdout.startswith("1 made, 0 there already, 3 failed")
-    assert "; 1 passed over, no pictures by their content\n" in result.stdout
+    assert result.stdout.startswith("1 made, 0 already there, 3 failed")
+    assert "; 1 skipped, not pictures by their content\n" in result.stdout
     assert lines(result) == [
         ["in/cut.png", "invalid_image", lines(result)[0][2]],
         ["in/empty.png", "missing_image", "the image is empty"],
@@ -158,8 +158,8 @@ def test_folder_that_is_called_like_a_picture_is_a_folder() -> None:
     make("in/desktop.ini", content=b"[.ShellClassInfo]\r\n")
     make("in/Thumbs.db", content=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
     result = batch("in", "out")
-    assert result.stdout.startswith("2 made, 0 there already, 0 failed")
-    assert "; 2 passed over" in result.stdout
+    assert result.stdout.startswith("2 made, 0 already there, 0 failed")
+    assert "; 2 skipped" in result.stdout
     assert names("out") == ["forest.png/0.png", "forest.png/wrong.png"]
 
 
@@ -187,8 +187,8 @@ def test_what_is_no_picture_is_passed_over_and_clashes_with_none(source: str, co
     Path("list").write_text("\n".join(f"in/{name}" for name in sorted(os.listdir("in"))), encoding="utf-8")
     result = batch(source, "out")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("2 made, 0 there already, 0 failed")
-    assert "; 3 passed over, no pictures by their content" in result.stdout
+    assert result.stdout.startswith("2 made, 0 already there, 0 failed")
+    assert "; 3 skipped, not pictures by their content" in result.stdout
     assert names("out") == ["a.png", "b.png"]
 
 
@@ -198,7 +198,7 @@ def test_a_large_film_is_passed_over_and_a_large_picture_is_not(monkeypatch: pyt
     monkeypatch.setenv("CONVSERVE_MAX_BODY_BYTES", "1000")
     result = batch("in", "out")
     assert [row[:2] for row in lines(result)] == [["in/a.png", "body_too_large"]]
-    assert "1 passed over" in result.stdout
+    assert "1 skipped" in result.stdout
 
 
 def test_two_pictures_of_one_stem_clash_whatever_is_beside_them() -> None:
@@ -370,7 +370,7 @@ def test_folder_that_cannot_be_made_is_a_failure() -> None:
         ("absent", ["there is no absent"]),
         ("in/*.tiff", ["no file matches in/*.tiff"]),
         ("in/a.png", ["in/a.png is an image"]),
-        ("zero", ["zero is no list of paths"]),
+        ("zero", ["zero is not a list of paths"]),
     ],
 )
 def test_what_is_unclear_is_refused_beforehand(source: str, parts: list[str]) -> None:
@@ -390,7 +390,7 @@ def test_results_are_never_written_over_sources(tmp_path: Path) -> None:
         find("in", tmp_path / "in", ".png")
     with pytest.raises(BadSources, match=r"would be .*b\.png, which is a source itself"):
         find("in/*", tmp_path / "in", ".png")
-    with pytest.raises(BadSources, match="is no folder"):
+    with pytest.raises(BadSources, match="is not a folder"):
         find("in", tmp_path / "file", ".png")
     assert [Path(item.target).name for item in find("in/*.jpg", tmp_path / "in", ".png").items] == ["a.png"]
 
@@ -456,7 +456,7 @@ def test_faulty_spec_is_told_once() -> None:
 def test_empty_folder_is_done_at_once() -> None:
     Path("in").mkdir()
     result = batch("in", "out")
-    assert (result.exit_code, result.stdout[:16]) == (0, "0 made, 0 there ")
+    assert (result.exit_code, result.stdout[:18]) == (0, "0 made, 0 already ")
 
 
 def test_dry_run_tells_the_plan_of_the_whole_and_writes_nothing() -> None:
@@ -468,7 +468,7 @@ def test_dry_run_tells_the_plan_of_the_whole_and_writes_nothing() -> None:
     result = batch("in", "out", "--dry-run")
     assert result.exit_code == 1
     told = {line[:17].strip(): line[18:] for line in result.stdout.splitlines()}
-    assert (told["files to do"], told["there already"], told["refused"], told["no pictures"]) == ("3", "1", "1", "1")
+    assert (told["files to do"], told["already there"], told["refused"], told["not pictures"]) == ("3", "1", "1", "1")
     assert told["pixels"] == "450 in, 450 out"
     assert told["multiplications"] == f"{450 * 3 * 9 * 2:,}"  # sigma 1: two passes of 9 taps
     assert "2      5x5x3 uint8    5x5x3 uint8" in result.stdout
@@ -578,7 +578,7 @@ def test_what_was_interrupted_goes_on_where_it_was(number: signal.Signals, statu
         assert output.startswith(f"{len(done)} made, ")
         assert len(names("out")) == len(done)
     again = batch("in", "out", spec="slow.json")
-    assert again.stdout.startswith(f"{12 - len(done)} made, {len(done)} there already, 0 failed")
+    assert again.stdout.startswith(f"{12 - len(done)} made, {len(done)} already there, 0 failed")
 
 
 def test_bar_is_drawn_on_a_terminal_only() -> None:

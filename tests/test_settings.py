@@ -39,7 +39,7 @@ def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
     ("given", "reason"),
     [
         ({"servers": 3, "workers": 2}, "each needs a worker, and CONVSERVE_WORKERS is 2"),
-        ({"servers": 3, "scheduler": "tcp://a:1"}, "with CONVSERVE_SCHEDULER there is one"),
+        ({"servers": 3, "scheduler": "tcp://a:1"}, "with CONVSERVE_SCHEDULER there can only be one"),
     ],
 )
 def test_servers_that_cannot_work_are_refused(given: dict[str, Any], reason: str) -> None:

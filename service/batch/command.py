@@ -124,7 +124,7 @@ def _print_failures(failures: Sequence[Failure]) -> int:
     if failures:
         _print(["", *report.failures(failures)])
     if defect := next((row for row in failures if row.report), None):
-        typer.echo(f"{shown(defect.source)} met with a defect of convserve:\n{defect.report}", err=True)
+        typer.echo(f"{shown(defect.source)} ran into a defect in convserve:\n{defect.report}", err=True)
     return FAILED if failures else 0
 
 

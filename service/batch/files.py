@@ -68,7 +68,7 @@ def opened(path: str, most_bytes: int) -> int:
             sniff(head)
         if status.st_size > most_bytes:
             raise BodyTooLarge(
-                f"the file has {status.st_size:,} bytes; at most {most_bytes:,} (max_body_bytes) are taken", rest=0
+                f"the file has {status.st_size:,} bytes; at most {most_bytes:,} (max_body_bytes) are allowed", rest=0
             )
     except BaseException as error:
         os.close(descriptor)

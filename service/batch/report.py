@@ -16,8 +16,8 @@ def summary(tally: Tally, skipped: int, seconds: float) -> str:
     """Summarize in one line what became of the files."""
     done = tally.made + len(tally.failures)
     rate = f" ({done / seconds:,.3g} files/s)" if done and seconds else ""
-    passed = f"; {tally.no_pictures:,} passed over, no pictures by their content" if tally.no_pictures else ""
-    counts = f"{tally.made:,} made, {skipped:,} there already, {len(tally.failures):,} failed"
+    passed = f"; {tally.no_pictures:,} skipped, not pictures by their content" if tally.no_pictures else ""
+    counts = f"{tally.made:,} made, {skipped:,} already there, {len(tally.failures):,} failed"
     return f"{counts} in {seconds:.1f} s{rate}{passed}"
 
 
@@ -30,9 +30,9 @@ def failures(rows: Sequence[Failure]) -> Iterator[str]:
 def forecast(whole: Forecast, skipped: int, workers: int) -> Iterator[str]:
     """Write the plan of the whole batch."""
     yield f"files to do       {whole.files:,}"
-    yield f"there already     {skipped:,}"
+    yield f"already there     {skipped:,}"
     yield f"refused           {len(whole.failures):,}"
-    yield f"no pictures       {whole.no_pictures:,}"
+    yield f"not pictures      {whole.no_pictures:,}"
     yield f"pixels            {whole.pixels_in:,} in, {whole.pixels_out:,} out"
     yield f"multiplications   {whole.macs:,}"
     yield f"predicted time    {whole.seconds:.3g} s of work, reading and writing files not counted"

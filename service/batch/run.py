@@ -85,7 +85,7 @@ class Batch:
             if status.workers:
                 last_seen = perf_counter()
             elif perf_counter() > last_seen + PATIENCE_SECONDS:
-                raise Stranded(f"for {PATIENCE_SECONDS:g} s there was no worker: {status.reason}")
+                raise Stranded(f"for {PATIENCE_SECONDS:g} s no worker was available: {status.reason}")
             for _ in range(status.workers - most):
                 self._turns.release()
                 lanes.update(asyncio.create_task(self._lane()) for _ in range(LANES_PER_WORKER))

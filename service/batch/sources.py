@@ -49,7 +49,7 @@ def find(source: str, target: Path, suffix: str) -> Sources:
     Raises BadSources, and OSError if the source itself cannot be examined.
     """
     if target.exists() and not target.is_dir():
-        raise BadSources(f"{shown(target)} is there and is no folder")
+        raise BadSources(f"{shown(target)} exists and is not a folder")
     failures: dict[str, Failure] = {}
     kind = _kind(source)
     if stat.S_ISDIR(kind):
@@ -68,7 +68,7 @@ def find(source: str, target: Path, suffix: str) -> Sources:
         if not items and not failures:
             raise BadSources(f"no file matches {shown(source)}")
     else:
-        raise BadSources(f"there is no {shown(source)}: neither a folder, nor a list file, nor a glob")
+        raise BadSources(f"there is no {shown(source)}; give a folder, a glob or a file that lists paths")
     pictures, no_pictures = _sorted_out(items, failures)
     _check_targets(pictures)
     return Sources(pictures, [*failures.values()], no_pictures)
@@ -121,11 +121,11 @@ def _listed(path: str) -> Iterator[str]:
     with open(path, "rb") as stream:
         head = stream.read(HEAD_BYTES)
         if _is_image(head):
-            raise BadSources(f"{shown(path)} is an image; a list of paths is expected here, and `run` takes one image")
+            raise BadSources(f"{shown(path)} is an image, but a list of paths is expected here; `run` takes one image")
         stream.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
         for number, line in enumerate(stream, 1):
             if b"\0" in line:
-                raise BadSources(f"{shown(path)} is no list of paths: line {number} holds a zero byte")
+                raise BadSources(f"{shown(path)} is not a list of paths: line {number} contains a zero byte")
             if line := line.rstrip(b"\r\n"):
                 yield os.fsdecode(line)
 

@@ -38,13 +38,13 @@ router = APIRouter(tags=["catalogue"])
 
 @router.get("/v1/operations", operation_id="listOperations", summary="List the operations")
 async def operations() -> Response:
-    """Give each operation with its summary, its JSON Schema and examples that run as they stand."""
+    """Return each operation with its summary, its JSON Schema and examples that run as they are."""
     return JSONResponse([_operation(name) for name in BY_NAME])
 
 
 @router.get("/v1/operations/{op}", operation_id="getOperation", summary="Describe an operation")
 async def operation(op: str) -> Response:
-    """Give one operation with its summary, its JSON Schema and examples that run as they stand."""
+    """Return one operation with its summary, its JSON Schema and examples that run as they are."""
     if op not in BY_NAME:
         raise NotFound(unknown("operation", op, BY_NAME))
     return JSONResponse(_operation(op))
@@ -52,25 +52,25 @@ async def operation(op: str) -> Response:
 
 @router.get("/v1/kernels", operation_id="listKernels", summary="List the named kernels")
 async def kernels() -> Response:
-    """Give each named kernel with its parameters and its numbers, or those of the default parameters."""
+    """Return each named kernel with its parameters and its numbers for the default parameters."""
     return JSONResponse(_kernels())
 
 
 @router.get("/v1/presets", operation_id="listPresets", summary="List the presets")
 async def presets(services: Needed) -> Response:
-    """Give each preset with its spec."""
+    """Return each preset with its spec."""
     return JSONResponse([preset.document() for preset in services.presets.values()])
 
 
 @router.get("/v1/presets/{preset}", operation_id="getPreset", summary="Describe a preset")
 async def one_preset(preset: str, services: Needed) -> Response:
-    """Give one preset with its spec."""
+    """Return one preset with its spec."""
     return JSONResponse(preset_named(preset, services).document())
 
 
-@router.get("/v1/limits", operation_id="listLimits", summary="List the limits in force")
+@router.get("/v1/limits", operation_id="listLimits", summary="List the limits")
 async def limits(services: Needed) -> Response:
-    """Give each limit with its unit, the setting that changes it, and the code of its refusal."""
+    """Return each limit with its unit, the setting that changes it, and the problem code of its refusal."""
     return JSONResponse({name: _limit(name, services.settings) for name in _LIMITS})
 
 

@@ -39,9 +39,9 @@ Value = TypeVar("Value")
 async def figure(request: Request, services: Needed) -> Response:
     """Draw one conv, separable, depthwise or transposed operation on a small image as an animated SVG.
 
-    `animate=false` gives a still, of the `position` asked for (0 is the first). A transposed convolution is shown as
-    the window that gathers from the stretched input, or with `reading=scatter` as samples that spread the kernel.
-    Wherever the spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
+    `animate=false` gives a still drawing of the requested `position` (0 is the first). A transposed convolution is
+    drawn as a window that gathers from the stretched input, or with `reading=scatter` as samples that spread the
+    kernel. Instead of the numbers of a kernel or weight, you may give `{"shape": [...]}`.
     """
     choose(accept_of(request.headers), {"image/svg+xml": None, "application/problem+json": None})
     if len(query_of(request.scope)) > LONGEST_QUERY:
@@ -61,12 +61,12 @@ def view_of(parameters: list[tuple[str, str]]) -> View:
     """Read the query; raises InvalidParameter."""
     query = dict(parameters)
     if len(query) < len(parameters):
-        raise InvalidParameter("a parameter of the query is given twice")
+        raise InvalidParameter("a query parameter is given twice")
     for name in query:
         if name not in View._fields:
             near = nearest(name, View._fields)
             hint = f"did you mean '{near}'?" if near else f"there are {listed(View._fields, 'and')}"
-            raise InvalidParameter(f"the query has a parameter that is not known here; {hint}")
+            raise InvalidParameter(f"the query has an unknown parameter; {hint}")
     position = query.get("position")
     if position is not None and not _POSITION.fullmatch(position):
         raise _fault("position", "an integer from 0")

@@ -37,7 +37,7 @@ async def filter_image(request: Request) -> Response:
 
 @router.post("/v1/filters/{preset}", operation_id="filterWithPreset", summary="Filter an image with a preset")
 async def filter_with_preset(request: Request, preset: str) -> Response:
-    """Apply a named spec to an image; the image is all that is sent."""
+    """Apply a named spec to an image; you send only the image."""
     services = services_of(request)
     return await _filter(request, services, preset_named(preset, services))
 

@@ -21,7 +21,7 @@ router = APIRouter(tags=["service"])
 
 @router.get("/livez", operation_id="checkLiveness", summary="Liveness")
 async def livez() -> Response:
-    """Answer as long as the event loop turns."""
+    """Answer as long as the event loop runs."""
     return JSONResponse({"status": "alive"})
 
 
@@ -36,7 +36,7 @@ async def readyz(services: Needed) -> Response:
 
 @router.get("/version", operation_id="getVersion", summary="Versions")
 async def versions(services: Needed) -> Response:
-    """Give the versions of the service and of what its results and speed depend on."""
+    """Return the versions of the service and of everything that affects its results and speed."""
     return JSONResponse({**_versions(), "engine": _engine(services.whole.status())})
 
 

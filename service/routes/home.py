@@ -27,7 +27,7 @@ router = APIRouter(tags=["documentation"])
 
 @router.get("/", operation_id="getHome", summary="Start page")
 async def home(request: Request) -> Response:
-    """Give the version and links as JSON, or the playground to those that prefer text/html."""
+    """Return the version and links as JSON, or the playground if the client prefers text/html."""
     if prefers(accept_of(request.headers), "text/html", "application/json"):
         response = playground.answer(request, "index.html")
     else:

@@ -73,9 +73,9 @@ class Parts:
         if any(end in value for _, value in part.headerlist for end in "\r\n"):
             raise MalformedMultipart("a part has a header with a bare line break in it")
         if sum(name == "Content-Disposition" for name, _ in part.headerlist) > 1:
-            raise MalformedMultipart("a part has two headers Content-Disposition")
+            raise MalformedMultipart("a part has two Content-Disposition headers")
         if not part.name:
-            raise MalformedMultipart("a part has no name in its header Content-Disposition")
+            raise MalformedMultipart("a part has no name in its Content-Disposition header")
         if part.header("Content-Transfer-Encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
             raise MalformedMultipart("a part has a Content-Transfer-Encoding; parts are taken as plain bytes only")
         if part.name not in self._names:
@@ -83,7 +83,7 @@ class Parts:
                 f"the part {_shown(part.name)} is not known; the parts are {' and '.join(self._names)}"
             )
         if part.name in self._pieces:
-            raise AmbiguousRequest(f"the part '{part.name}' is there twice")
+            raise AmbiguousRequest(f"the part '{part.name}' is given twice")
         self._current = self._pieces[part.name] = []
 
 

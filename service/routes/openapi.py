@@ -21,18 +21,18 @@ from service.routes.problems import MEDIA_TYPE
 from service.routes.sample import SAMPLE_BASE64
 from service.routes.uploads import RAW
 
-_DESCRIPTION = """Send a picture and say in JSON how it is to be convolved; get a PNG and the time that each part took.
-`Accept` may ask for JPEG, WebP, AVIF, TIFF, an array or JSON instead.
+_DESCRIPTION = """Send a picture and a JSON spec that says how to convolve it; get a PNG and the time each part took.
+Use `Accept` to ask for JPEG, WebP, AVIF, TIFF, an array or JSON instead.
 
-The vocabulary is PyTorch's. An image comes as a part of multipart/form-data, as the body itself, or as base64 in JSON.
+The vocabulary is PyTorch's. Send the image as a part of multipart/form-data, as the body itself, or as base64 in JSON.
 `GET /v1/operations` has the schema and examples of each operation."""
 _TAGS = {
-    "filter": "An image in, an image out.",
+    "filter": "Send an image, get an image.",
     "plan": "Shapes, parameters and cost without an image.",
     "figure": "The arithmetic of a convolution as a drawing.",
-    "catalogue": "What there is: operations, kernels, presets, limits.",
+    "catalogue": "Lists of operations, kernels, presets and limits.",
     "service": "Health, versions and metrics of the service.",
-    "documentation": "Pages for people.",
+    "documentation": "Pages for human readers.",
 }
 _HEADERS_OF = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
@@ -68,7 +68,7 @@ def document(routes: Sequence[BaseRoute], presets: Collection[str]) -> dict[str,
             "bearer": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "An API key, where the service asks for one.",
+                "description": "An API key, if the service asks for one.",
             },
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         },
@@ -110,12 +110,12 @@ def _responses(path: str) -> dict[str, Any]:
             return {"200": _json("What each step would do and cost.", "Plan")} | _problems(_WORK)
         case "/metrics":
             content = {"text/plain": {"schema": {"type": "string"}}}
-            return {"200": _success("Metrics in the format of Prometheus.", content)} | _problems((401, 500))
+            return {"200": _success("Metrics in the Prometheus format.", content)} | _problems((401, 500))
         case "/problems" | "/problems/{code}":
             content = {"text/html": {"schema": {"type": "string"}}}
             return {"200": _success("A page.", content)} | _problems((404, 500) if "{" in path else (500,))
         case "/readyz":
-            return {"200": _json("Work is taken.", "Ready")} | _problems((500, 503))
+            return {"200": _json("The service takes work.", "Ready")} | _problems((500, 503))
         case "/":
             content = {"application/json": {"schema": _ref("Home")}, "text/html": {"schema": {"type": "string"}}}
             return {"200": _success("Version and links.", content)} | _problems((500,))
@@ -153,9 +153,7 @@ def _image() -> dict[str, Any]:
         media_type: {"schema": _ref("FilterAnswer") if answer == "json" else schemas.BINARY}
         for media_type, answer in ANSWERS.items()
     }
-    return _success(
-        "The image, in the form that `Accept` asks for; PNG if it asks for nothing.", content, *headers, *sizes
-    )
+    return _success("The image, in the format that `Accept` asks for; PNG by default.", content, *headers, *sizes)
 
 
 def _json(text: str, name: str) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def _request_id() -> dict[str, Any]:
         "name": "X-Request-ID",
         "in": "header",
         "required": False,
-        "description": "The name of the request in the log; a fresh one by default.",
+        "description": "An id for the request, used in the log; by default the service makes one.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
     }
 
@@ -184,7 +182,7 @@ def _query_spec() -> dict[str, Any]:
     return {
         "name": "spec",
         "in": "query",
-        "description": "The spec as JSON text, where the body is the image; the other forms have it in the body.",
+        "description": "The spec as JSON text, if the body is the image; in the other forms the spec is in the body.",
         "required": False,
         "schema": {"type": "string"},  # with contentMediaType the docs page would ask for a file
     }
@@ -239,9 +237,12 @@ def _plan_body() -> dict[str, Any]:
 
 def _figure_parameters() -> list[dict[str, Any]]:
     values: dict[str, tuple[str, dict[str, Any]]] = {
-        "animate": ("Draw every position in turn, or only one; default true.", {"type": "boolean"}),
-        "position": ("Of a still: the position of the window, from 0.", {"type": "integer", "minimum": 0}),
-        "reading": ("Of a transposed convolution: what moves.", {"type": "string", "enum": ["gather", "scatter"]}),
+        "animate": ("Draw every position in turn (true, the default), or only one (false).", {"type": "boolean"}),
+        "position": ("For a still drawing: the position of the window, from 0.", {"type": "integer", "minimum": 0}),
+        "reading": (
+            "For a transposed convolution: gather moves a window over the stretched input; scatter spreads samples.",
+            {"type": "string", "enum": ["gather", "scatter"]},
+        ),
     }
     return [
         {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
@@ -266,13 +267,13 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
 
 def _filter_examples() -> Iterable[tuple[str, dict[str, Any]]]:
     for name, summary, spec in _operation_examples():
-        description = f"{_picture(name)}\n\nSo it changes a photograph. The picture in this request is a small one."
+        description = f"{_picture(name)}\n\nIts effect on a photograph. The picture in this request is a smaller one."
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield name, {"summary": f"{name}: {summary}", "description": description, "value": value}
     first, _, step = next(iter(_operation_examples()))
     for form, output in _FORMS.items():
         spec = {"steps": [step], "output": output}
-        about = "With `Accept: application/json`; any other answer is in the form that `Accept` names."
+        about = "`output.media_type` applies with `Accept: application/json`; otherwise `Accept` decides the format."
         description = f"{_picture(first)}\n\n{about}"
         value = {"image": SAMPLE_BASE64, "spec": spec}
         yield f"as-{form}", {"summary": f"The result as {form}", "description": description, "value": value}
@@ -305,16 +306,16 @@ def _header(name: str) -> dict[str, Any]:
 
 def _headers() -> dict[str, Any]:
     texts = {
-        "X-Request-ID": "The request's own id if it has 1 to 128 of A-Z, a-z, 0-9, _ and -, otherwise a fresh one.",
+        "X-Request-ID": "The id that the client sent if it is 1 to 128 of A-Z, a-z, 0-9, _ and -; otherwise a new one.",
         "Server-Timing": "Milliseconds of each part: queue, decode, step-0, ..., encode, total.",
-        "Timing-Allow-Origin": "Lets scripts of other origins read the timings.",
+        "Timing-Allow-Origin": "Lets scripts from other origins read the timings.",
         "WWW-Authenticate": "How to send an API key.",
         "Allow": "The methods of this address.",
     }
     numbers = {
-        "Retry-After": "Seconds after which to come again.",
-        "X-Origin-Width": "Width of the image sent, upright.",
-        "X-Origin-Height": "Height of the image sent, upright.",
+        "Retry-After": "Seconds to wait before sending the request again.",
+        "X-Origin-Width": "Width of the input image, upright.",
+        "X-Origin-Height": "Height of the input image, upright.",
         "X-Result-Width": "Width of the result.",
         "X-Result-Height": "Height of the result.",
     }

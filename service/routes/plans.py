@@ -23,7 +23,7 @@ router = APIRouter(tags=["plan"])
 async def plan(request: Request, services: Needed) -> Response:
     """Resolve a spec for an image of a given shape: output shape, parameters, cost and algorithms of each step.
 
-    Wherever a spec has the numbers of a kernel or weight, `{"shape": [...]}` may stand here.
+    Instead of the numbers of a kernel or weight, you may give `{"shape": [...]}`.
     """
     choose(accept_of(request.headers), {"application/json": None, "application/problem+json": None})
     settings = services.settings

@@ -96,7 +96,7 @@ async def _invalid_parameter(request: Request, error: Exception) -> Response:
     pointers = dict.fromkeys("".join(f"/{_token(level)}" for level in place) for place in places)
     faults = tuple(Fault(pointer, "the value is invalid") for pointer in pointers)
     names = ", ".join(pointers)
-    return problem(request.scope, errors.InvalidParameter(f"a parameter has a faulty value: {names}", faults=faults))
+    return problem(request.scope, errors.InvalidParameter(f"a parameter has an invalid value: {names}", faults=faults))
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
@@ -117,7 +117,7 @@ def _own(request: Request, error: HTTPException) -> Exception:
         detail = f"{request.method[:32]} is not served here, only {allowed}"
         return errors.MethodNotAllowed(detail, {"Allow": allowed} if allowed else {})
     if error.status_code == 404:
-        return errors.NotFound("there is nothing under this address")
+        return errors.NotFound("there is nothing at this address")
     _log.error("an error of the framework without a problem of its own", status=error.status_code)
     return error
 

@@ -33,7 +33,9 @@ def components() -> dict[str, Any]:
     return {
         **spec_schema.components(),
         "Problem": _problem(),
-        "Fault": _object({"pointer": _TEXT | {"description": "JSON pointer into what was sent."}, "detail": _TEXT}),
+        "Fault": _object(
+            {"pointer": _TEXT | {"description": "JSON pointer to the faulty place in the request."}, "detail": _TEXT}
+        ),
         "FilterRequest": _object({"image": _image_text(), "spec": ref("Spec")}),
         "PresetRequest": _object({"image": _image_text()}),
         "PlanRequest": _object({"spec": ref("Spec"), "image": ref("ImageShape")}),
@@ -73,9 +75,13 @@ def components() -> dict[str, Any]:
 def _problem() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "A problem after RFC 9457.",
+        "description": "A problem as in RFC 9457.",
         "properties": {
-            "type": {"type": "string", "format": "uri-reference", "description": "Leads to a page on this service."},
+            "type": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Address of a page about the problem, on this service.",
+            },
             "title": _TEXT,
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": _TEXT,
@@ -120,7 +126,7 @@ def _filter_answer() -> dict[str, Any]:
         "dtype": {"type": "string", "enum": ["uint8", "uint16", "float32"]},
         "data": _TEXT | {"contentEncoding": "base64", "description": "The bytes, of type `media_type`."},
     }
-    timings = _map(_SECONDS) | {"description": "Milliseconds by part."}
+    timings = _map(_SECONDS) | {"description": "Milliseconds of each part."}
     return {
         "FilterAnswer": _complete({"image": ref("ResultImage"), "timings": timings, "plan": ref("Plan")}),
         "ResultImage": _complete(image),

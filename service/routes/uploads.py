@@ -45,27 +45,27 @@ async def read_filter(request: Request, held: Held, max_bytes: int, *, preset: b
     media_type, boundary = _content_type(request)
     in_query = await _query_spec(request)
     if in_query is not None and preset:
-        raise AmbiguousRequest("the preset is the spec; the request has one more in its query")
+        raise AmbiguousRequest("a preset takes no spec, but the request has one in its query")
     if media_type == "multipart/form-data":
         image, part = await _read_multipart(request, boundary, held, max_bytes)
         if part is not None and (preset or in_query is not None):
-            raise AmbiguousRequest("the request has a part 'spec' beside the spec of its address")
+            raise AmbiguousRequest("the request has a part 'spec', but its address already gives the spec")
         return Upload("image", _image(image), _spec(part if part is not None else in_query, preset=preset))
     if media_type == "application/json":
         if in_query is not None:
-            raise AmbiguousRequest("the spec belongs into the JSON document, and the request has one in its query")
+            raise AmbiguousRequest("the spec belongs in the JSON document, but the request has one in its query")
         return Upload("document", _image(await _read_whole(request, held, max_bytes)))
     if media_type in RAW or media_type.startswith("image/"):
         spec = _spec(in_query, preset=preset)
         return Upload("image", _image(await _read_whole(request, held, max_bytes)), spec)
-    raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send {_FORMS}")
+    raise UnsupportedMediaType(f"{_shown(media_type)} is not accepted here; send {_FORMS}")
 
 
 async def read_document(request: Request, held: Held, max_bytes: int) -> bytes:
     """Read a JSON document as bytes."""
     media_type, _ = _content_type(request, default="application/json")
     if media_type != "application/json":
-        raise UnsupportedMediaType(f"{_shown(media_type)} is not taken here; send application/json")
+        raise UnsupportedMediaType(f"{_shown(media_type)} is not accepted here; send application/json")
     return await _read_whole(request, held, max_bytes)
 
 
@@ -73,7 +73,7 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
     """Return the media type and the boundary; a body without a type gets the most likely one."""
     coding = _header(request, b"content-encoding", "identity").strip().lower()
     if coding != "identity":
-        raise UnsupportedMediaType("bodies with a Content-Encoding are not taken", {"Accept-Encoding": "identity"})
+        raise UnsupportedMediaType("bodies with a Content-Encoding are not accepted", {"Accept-Encoding": "identity"})
     header = _header(request, b"content-type").strip()
     if not header:
         return default, None
@@ -154,7 +154,7 @@ async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[by
     """Take the body as it comes and count its bytes; stop once its actual or announced size exceeds the limit."""
     announced = announced_bytes(request)
     if announced > max_bytes:
-        raise BodyTooLarge(f"the body has {announced:,} bytes and the most is {max_bytes:,}", rest=max_bytes)
+        raise BodyTooLarge(f"the body has {announced:,} bytes; at most {max_bytes:,} are allowed", rest=max_bytes)
     size, line = 0, line_of(request.scope)
     while True:
         message = await request.receive()
@@ -165,7 +165,7 @@ async def _read(request: Request, held: Held, max_bytes: int, take: Callable[[by
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:
-            raise BodyTooLarge(f"the body has more than {max_bytes:,} bytes, which is the most", rest=max_bytes)
+            raise BodyTooLarge(f"the body has more than the {max_bytes:,} bytes that are allowed", rest=max_bytes)
         held.grow(len(chunk))
         take(chunk)
         if not message.get("more_body", False):

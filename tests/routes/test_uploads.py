@@ -36,7 +36,11 @@ IMAGE, TEXT, END = part("image", SAMPLE_PNG), part("spec", SPEC.encode()), b"--"
         (b"no multipart at all", "malformed_multipart", "closing boundary"),
         (b"--" + BOUNDARY + b"\r\nX: 1\r\n\r\n1\r\n" + END, "malformed_multipart", "Content-Disposition"),
         (part("", b"") + END, "malformed_multipart", "no name"),
-        (part("image", b"", "Content-Disposition: form-data; name=spec") + END, "malformed_multipart", "two headers"),
+        (
+            part("image", b"", "Content-Disposition: form-data; name=spec") + END,
+            "malformed_multipart",
+            "two Content-Disposition headers",
+        ),
         (part("image", b"iVBORw0=", "Content-Transfer-Encoding: base64") + END, "malformed_multipart", "Transfer"),
         (part("image", b"", *(f"X-{i}: 1" for i in range(99))) + END, "malformed_multipart", "format"),
         (part("image", b"", "X-A: b\nX-C: d") + TEXT + END, "malformed_multipart", "line break"),
@@ -46,8 +50,8 @@ IMAGE, TEXT, END = part("image", SAMPLE_PNG), part("spec", SPEC.encode()), b"--"
         (b"", "missing_image", "image"),
         (IMAGE + END, "missing_spec", "spec"),
         (IMAGE + part("spec", b" ") + END, "missing_spec", "spec"),
-        (IMAGE + IMAGE + TEXT + END, "ambiguous_request", "'image' is there twice"),
-        (IMAGE + TEXT + TEXT + END, "ambiguous_request", "'spec' is there twice"),
+        (IMAGE + IMAGE + TEXT + END, "ambiguous_request", "'image' is given twice"),
+        (IMAGE + TEXT + TEXT + END, "ambiguous_request", "'spec' is given twice"),
         (IMAGE + TEXT + part("specs", b"{}") + END, "ambiguous_request", "'specs' is not known"),
     ],
 )

@@ -79,7 +79,7 @@ def encode(image: NDArray[Any]) -> bytes:
 def _read_header(data: Buffer) -> _Header:
     size = _LENGTH_BYTES.get(bytes(data[6:8]))
     if size is None:
-        raise InvalidImage("damaged NPY: its format version is none of 1.0, 2.0 and 3.0")
+        raise InvalidImage("damaged NPY: its format version is not 1.0, 2.0 or 3.0")
     start = 8 + size
     length = int.from_bytes(data[8:start], "little")
     if length > MAX_HEADER_BYTES:
@@ -99,11 +99,11 @@ def _parsed(header: bytes, version: bytes, start: int) -> _Header:
         raise InvalidImage("damaged NPY: its header must have descr, fortran_order and shape, and nothing else")
     descr, fortran_order, shape = fields["descr"], fields["fortran_order"], fields["shape"]
     if not isinstance(descr, str) or descr not in _DTYPES:
-        raise InvalidImage(f"the array has dtype {descr!r}; read are uint8, uint16, float32 and float64")
+        raise InvalidImage(f"the array has dtype {descr!r}; it must be uint8, uint16, float32 or float64")
     if not isinstance(fortran_order, bool):
         raise InvalidImage("damaged NPY: fortran_order is neither True nor False")
     if not isinstance(shape, tuple) or any(type(size) is not int or size < 0 for size in shape):
-        raise InvalidImage("damaged NPY: its shape is no tuple of sizes")
+        raise InvalidImage("damaged NPY: its shape is not a tuple of sizes")
     if len(shape) not in {2, 3}:
         raise InvalidImage(f"the array has {len(shape)} dimensions; it must be (H, W) or (H, W, C)")
     return _Header(_DTYPES[descr], fortran_order, shape, start)
@@ -121,7 +121,7 @@ def _literal(text: bytes, version: bytes) -> object:
                     raise
                 return ast.literal_eval(_without_long(source))
     except Exception:  # whatever Python's parser makes of hostile text
-        raise InvalidImage("damaged NPY: its header is no Python dictionary of plain values") from None
+        raise InvalidImage("damaged NPY: its header is not a Python dictionary of plain values") from None
 
 
 def _without_long(source: str) -> str:

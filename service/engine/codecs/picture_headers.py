@@ -39,7 +39,7 @@ def check_jpeg(data: bytes) -> None:
         if parts > MAX_PARTS:
             raise InvalidImage(f"the JPEG has more than {MAX_PARTS:,} segments and bytes between them")
         if marker in _START_OF_FRAME and data[content : content + 1] not in {b"\x08", b""}:
-            raise InvalidImage(f"the JPEG has {data[content]} bits per sample; only those of 8 bits can be read whole")
+            raise InvalidImage(f"the JPEG has {data[content]} bits per sample; only 8 bits can be read without loss")
         if marker == _START_OF_SCAN:
             scans += 1
             if not uncertain:
@@ -142,7 +142,7 @@ def check_avif(data: bytes) -> None:
         flags = found[1][0]
         if flags & 0x40:
             bits = 12 if flags & 0x20 else 10
-            raise InvalidImage(f"the AVIF has {bits} bits per sample; only those of 8 bits can be read whole")
+            raise InvalidImage(f"the AVIF has {bits} bits per sample; only 8 bits can be read without loss")
 
 
 def _media_start(data: bytes) -> int:

@@ -152,7 +152,7 @@ def _refusing(kind: Format) -> Iterator[None]:
             most = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
             raise ImageTooLarge(f"the {READ[kind]} has more than the {most} pixels that Pillow takes here") from None
         except Exception:  # its decoders raise nearly everything on damaged files
-            raise InvalidImage(f"damaged {READ[kind]}, or one of a form that is not read here") from None
+            raise InvalidImage(f"damaged {READ[kind]}, or of a variant that cannot be read") from None
 
 
 def _opened(content: bytes, kind: Format) -> Any:
@@ -202,7 +202,7 @@ def _model(picture: Any, kind: Format, content: bytes, frame: Frame | None) -> _
         return _WITH_TRANSPARENCY[picture.mode]._replace(frame=frame if leaves_open else None)
     model = _MODELS.get(picture.mode)
     if model is None:
-        raise InvalidImage(f"{READ[kind]} pictures of this kind of samples ({picture.mode}) are not read")
+        raise InvalidImage(f"{READ[kind]} pictures with samples of this kind ({picture.mode}) cannot be read")
     return model
 
 

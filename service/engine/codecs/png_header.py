@@ -117,7 +117,7 @@ def read_header(view: memoryview) -> Header:
             case b"IHDR":
                 raise damaged("IHDR is given twice")
             case kind if not kind[0] & 0x20 and kind != b"IEND":
-                raise damaged(f"it needs {kind.decode('ascii')}, an extension that is not known here")
+                raise damaged(f"it needs {kind.decode('ascii')}, an extension that is not supported")
             case kind if kind in ancillary.READ and kind not in header.ancillary:
                 indexed, met = header.colour == PALETTE, bool(header.pixels)
                 if ancillary.in_place(kind, palette=palette_seen, pixels=met, indexed=indexed):
@@ -142,7 +142,7 @@ def _chunks(view: memoryview) -> Iterator[Chunk]:
         length, kind = _CHUNK.unpack_from(view, position)
         stop = position + 8 + length
         if not kind.isalpha():
-            raise damaged("a chunk has no proper name")
+            raise damaged("a chunk has an invalid name")
         if stop + 4 > len(view):
             raise damaged(f"it ends within a chunk ({kind.decode('ascii')})")
         yield Chunk(kind, position + 8, stop)
@@ -181,7 +181,7 @@ def _image_header(content: bytes) -> Header:
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise damaged(f"its size is {width}×{height}")
     if depth not in _DEPTHS.get(colour, ()):
-        raise damaged(f"there is no colour type {colour} of {depth} bits")
+        raise damaged(f"colour type {colour} with {depth} bits does not exist")
     if compression or filtering or interlacing > 1:
         raise damaged("its compression, filter or interlace method does not exist")
     return Header(width, height, depth, colour, interlaced=bool(interlacing))
@@ -193,7 +193,7 @@ def _palette(view: memoryview, chunk: Chunk, header: Header) -> bytes:
         raise damaged("PLTE is given twice or after the pixels")
     colours = _checked(view, chunk)
     if not colours or len(colours) % 3:
-        raise damaged(f"its palette has {len(colours)} bytes, which is no multiple of 3 or nothing")
+        raise damaged(f"its palette has {len(colours)} bytes; it must have a multiple of 3, and not 0")
     return colours[: 3 * 2**header.depth]
 
 

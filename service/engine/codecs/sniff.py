@@ -99,7 +99,7 @@ def sniff(data: Buffer) -> Format:
         if start.startswith(magic):
             if name == "tiff" and (raw := camera_raw(data)):
                 raise UnsupportedFormat(
-                    f"the content is a camera's raw file ({raw}), of which a preview could be read, not the picture;"
+                    f"the content is a camera's raw file ({raw}), of which only a preview can be read, not the picture;"
                     f" read are {', '.join(READ.values())}"
                 )
             return name
@@ -109,7 +109,7 @@ def sniff(data: Buffer) -> Format:
         return "avif"
     if start[:2] == b"BM" and _is_bmp(start):
         return "bmp"
-    raise UnsupportedFormat(f"the content is {_found(start)}; read are {', '.join(READ.values())}")
+    raise UnsupportedFormat(f"the content is {_found(start)}; it must be one of {', '.join(READ.values())}")
 
 
 def _is_avif(start: bytes) -> bool:

@@ -208,7 +208,7 @@ def _samples(directory: Directory, width: int, height: int, limits: Limits) -> S
     _check_compression(compression, predictor, directory)
     colours, extra = 3 if photometric == _RGB else 1, directory.integers(tags.EXTRA_SAMPLES)
     if channels < colours:
-        raise InvalidImage(f"damaged TIFF: RGB needs 3 samples in a pixel, it has {channels}")
+        raise InvalidImage(f"damaged TIFF: RGB needs 3 samples per pixel, it has {channels}")
     kept, alpha = channels, 0
     if kind[1].startswith("uint") and channels > colours:
         kept, alpha = _with_alpha(channels, colours, extra)
@@ -237,8 +237,8 @@ def _samples(directory: Directory, width: int, height: int, limits: Limits) -> S
 
 def _unread(what: str) -> str:
     return (
-        f"{what} is not read whole; read are up to 8 bits in any colours, and in gray, RGB or any number of channels 16"
-        " bits, integers of up to 32 bits, signed or not, and floats of 16, 32 and 64 bits"
+        f"{what} cannot be read without loss; a TIFF may have up to 8 bits in any colours, or, in gray, RGB or any "
+        "number of channels, 16 bits, integers of up to 32 bits, signed or not, or floats of 16, 32 or 64 bits"
     )
 
 
@@ -264,16 +264,16 @@ def _can_be_inflated(compression: int) -> bool:
 def _check_compression(compression: int, predictor: int, directory: Directory) -> None:
     if not _can_be_inflated(compression):
         name = _COMPRESSIONS.get(compression, f"method {compression}")
-        way = "; LZW, LZMA and Zstandard are where the extra `tiff` is installed" * (compression in BY_IMAGECODECS)
+        way = ", and LZW, LZMA and Zstandard if the extra `tiff` is installed" * (compression in BY_IMAGECODECS)
         raise InvalidImage(
-            f"a TIFF of such samples compressed by {name} is not read; uncompressed ones, deflate and PackBits are{way}"
+            f"such TIFF samples compressed by {name} cannot be read; uncompressed ones, deflate and PackBits can{way}"
         )
     if predictor not in {1, HORIZONTAL, FLOATING}:
         raise InvalidImage(f"damaged TIFF: its predictor is {predictor}, which does not exist")
     if predictor == FLOATING and directory.integer(tags.SAMPLE_FORMAT, UNSIGNED) != FLOAT:
         raise InvalidImage("damaged TIFF: its predictor is for floating-point samples, and it has others")
     if directory.integer(tags.FILL_ORDER, 1) != 1:
-        raise InvalidImage("a TIFF of such samples whose bits are turned around (FillOrder 2) is not read")
+        raise InvalidImage("a TIFF with such samples and reversed bit order (FillOrder 2) cannot be read")
 
 
 def _check_segments(samples: Samples) -> None:

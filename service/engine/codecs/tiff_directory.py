@@ -49,7 +49,7 @@ class Directory:
         if entry is None:
             return default
         if entry.kind not in _INTEGERS:
-            raise InvalidImage(f"damaged TIFF: tag {tag} is not of integers")
+            raise InvalidImage(f"damaged TIFF: tag {tag} does not hold integers")
         return struct.unpack_from(f"{self.order}{entry.number}{_INTEGERS[entry.kind]}", self.data, entry.start)
 
     def integer(self, tag: int, default: int) -> int:

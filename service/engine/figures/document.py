@@ -116,7 +116,7 @@ def _operation(document: object, limits: Limits) -> tuple[Drawn, str]:
 
 def _single(spec: Spec) -> Drawn:
     if len(spec.steps) > 1:
-        raise InvalidSpec(f"a figure shows one operation, and steps has {len(spec.steps)}").at("/steps")
+        raise InvalidSpec(f"a figure shows one operation, but steps has {len(spec.steps)}").at("/steps")
     for name, value, default in (
         ("alpha", spec.alpha, "auto"),
         ("color_space", spec.color_space, "coded"),
@@ -128,7 +128,7 @@ def _single(spec: Spec) -> Drawn:
             )
     (operation,) = spec.steps
     if not isinstance(operation, Drawn):
-        raise InvalidSpec(f"a figure shows {OPERATIONS}, and op is {shown(operation.op)}").at(spec.pointer(0) + "/op")
+        raise InvalidSpec(f"a figure shows {OPERATIONS}, but op is {shown(operation.op)}").at(spec.pointer(0) + "/op")
     return operation
 
 

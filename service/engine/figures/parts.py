@@ -30,7 +30,7 @@ def check_numbers(values: Weights | None, shape: Shape, mixed: int) -> None:
         return
     if values.shape != shape[:2]:
         height, width = values.shape
-        raise InvalidSpec(f"values has {height} rows of {width}, and the image is {shape.width}x{shape.height}").at(
+        raise InvalidSpec(f"values has {height} rows of {width}, but the image is {shape.width}x{shape.height}").at(
             "/values"
         )
     if mixed > 1:

@@ -33,7 +33,7 @@ def embedded_image(text: object) -> bytes:
 def _of_data_uri(text: str) -> bytes:
     head, comma, data = text.partition(",")
     if not comma or len(head) > _LONGEST_HEAD:
-        raise InvalidImage("the data: URI has no comma behind its media type: data:image/…;base64,…")
+        raise InvalidImage("the data: URI has no comma after its media type: data:image/…;base64,…")
     if _SAYS_BASE64.search(head):
         return _of_base64(_percent_decoded(data).decode("latin-1") if "%" in data else data)
     if "%" not in data:

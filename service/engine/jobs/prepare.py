@@ -153,7 +153,7 @@ def _resolve(shape: Shape, spec: Spec, limits: Limits) -> list[_Resolved]:
                 macs += step.macs(shape)
                 shape = after
             if macs > limits.max_macs:
-                raise WorkTooLarge(f"{macs:,} multiplications; at most {limits.max_macs:,} (max_macs) are done")
+                raise WorkTooLarge(f"{macs:,} multiplications; at most {limits.max_macs:,} (max_macs) are allowed")
         except EngineError as error:
             raise error.at(spec.pointer(index)) from None
         resolved.append(_Resolved(operation, steps, before))

@@ -168,29 +168,30 @@ class Windowed(Kernelled):
     padding: PaddingField = Field(
         Padding(),
         description=(
-            "Samples added at the rim: an integer from 0, [vertical, horizontal], an object of four sides, or a rule: "
-            '"valid" (none), "same" (ceil(input / stride) come out; the odd sample goes to the bottom and right), '
-            '"same_lower" (to the top and left), "full" (every window that touches the image).'
+            "Samples added at the border: an integer from 0, [vertical, horizontal], an object of four sides, or a "
+            'rule: "valid" (none), "same" (the output has ceil(input / stride) samples; an odd sample of padding goes '
+            'to the bottom and right), "same_lower" (the same, but to the top and left), "full" (every window that '
+            "touches the image)."
         ),
         json_schema_extra={"default": 0},
     )
     padding_mode: PaddingMode = Field(
         "zeros",
         description=(
-            "What the samples beyond the rim of abcd are: zeros; constant (padding_value); replicate aaa|abcd|ddd; "
+            "Values of the samples beyond the border of abcd: zeros; constant (padding_value); replicate aaa|abcd|ddd; "
             "reflect dcb|abcd|cba; symmetric cba|abcd|dcb; circular bcd|abcd|abc."
         ),
     )
     padding_value: Number | None = Field(
         None,
-        description='With padding_mode "constant" only: its value, in units of 0 to 255; default 0.',
+        description='Only with padding_mode "constant": the constant, in units of 0 to 255; default 0.',
         json_schema_extra=only_with("padding_mode", "constant"),
     )
     divisor: Divisor | None = Field(
         None,
         description=(
             'Divides the sums: a number other than 0 (null is 1), "sum" of the kernel, or "abs_sum" of its absolute '
-            "values. Where each output channel has a kernel of its own, it is divided by its own sum."
+            "values. If each output channel has its own kernel, each is divided by its own sum."
         ),
     )
 
@@ -311,7 +312,7 @@ def one_of(**alternatives: object) -> str:
 def belongs(field: str, owner: str, choice: str, wanted: str) -> None:
     """Refuse a given field that belongs to another choice of the field `owner`."""
     if choice != wanted:
-        raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", and {owner} is "{choice}"').at(f"/{field}")
+        raise InvalidSpec(f'{field} belongs to {owner} "{wanted}", but {owner} is "{choice}"').at(f"/{field}")
 
 
 def as_weight(numbers: Weights) -> Weights:

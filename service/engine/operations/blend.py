@@ -57,7 +57,7 @@ else:
         **{
             "with": (
                 Source,
-                Field(description='"input", or the number of an earlier step, counted from 0: what is added.'),
+                Field(description='What is added: "input", or the number of an earlier step, counted from 0.'),
             )
         },
     )
@@ -70,13 +70,13 @@ class Blend(_With):
         {"op": "blend", "with": "input", "weights": [-0.75, 0.25], "bias": 192},
     )
     notes: ClassVar = (
-        "The one step that looks back: at the input, or at the result of an earlier step, counted from 0, which "
-        "must have the shape of the result so far. It says differences of blurs, layers of detail and strengths "
-        'of an effect: after `{"op": "blur", "sigma": 20}`, `{"op": "blend", "with": "input", "weights": [-0.4, '
-        '1.4]}` raises the local contrast. In `"color_space": "linear"` it is light that is summed. With alpha, '
-        "weights that sum to 0 leave the alpha of the result so far; others weigh each colour by its alpha. The "
-        "photograph below is blended with itself, which is all that one step alone can do; [presets](#presets) "
-        "show more."
+        "The only step that uses the input again, or the result of an earlier step (counted from 0), which must have "
+        "the same shape as the result so far. With it you can build differences of blurs, layers of detail and "
+        'effects of any strength: after `{"op": "blur", "sigma": 20}`, `{"op": "blend", "with": "input", "weights": '
+        '[-0.4, 1.4]}` raises the local contrast. With `"color_space": "linear"`, light is summed. With alpha, '
+        "weights that sum to 0 keep the alpha of the result so far; otherwise each colour is weighted by its alpha. "
+        "The photograph below is blended with itself, which is all that a single step can do; the "
+        "[presets](#presets) show more."
     )
     illustration: ClassVar = Illustration(
         {"op": "conv", "weight": [[[[0.5]], [[0.5]]]]},
@@ -88,7 +88,7 @@ class Blend(_With):
 
     op: Literal["blend"]
     weights: TwoWeights = Field(
-        description="[a, b]: the result is a times the result so far, plus b times that of `with`, plus `bias`."
+        description="[a, b]: the new result is a times the result so far, plus b times that of `with`, plus `bias`."
     )
     bias: Bias | None = Field(
         None, description="Added to the sums, in units of 0 to 255: one number, or one for each channel."

@@ -19,15 +19,15 @@ from service.engine.steps.taps import gaussian_size, gaussian_taps
 
 
 class Blur(OperationBase):
-    summary: ClassVar = "Blur with a Gaussian or a box; the size stays."
+    summary: ClassVar = "Blur with a Gaussian or a box; keeps the size."
     examples: ClassVar = (
         {"op": "blur", "sigma": 2},
         {"op": "blur", "method": "box", "size": [3, 9], "padding_mode": "replicate"},
         {"op": "blur", "method": "gaussian", "sigma": 1, "dilation": 4},
     )
     notes: ClassVar = (
-        "Both kinds are separable and are computed in two passes. A Gaussian of `sigma` 2 reaches 8 samples to "
-        "each side: 17x17 samples, 34 numbers."
+        "Both kinds are separable and are computed in two passes. A Gaussian with `sigma` 2 reaches 8 samples in each "
+        "direction: 17x17 samples, but only 34 numbers."
     )
     illustration: ClassVar = Illustration(
         {"op": "blur", "method": "box", "size": 3}, sums=True, heading="Blur by a box"
@@ -38,7 +38,7 @@ class Blur(OperationBase):
     method: Literal["gaussian", "box"] = Field("gaussian", description="A Gaussian, or the mean of a rectangle.")
     sigma: Sigma | None = Field(
         None,
-        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; truncated at radius int(4 sigma + 0.5).",
         json_schema_extra=only_with("method", "gaussian"),
     )
     size: Size2d | None = Field(
@@ -51,7 +51,7 @@ class Blur(OperationBase):
         description="Samples from one tap to the next: an integer from 1, or [vertical, horizontal].",
         json_schema_extra={"default": 1},
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")
+    padding_mode: RimMode = Field("reflect", description="Values of the samples beyond the border.")
 
     def check(self, limits: Limits) -> None:
         needed = "sigma" if self.method == "gaussian" else "size"

@@ -47,9 +47,9 @@ class Conv(Windowed):
         },
     )
     notes: ClassVar = (
-        "The drawing: the window walks over the input, and each position gives one sum. With a 2-D `kernel` every "
-        "channel goes through the same window by itself, as pictures want it. With a 4-D `weight` each output "
-        "channel is a sum over all input channels of its group, as layers want it."
+        "In the drawing, the window slides over the input, and each position gives one sum. With a 2-D `kernel` each "
+        "channel is filtered separately with the same window, which suits pictures. With a 4-D `weight` each output "
+        "channel is a sum over all input channels of its group, as in a layer."
     )
     illustration: ClassVar = Illustration({"op": "conv", "kernel": [[1, 0, -1]] * 3}, sums=True)
     also_called: ClassVar = (
@@ -68,7 +68,7 @@ class Conv(Windowed):
 
     op: Literal["conv"]
     kernel: KernelField | None = Field(
-        None, description="One 2-D kernel, applied to every channel by itself: rows of numbers, or a named kernel."
+        None, description="One 2-D kernel, applied to each channel separately: rows of numbers, or a named kernel."
     )
     weight: Weight4d | None = Field(
         None,
@@ -78,13 +78,13 @@ class Conv(Windowed):
         1,
         ge=1,
         le=FARTHEST,
-        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        description="With weight: number of groups of channels, each mixed separately; from 1.",
         json_schema_extra=only_with("weight"),
     )
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
         if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
-            raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
+            raise InvalidSpec(f"groups belongs to weight; with a kernel it must be 1, was {self.groups}").at("/groups")
 
     def compose(self, shape: Shape) -> tuple[Conv2d]:
         if self.kernel is not None:
@@ -94,7 +94,7 @@ class Conv(Windowed):
         outputs, inputs = self.weight.shape[:2]
         if inputs * self.groups != shape.channels:
             raise InvalidSpec(
-                f"weight reads {inputs} x {self.groups} groups = {inputs * self.groups} channels, and the image has "
+                f"weight needs {inputs} x {self.groups} groups = {inputs * self.groups} channels, but the image has "
                 f"{shape.channels} here"
             ).at("/weight")
         if outputs % self.groups:

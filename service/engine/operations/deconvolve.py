@@ -22,7 +22,7 @@ ITERATIONS = 20
 
 
 class Deconvolve(OperationBase):
-    summary: ClassVar = "Undo a blur that was a true convolution with a known psf. Not transposed."
+    summary: ClassVar = "Undo a blur that was a true convolution with a known psf; not the same as transposed."
     examples: ClassVar = (
         {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 1.5}, "method": "wiener", "noise_to_signal": 0.01},
         {
@@ -39,9 +39,10 @@ class Deconvolve(OperationBase):
         },
     )
     notes: ClassVar = (
-        "Here the picture before is one that was blurred by that `psf` and stored in 8 bits. The chart shows what "
-        "is done to each frequency. To divide by what the blur has left is exact as long as something is left; "
-        "then the rounding to 8 bits is multiplied as well. `wiener` stops where the noise begins to win."
+        "The first picture was blurred with the `psf` and stored in 8 bits. The chart shows the gain at each "
+        "frequency. `inverse` divides by what the blur has left of a frequency, which is exact if nothing was "
+        "rounded, but also amplifies the rounding to 8 bits where little is left. `wiener` holds back where noise "
+        "would dominate."
     )
     illustration: ClassVar = Gains(sigma=2.0, noise_to_signal=(0.001, 0.01, 0.1))
     also_called: ClassVar = ("restore", "deblur", "unblur")
@@ -49,15 +50,15 @@ class Deconvolve(OperationBase):
     op: Literal["deconvolve"]
     psf: KernelField = Field(
         description=(
-            "The point spread function, centred, with odd sides: rows of numbers, or a named kernel. It is taken as it "
-            "stands, so numbers that sum to 1 keep the brightness."
+            "The point spread function, centred, with odd sides: rows of numbers, or a named kernel. It is not "
+            "normalised; numbers that sum to 1 keep the brightness."
         )
     )
     method: Literal["wiener", "richardson_lucy", "inverse"] = Field(
         "wiener",
         description=(
-            "wiener: conj(P) Y / (|P|^2 + noise_to_signal); richardson_lucy: iterations from the picture on; "
-            "inverse: Y / P, which amplifies noise without a bound."
+            "wiener: conj(P) Y / (|P|^2 + noise_to_signal); richardson_lucy: iterations that start from the picture; "
+            "inverse: Y / P, which amplifies noise without limit."
         ),
     )
     noise_to_signal: float | None = Field(
@@ -65,7 +66,7 @@ class Deconvolve(OperationBase):
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="For wiener: power of the noise over power of the signal, above 0; default 0.01.",
+        description="For wiener: noise power divided by signal power, above 0; default 0.01.",
         json_schema_extra=only_with("method", "wiener"),
     )
     iterations: Whole | None = Field(
@@ -75,7 +76,7 @@ class Deconvolve(OperationBase):
         description="For richardson_lucy: 1 to 1000; default 20.",
         json_schema_extra=only_with("method", "richardson_lucy"),
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the border are assumed to be.")
+    padding_mode: RimMode = Field("reflect", description="Assumed values of the samples beyond the border.")
 
     @classmethod
     def undoes(cls, example: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class Deconvolve(OperationBase):
         numbers = self.psf.numbers
         height, width = numbers.shape
         if not (height % 2 and width % 2):
-            raise InvalidSpec(f"psf must have odd sides, so that it has a middle; was {width}x{height}").at("/psf")
+            raise InvalidSpec(f"psf must have odd sides, so that it has a centre; was {width}x{height}").at("/psf")
         if is_unknown(numbers):
             return
         if not np.any(numbers):

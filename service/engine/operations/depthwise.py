@@ -14,7 +14,7 @@ from service.engine.steps.geometry import Shape
 
 
 class Depthwise(Windowed):
-    summary: ClassVar = "Convolution of each channel with a kernel of its own, or with several."
+    summary: ClassVar = "Convolution of each channel with its own kernel, or with several."
     examples: ClassVar = (
         {
             "op": "depthwise",
@@ -37,8 +37,8 @@ class Depthwise(Windowed):
         },
     )
     notes: ClassVar = (
-        "Each channel is read by a kernel of its own, and nothing is added up across channels. Three channels and "
-        "3x3 kernels make 27 parameters; a standard layer from 3 to 3 channels has 81."
+        "Each channel has its own kernel, and nothing is summed across channels. Three channels with 3x3 kernels have "
+        "27 parameters; a standard layer from 3 to 3 channels has 81."
     )
     illustration: ClassVar = Illustration(
         {"op": "depthwise", "kernels": {"shape": [3, 3, 3]}, "padding": 1}, channels=3
@@ -49,7 +49,7 @@ class Depthwise(Windowed):
     kernels: KernelList = Field(
         description=(
             "C x multiplier kernels of equal size, each as rows of numbers or as a named kernel: output channel "
-            "c x multiplier + m is input channel c through kernel c x multiplier + m."
+            "c x multiplier + m is input channel c convolved with kernel c x multiplier + m."
         )
     )
 

@@ -37,8 +37,8 @@ class DepthwiseSeparable(Windowed):
         },
     )
     notes: ClassVar = (
-        "First one kernel for each channel, then, at each pixel by itself, a mixture of the channels. From 16 to "
-        "32 channels with 3x3 kernels that is 144 + 512 = 656 parameters; the standard layer has 4608."
+        "First each channel is convolved with its own kernel, then the channels of each pixel are mixed. From 16 to "
+        "32 channels with 3x3 kernels that takes 144 + 512 = 656 parameters; the standard layer has 4608."
     )
     illustration: ClassVar = Illustration(
         {"op": "depthwise_separable", "depthwise": {"shape": [3, 3, 3]}, "pointwise": {"shape": [8, 3]}},
@@ -51,18 +51,18 @@ class DepthwiseSeparable(Windowed):
     depthwise: KernelList = Field(
         description=(
             "C x multiplier kernels of equal size, each as rows of numbers or as a named kernel. Stride, padding, "
-            "dilation, mode and divisor are those of this step; its outputs are in the order of depthwise."
+            "dilation, mode and divisor apply to this step; its outputs are ordered as in depthwise."
         )
     )
     pointwise: Matrix = Field(
-        description="Numbers (out, C x multiplier) by which each pixel's channels are mixed; bias is added after them."
+        description="Numbers (out, C x multiplier) that mix the channels of each pixel; bias is added afterwards."
     )
 
     def compose(self, shape: Shape) -> tuple[Conv2d, Conv2d]:
         weight, divisor = self.divided(as_depthwise(self.depthwise, shape.channels, "depthwise"))
         outputs, inputs = self.pointwise.shape
         if inputs != len(weight):
-            raise InvalidSpec(f"pointwise has rows of {inputs} numbers, and depthwise gives {len(weight)} channels").at(
+            raise InvalidSpec(f"pointwise has rows of {inputs} numbers, but depthwise gives {len(weight)} channels").at(
                 "/pointwise"
             )
         unknown = is_unknown(self.pointwise)

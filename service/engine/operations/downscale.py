@@ -31,11 +31,11 @@ class Downscale(OperationBase):
         {"op": "downscale", "factor": 3, "method": "bicubic"},
     )
     notes: ClassVar = (
-        "A strided convolution whose kernel grows with the factor: each sample of the image has its part in the "
-        "result, and [no pattern appears that was not there](arithmetic.md#stride-is-downsampling). At the rim "
-        "the sum is divided by the weights that lie within the image, and nothing is assumed to lie beyond. If "
-        "the factor does not divide a size, the rest at the right or the bottom gets no sample of its own; wide "
-        "kernels still look at it. The drawing shows `area`; `lanczos3` is the sharpest."
+        "A strided convolution whose kernel grows with the factor, so every sample of the image contributes to the "
+        "result, and [no false patterns appear](arithmetic.md#stride-is-downsampling). At the border the sum is "
+        "divided by the sum of the weights that lie within the image; nothing is assumed about samples beyond it. If "
+        "the factor does not divide the width or height, the remainder at the right or the bottom gets no sample of "
+        "its own, but wide kernels still include it. The drawing shows `area`; `lanczos3` is the sharpest method."
     )
     illustration: ClassVar = Illustration(
         {"op": "downscale", "factor": 2}, side=6, heading="Downscale by area: a convolution of stride 2"
@@ -47,12 +47,12 @@ class Downscale(OperationBase):
         2,
         ge=2,
         le=8,
-        description="How many times narrower and lower the image becomes, rounded down to whole samples: 2 to 8.",
+        description="How many times narrower and shorter the image becomes, rounded down to whole samples: 2 to 8.",
     )
     method: Literal["area", "bilinear", "bicubic", "lanczos3"] = Field(
         "area",
         description=(
-            "The mean of each factor x factor square (area), or weights that fall off from the middle over 2x2 "
+            "The mean of each factor x factor square (area), or weights that fall off from the centre over 2x2 "
             "(bilinear), 4x4 (bicubic, a = -0.5) or 6x6 (lanczos3) such squares."
         ),
     )

@@ -23,16 +23,16 @@ SMOOTHING = {
 
 
 class Gradient(OperationBase):
-    summary: ClassVar = "The slope along x or y, or the steepness, by Sobel, Scharr or Prewitt; the size stays."
+    summary: ClassVar = "The slope along x or y, or its magnitude, by Sobel, Scharr or Prewitt; keeps the size."
     examples: ClassVar = (
         {"op": "gradient", "operator": "sobel"},
         {"op": "gradient", "operator": "scharr", "direction": "x", "padding_mode": "replicate"},
         {"op": "gradient", "operator": "prewitt", "direction": "magnitude", "norm": "l1"},
     )
     notes: ClassVar = (
-        "The difference of the neighbours at both sides, smoothed across. The slopes are signed: a PNG shows the "
-        'negative ones as 0 unless `"output": {"range": "center"}` or `"abs"` says otherwise. The magnitude is '
-        "never negative."
+        "The difference of the two neighbours along one axis, smoothed along the other. Slopes are signed: a PNG shows "
+        'negative slopes as 0 unless you ask for `"output": {"range": "center"}` or `"abs"`. The magnitude is never '
+        "negative."
     )
     illustration: ClassVar = Illustration({"op": "gradient", "direction": "x"}, sums=True, heading="Gradient along x")
     also_called: ClassVar = ("edge", "edges", "edge_detect")
@@ -42,14 +42,14 @@ class Gradient(OperationBase):
         "sobel", description="Differences -1 0 1 along one axis, smoothed along the other by 1 2 1, 3 10 3 or 1 1 1."
     )
     direction: Literal["magnitude", "x", "y"] = Field(
-        "magnitude", description="The steepness, or the signed slope to the right (x) or downwards (y)."
+        "magnitude", description="The magnitude of the slope, or the signed slope to the right (x) or downwards (y)."
     )
     norm: Literal["l2", "l1"] | None = Field(
         None,
         description="For the magnitude: sqrt(x^2 + y^2) (l2, the default) or |x| + |y| (l1).",
         json_schema_extra=only_with("direction", "magnitude"),
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")
+    padding_mode: RimMode = Field("reflect", description="Values of the samples beyond the border.")
 
     def compose(self, shape: Shape) -> tuple[Conv2d | GradientMagnitude]:
         smooth = SMOOTHING[self.operator]

@@ -54,14 +54,14 @@ GrayWeights = Annotated[
 
 
 class Grayscale(OperationBase):
-    summary: ClassVar = "A weighted sum of red, green and blue; alpha is kept, and a gray image stays as it is."
+    summary: ClassVar = "A weighted sum of red, green and blue; keeps alpha, and leaves a gray image as it is."
     examples: ClassVar = (
         {"op": "grayscale"},
         {"op": "grayscale", "weights": "bt709"},
         {"op": "grayscale", "weights": [0.25, 0.5, 0.25]},
     )
     notes: ClassVar = (
-        "A pointwise convolution: the window is one pixel, and the weight, (1, 3, 1, 1), has a number for each of "
+        "A pointwise convolution: the window is one pixel, and the weight, (1, 3, 1, 1), has one number each for "
         "red, green and blue."
     )
     illustration: ClassVar = Illustration(
@@ -77,7 +77,7 @@ class Grayscale(OperationBase):
         "bt601",
         description=(
             "Weights of red, green and blue: bt601 is 0.299, 0.587, 0.114; bt709 is 0.2126, 0.7152, 0.0722; or three "
-            "numbers. An image of one channel is gray already, and no weights are applied to it."
+            "numbers. An image with one channel is gray already, and no weights are applied to it."
         ),
     )
 

@@ -16,15 +16,15 @@ from service.engine.steps.geometry import Padding, Shape, conv_size, field_of_vi
 
 
 class Pool(OperationBase):
-    summary: ClassVar = "The largest or the mean sample of each window."
+    summary: ClassVar = "The maximum or the mean of each window."
     examples: ClassVar = (
         {"op": "pool", "method": "max", "size": 2},
         {"op": "pool", "method": "average", "size": [3, 3], "stride": 1, "padding": 1},
         {"op": "pool", "method": "max", "size": 3, "stride": 2, "padding": 2, "dilation": 2},
     )
     notes: ClassVar = (
-        "The window walks as that of a convolution does, by its own size unless `stride` says otherwise. The "
-        "average is a convolution with equal numbers, as drawn; the maximum has no kernel."
+        "The window slides as in a convolution, by its own size unless `stride` says otherwise. The average is a "
+        "convolution with equal weights, as drawn; the maximum has no kernel."
     )
     illustration: ClassVar = Illustration(
         {"op": "conv", "kernel": {"name": "box", "size": 2}, "stride": 2}, side=6, heading="Average pooling of 2×2"
@@ -34,7 +34,7 @@ class Pool(OperationBase):
     op: Literal["pool"]
     method: Literal["max", "average"] = Field(
         "max",
-        description="The largest sample, never one of the padding; or the mean, which counts the padding's zeros.",
+        description="The maximum, which ignores the padding, or the mean, which includes the zeros of the padding.",
     )
     size: Size2d = Field(description="Size of the window in samples: an integer from 1, or [vertical, horizontal].")
     stride: Steps2d | None = Field(
@@ -44,7 +44,7 @@ class Pool(OperationBase):
     padding: Margins = Field(
         Padding(),
         description=(
-            "Samples added at the rim, at most half the window at each side: an integer from 0, "
+            "Samples added at the border, at most half the window at each side: an integer from 0, "
             "[vertical, horizontal], or an object of four sides."
         ),
         json_schema_extra={"default": 0},

@@ -39,31 +39,29 @@ class Separable(Windowed):
         },
     )
     notes: ClassVar = (
-        "A kernel that is a column times a row can be applied in two passes: first along the rows, then along the "
-        "columns. A 3x3 kernel then costs 6 multiplications instead of 9, and a 31x31 one 62 instead of 961. The "
-        "result is the same."
+        "A kernel that is the product of a column and a row can be applied in two passes: first along the rows, then "
+        "along the columns. A 3x3 kernel then costs 6 multiplications instead of 9, and a 31x31 kernel 62 instead of "
+        "961. The result is the same."
     )
     illustration: ClassVar = Illustration({"op": "separable", "column": [1, 2, 1], "row": [-1, 0, 1], "padding": 1})
     also_called: ClassVar = ("sepfilter2d", "convsep")
     alternatives: ClassVar = (("column", "row"), ("kernel",))
 
     op: Literal["separable"]
-    column: Taps | None = Field(None, description="The numbers from top to bottom, (kH,); together with row.")
-    row: Taps | None = Field(None, description="The numbers from left to right, (kW,); together with column.")
+    column: Taps | None = Field(None, description="The numbers from top to bottom, (kH,); needs row as well.")
+    row: Taps | None = Field(None, description="The numbers from left to right, (kW,); needs column as well.")
     kernel: KernelField | None = Field(
         None,
-        description="Instead of column and row: a named kernel that is such a product, such as gaussian or sobel_x.",
+        description="Instead of column and row: a named kernel that is such a product, like gaussian or sobel_x.",
     )
 
     def check(self, limits: Limits) -> None:  # noqa: ARG002 -- the same for all operations
         if self.kernel is None:
             for name, taps in (("column", self.column), ("row", self.row)):
                 if taps is None:
-                    raise InvalidSpec(f"{name} is missing: column and row are needed together, or a named kernel").at(
-                        f"/{name}"
-                    )
+                    raise InvalidSpec(f"{name} is missing: give both column and row, or a named kernel").at(f"/{name}")
         elif self.column is not None or self.row is not None:
-            raise InvalidSpec("column and row, or kernel, are needed, and not both")
+            raise InvalidSpec("give either column and row, or kernel, and not both")
         elif not is_unknown(self.kernel.numbers) and factors(self.kernel.numbers) is None:
             raise InvalidSpec("kernel is not the outer product of a column and a row; conv takes any kernel").at(
                 "/kernel"

@@ -19,15 +19,15 @@ from service.engine.steps.taps import gaussian_size, gaussian_taps
 
 
 class Sharpen(OperationBase):
-    summary: ClassVar = "Unsharp mask: image + amount (image - gaussian); the size stays."
+    summary: ClassVar = "Unsharp mask: image + amount (image - gaussian); keeps the size."
     examples: ClassVar = (
         {"op": "sharpen", "sigma": 1, "amount": 1},
         {"op": "sharpen", "sigma": 0.6, "amount": 2.5, "padding_mode": "replicate"},
     )
     notes: ClassVar = (
-        "The image minus its blur is the detail; `amount` times the detail is added. All of it is one "
-        "convolution, with a kernel that is 1 + amount in the middle, minus amount times the Gaussian. The "
-        'drawing shows the small fixed relative of it, `{"op": "conv", "kernel": "sharpen"}`.'
+        "The image minus its blur is the detail, and `amount` times the detail is added to the image. This is a single "
+        "convolution: its kernel is 1 + amount in the centre, minus amount times the Gaussian. The drawing shows a "
+        'small fixed kernel of the same kind, `{"op": "conv", "kernel": "sharpen"}`.'
     )
     illustration: ClassVar = Illustration(
         {"op": "conv", "kernel": "sharpen", "padding": 1, "padding_mode": "reflect"},
@@ -39,12 +39,12 @@ class Sharpen(OperationBase):
     op: Literal["sharpen"]
     sigma: Sigma = Field(
         1.0,
-        description="Standard deviation of the Gaussian in samples, from 0.01; cut at a radius of int(4 sigma + 0.5).",
+        description="Standard deviation of the Gaussian in samples, from 0.01; truncated at radius int(4 sigma + 0.5).",
     )
     amount: float = Field(
         1.0, ge=0, le=1e6, allow_inf_nan=False, description="How many times the details are added; 0 changes nothing."
     )
-    padding_mode: RimMode = Field("reflect", description="What the samples beyond the rim are.")
+    padding_mode: RimMode = Field("reflect", description="Values of the samples beyond the border.")
 
     def check(self, limits: Limits) -> None:
         side = gaussian_size(self.sigma)

@@ -18,7 +18,9 @@ from service.engine.steps.geometry import Padding, Pair, Shape, transposed_size
 
 
 class Transposed(Kernelled):
-    summary: ClassVar = "Transposed convolution (torch conv_transpose2d): enlarges by its stride. Not deconvolve."
+    summary: ClassVar = (
+        "Transposed convolution (torch conv_transpose2d): enlarges by its stride; not the same as deconvolve."
+    )
     examples: ClassVar = (
         {
             "op": "transposed",
@@ -37,9 +39,9 @@ class Transposed(Kernelled):
         },
     )
     notes: ClassVar = (
-        "The drawing: each input sample is multiplied by the kernel and added into the output, one stride further "
-        "for the next one. Where the stamps overlap, their sums stand. `padding` crops the rim of the result. It "
-        "returns the size from before a strided convolution, not the samples; "
+        "In the drawing, the kernel is multiplied by each input sample and added to the output, one stride further on "
+        "for each next sample. Where these stamps overlap, they are summed. `padding` crops the border of the result. "
+        "A transposed convolution restores the size from before a strided convolution, not the samples; see "
         "[why](arithmetic.md#transposed-is-not-deconvolution)."
     )
     illustration: ClassVar = Illustration(
@@ -63,7 +65,7 @@ class Transposed(Kernelled):
 
     op: Literal["transposed"]
     kernel: KernelField | None = Field(
-        None, description="One 2-D kernel, applied to every channel by itself: rows of numbers, or a named kernel."
+        None, description="One 2-D kernel, applied to each channel separately: rows of numbers, or a named kernel."
     )
     weight: Weight4d | None = Field(
         None,
@@ -73,7 +75,7 @@ class Transposed(Kernelled):
         1,
         ge=1,
         le=FARTHEST,
-        description="With weight: how many groups of channels, each mixed by itself; from 1.",
+        description="With weight: number of groups of channels, each mixed separately; from 1.",
         json_schema_extra=only_with("weight"),
     )
     padding: Margins = Field(
@@ -98,9 +100,9 @@ class Transposed(Kernelled):
     def check(self, limits: Limits) -> None:
         super().check(limits)
         if one_of(kernel=self.kernel, weight=self.weight) == "kernel" and self.groups != 1:
-            raise InvalidSpec(f"groups belongs to weight, and is {self.groups} with a kernel").at("/groups")
+            raise InvalidSpec(f"groups belongs to weight; with a kernel it must be 1, was {self.groups}").at("/groups")
         if self.output_size is not None and self.output_padding is not None:
-            raise InvalidSpec("output_size and output_padding exclude each other").at("/output_size")
+            raise InvalidSpec("give either output_size or output_padding, not both").at("/output_size")
         if self.output_padding is not None:
             for axis, extra, stride, dilation in zip(
                 ("vertical", "horizontal"), self.output_padding, self.stride, self.dilation, strict=True
@@ -136,7 +138,7 @@ class Transposed(Kernelled):
         assert self.weight is not None  # noqa: S101 -- check() has seen to it
         inputs, outputs = self.weight.shape[:2]
         if inputs != shape.channels:
-            raise InvalidSpec(f"weight reads {inputs} channels, and the image has {shape.channels} here").at("/weight")
+            raise InvalidSpec(f"weight needs {inputs} channels, but the image has {shape.channels} here").at("/weight")
         if inputs % self.groups:
             raise InvalidSpec(f"groups {self.groups} does not divide the {inputs} input channels of weight").at(
                 "/groups"

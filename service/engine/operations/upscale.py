@@ -28,8 +28,8 @@ class Upscale(OperationBase):
         {"op": "upscale", "method": "nearest"},
     )
     notes: ClassVar = (
-        "A transposed convolution whose kernel covers each output evenly, so that neither a checkerboard nor a "
-        "dark rim appears. Every channel goes through it by itself."
+        "A transposed convolution whose kernel covers each output evenly, so there is neither a checkerboard nor a "
+        "dark border. Each channel is enlarged separately."
     )
     illustration: ClassVar = Illustration(
         {"op": "upscale"}, side=3, reading="scatter", heading="Upscale: a transposed convolution"
@@ -37,10 +37,10 @@ class Upscale(OperationBase):
     also_called: ClassVar = ("upsample", "upsampling2d", "pyrup", "enlarge")
 
     op: Literal["upscale"]
-    factor: Whole = Field(2, ge=2, le=8, description="How many times wider and higher the image becomes: 2 to 8.")
+    factor: Whole = Field(2, ge=2, le=8, description="How many times wider and taller the image becomes: 2 to 8.")
     method: Literal["nearest", "bilinear", "bicubic"] = Field(
         "nearest",
-        description="Repeat samples, or interpolate between 2x2 (bilinear) or 4x4 (bicubic, a = -0.75) of them.",
+        description="Repeat samples (nearest), or interpolate between 2x2 (bilinear) or 4x4 (bicubic, a = -0.75).",
     )
 
     def compose(self, shape: Shape) -> tuple[ConvTranspose2d]:

@@ -16,7 +16,7 @@ _GRAY = {"op": "grayscale"}
 
 PRESETS: dict[str, Preset] = {
     "sobel": Preset(
-        "Edges: how steep the gray image is, by the two separable Sobel kernels.",
+        "Edges: the magnitude of the gray image's slope, by the two separable Sobel kernels.",
         {"steps": [_GRAY, {"op": "gradient", "operator": "sobel", "direction": "magnitude"}]},
     ),
     "sobel-x": Preset(
@@ -70,7 +70,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "motion-blur": Preset(
-        "The trace of a camera that moved 15 samples at 30 degrees.",
+        "The blur of a camera that moved 15 samples at 30 degrees.",
         {
             "op": "conv",
             "kernel": {"name": "motion", "length": 15, "angle": 30},
@@ -93,15 +93,15 @@ PRESETS: dict[str, Preset] = {
     ),
     "unsharp": Preset("An unsharp mask of standard deviation 2.", {"op": "sharpen", "sigma": 2, "amount": 1}),
     "unsharp-linear": Preset(
-        "An unsharp mask in linear light, whose dark and light rims are alike.",
+        "An unsharp mask in linear light, which makes the dark and light sides of an edge equally strong.",
         {"steps": [{"op": "sharpen", "sigma": 2, "amount": 1}], "color_space": "linear"},
     ),
     "local-contrast": Preset(
-        "More contrast in the small, none in the large: two fifths of the difference from a wide blur are added.",
+        "More local contrast, the same overall contrast: adds two fifths of the difference from a wide blur.",
         {"steps": [{"op": "blur", "sigma": 20}, {"op": "blend", "with": "input", "weights": [-0.4, 1.4]}]},
     ),
     "high-pass": Preset(
-        "The details alone: the image less its blur; middle gray where it is flat.",
+        "Only the details: the image minus its blur; middle gray where the image is flat.",
         {"steps": [{"op": "blur", "sigma": 5}, {"op": "blend", "with": "input", "weights": [-1, 1], "bias": 128}]},
     ),
     "soft-focus": Preset(
@@ -123,7 +123,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "depthwise": Preset(
-        "A kernel of its own for each channel: red is blurred, green sharpened, blue left as it is.",
+        "A different kernel for each channel: red is blurred, green is sharpened, blue is left as it is.",
         {
             "op": "depthwise",
             "kernels": [
@@ -135,21 +135,21 @@ PRESETS: dict[str, Preset] = {
             "padding_mode": "reflect",
         },
     ),
-    "grayscale": Preset("Luma by BT.601; a gray image stays as it is.", _GRAY),
+    "grayscale": Preset("Luma by BT.601; leaves a gray image as it is.", _GRAY),
     "upscale-2x": Preset(
-        "Twice as wide and high: bilinear interpolation as a transposed convolution of stride 2.",
+        "Twice as wide and tall: bilinear interpolation as a transposed convolution with stride 2.",
         {"op": "upscale", "factor": 2, "method": "bilinear"},
     ),
     "thumbnail-2x": Preset(
-        "Half as wide and high: the mean of each 2x2 square, in linear light.",
+        "Half as wide and tall: the mean of each 2x2 square, in linear light.",
         {"steps": [{"op": "downscale", "factor": 2, "method": "area"}], "color_space": "linear"},
     ),
     "thumbnail-4x": Preset(
-        "A quarter as wide and high, as sharp as can be without aliasing: Lanczos, in linear light.",
+        "A quarter as wide and tall, as sharp as possible without aliasing: Lanczos, in linear light.",
         {"steps": [{"op": "downscale", "factor": 4, "method": "lanczos3"}], "color_space": "linear"},
     ),
     "downsample": Preset(
-        "Half as wide and high: a strided convolution with the binomial kernel 1 4 6 4 1.",
+        "Half as wide and tall: a strided convolution with the binomial kernel 1 4 6 4 1.",
         {
             "op": "separable",
             "column": [1, 4, 6, 4, 1],
@@ -162,7 +162,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "max-pool": Preset("The largest sample of each 2x2 square.", {"op": "pool", "method": "max", "size": 2}),
     "motion-deblur": Preset(
-        "Undo a motion of 15 samples at 30 degrees, by Wiener.",
+        "Undo a motion blur of 15 samples at 30 degrees, with a Wiener filter.",
         {
             "op": "deconvolve",
             "psf": {"name": "motion", "length": 15, "angle": 30},
@@ -172,7 +172,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "deblur": Preset(
-        "Undo a Gaussian blur of standard deviation 1.5, by Wiener.",
+        "Undo a Gaussian blur of standard deviation 1.5, with a Wiener filter.",
         {"op": "deconvolve", "psf": {"name": "gaussian", "sigma": 1.5}, "method": "wiener", "noise_to_signal": 0.01},
     ),
 }

@@ -235,8 +235,8 @@ KERNELS: dict[str, NamedKernel] = {
         _fixed("prewitt_x", "Slope to the right, smoothed downwards by 1 1 1.", _PREWITT),
         _fixed("prewitt_y", "Slope downwards, smoothed to the right by 1 1 1.", _PREWITT, turned=True),
         _fixed("laplacian", "Sum of the second differences along both axes.", [[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
-        _fixed("laplacian8", "The same with the diagonals.", [[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
-        _fixed("sharpen", "The image less its Laplacian.", [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+        _fixed("laplacian8", "The Laplacian with the diagonals included.", [[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
+        _fixed("sharpen", "The image minus its Laplacian.", [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
         _fixed("emboss", "A relief, lit from the lower right.", [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]),
         _fixed(
             "outline",
@@ -247,15 +247,15 @@ KERNELS: dict[str, NamedKernel] = {
         NamedKernel("gaussian", "A Gaussian that sums to 1.", _gaussian, _gaussian_sides, (_SIGMA, _CUT), unit=True),
         NamedKernel(
             "disk",
-            "The mean of a disk, as of a lens out of focus.",
+            "The mean of a disk, like a lens out of focus.",
             _disk,
             lambda radius: _pair(2 * int(radius) + 1),
-            (Parameter("radius", "number", 2, 0, FAR, "In samples; those no farther from the middle count."),),
+            (Parameter("radius", "number", 2, 0, FAR, "In samples; those no farther from the centre are averaged."),),
             unit=True,
         ),
         NamedKernel(
             "motion",
-            "The mean along a line through the middle, as of a camera that moved.",
+            "The mean along a line through the centre, like a camera that moved.",
             _motion,
             _motion_sides,
             (
@@ -267,10 +267,10 @@ KERNELS: dict[str, NamedKernel] = {
         NamedKernel("log", "Laplacian of a Gaussian; sums to 0.", _log, _gaussian_sides, (_SIGMA, _CUT)),
         NamedKernel(
             "bilinear",
-            "What one sample gives to an image interpolated linearly; sums to factor squared.",
+            "What one sample contributes to a linearly interpolated image; sums to factor squared.",
             _bilinear,
             _bilinear_sides,
-            (Parameter("factor", "integer", 2, 1, FAR, "How many times wider and higher the image becomes."),),
+            (Parameter("factor", "integer", 2, 1, FAR, "How many times wider and taller the image becomes."),),
         ),
     )
 }

@@ -65,21 +65,23 @@ class Output(BaseModel):
     range: Literal["clip", "abs", "center", "minmax"] = Field(
         "clip",
         description=(
-            "How results are brought into 0 to 255: by clipping (clip); by their absolute value (abs); by adding 128 "
-            "(center, for signed results); by stretching from the smallest to the largest sample (minmax)."
+            "How results are mapped to 0 to 255: clipped (clip); as absolute values (abs); with 128 added (center, for "
+            "signed results); stretched from the smallest to the largest sample (minmax)."
         ),
     )
     dtype: Literal["auto", "uint8", "uint16", "float32"] = Field(
         "auto",
         description=(
-            "Type of the samples; auto is the input's, or 8 bit for float arrays. uint16 is for PNG and TIFF, "
-            "float32 for TIFF: 0 to 255 without rounding."
+            "Type of the samples; auto is the input's type, or 8 bits for float arrays. uint16 is for PNG and TIFF, "
+            "float32 is for TIFF: 0 to 255 without rounding."
         ),
     )
     layout: Literal["auto", "montage"] = Field(
-        "auto", description="montage: any number of channels as a grid of gray tiles, one pixel apart."
+        "auto", description="montage: shows any number of channels as a grid of gray tiles, one pixel apart."
     )
-    compression: Literal["fast", "small"] = Field("fast", description="fast to write, or small to send: takes seconds.")
+    compression: Literal["fast", "small"] = Field(
+        "fast", description="fast writes quickly; small takes seconds and gives a smaller file."
+    )
     quality: QualityField = Field(
         None,
         description=(
@@ -87,7 +89,7 @@ class Output(BaseModel):
         ),
     )
     background: BackgroundField = Field(
-        None, description="For a JPEG of a result with alpha: the colour that shows through, #rrggbb."
+        None, description="For a JPEG of a result with alpha: the colour that shows through it, #rrggbb."
     )
     media_type: MediaType = Field(
         "image/png",
@@ -96,31 +98,33 @@ class Output(BaseModel):
 
 
 class _Frame(BaseModel):
-    """What stands beside the steps."""
+    """The fields of a spec besides its steps."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     alpha: Alpha = Field(
         "auto",
         description=(
-            "auto: an opaque alpha plane is set aside, otherwise preserve where the kernel sums to 0 and premultiply "
-            "where it does not. preserve: colour is filtered as it stands, alpha copied. premultiply: colour is "
-            "weighted by alpha. channels: alpha is one more plain plane."
+            "auto: an opaque alpha plane is left out of the computation; otherwise preserve if the kernel sums to 0, "
+            "and premultiply if it does not. preserve: colour is filtered as it is, and alpha is copied. premultiply: "
+            "colour is weighted by alpha. channels: alpha is filtered like any other channel."
         ),
     )
     color_space: ColorSpace = Field(
         "coded",
-        description="The numbers as stored, or linear light: decoded from sRGB first, encoded again at the end.",
+        description="The numbers as stored (coded), or linear light: decoded from sRGB first, encoded at the end.",
     )
     output: Output | None = Field(
-        None, description="How the result becomes a picture; left out where an array is asked for."
+        None, description="How the result becomes a picture; leave it out if you ask for an array."
     )
 
 
 class Chain(_Frame):
-    """Several operations, one after the other, in float; the output is made once, at the end."""
+    """Several operations, one after the other, in floating point; the output is made once, at the end."""
 
-    steps: list[Operation] = Field(min_length=1, description="From first to last; at most max_steps of GET /v1/limits.")
+    steps: list[Operation] = Field(
+        min_length=1, description="The operations, in order; at most max_steps of GET /v1/limits."
+    )
 
 
 @dataclass(frozen=True)

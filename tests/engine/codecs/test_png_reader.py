@@ -171,8 +171,8 @@ def wrong_checksum(part: bytes) -> bytes:
     [
         (assembled((0, 2, 8, 0, 0, 0, 0), RAW), "0×2"),
         (assembled((2, 2**31, 8, 0, 0, 0, 0), RAW), "2147483648"),
-        (assembled((2, 2, 3, 0, 0, 0, 0), RAW), "colour type 0 of 3 bits"),
-        (assembled((2, 2, 4, 2, 0, 0, 0), RAW), "colour type 2 of 4 bits"),
+        (assembled((2, 2, 3, 0, 0, 0, 0), RAW), "colour type 0 with 3 bits"),
+        (assembled((2, 2, 4, 2, 0, 0, 0), RAW), "colour type 2 with 4 bits"),
         (assembled((2, 2, 8, 5, 0, 0, 0), RAW), "colour type 5"),
         (assembled((2, 2, 8, 0, 1, 0, 0), RAW), "method"),
         (assembled((2, 2, 8, 0, 0, 0, 2), RAW), "method"),

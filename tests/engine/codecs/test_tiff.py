@@ -164,7 +164,7 @@ def test_more_methods_are_read_where_the_extra_is_installed(dtype: str, compress
 def test_without_the_extra_its_methods_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.engine.codecs.tiff.find_spec", lambda _: None)
     data = plain_tiff(bytes(12), {256: 2, 257: 2, 258: 16, 259: 5, 262: 2, 277: 3})
-    with pytest.raises(InvalidImage, match=r"compressed by LZW is not read.*extra `tiff`"):
+    with pytest.raises(InvalidImage, match=r"compressed by LZW cannot be read.*extra `tiff`"):
         read(data)
 
 

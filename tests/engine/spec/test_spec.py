@@ -189,7 +189,7 @@ REFUSALS = [
     (
         '{"op": "transposed", "kernel": [[1]], "output_padding": 0, "output_size": [4, 4]}',
         "/output_size",
-        "exclude each other",
+        "give either output_size or output_padding, not both",
     ),
     ('{"op": "transposed", "kernel": [[1]], "padding_mode": "zeros"}', "/padding_mode", "is not a field of transposed"),
     ('{"op": "upscale", "factor": 9}', "/factor", "factor must be at most 8, was 9"),
@@ -199,7 +199,7 @@ REFUSALS = [
     ('{"op": "blur", "sigma": 0}', "/sigma", "sigma must be at least 0.01, was 0"),
     ('{"op": "blur", "sigma": true}', "/sigma", "sigma must be a finite number, was true"),
     ('{"op": "blur", "sigma": 1e999}', "/sigma", "sigma must be .*beyond the range of 64-bit floats"),
-    ('{"op": "blur", "size": 3}', "/size", 'size belongs to method "box", and method is "gaussian"'),
+    ('{"op": "blur", "size": 3}', "/size", 'size belongs to method "box", but method is "gaussian"'),
     ('{"op": "blur", "method": "box", "sigma": 3}', "/sigma", 'sigma belongs to method "gaussian"'),
     ('{"op": "blur", "sigma": 1, "padding_mode": "constant"}', "/padding_mode", 'was "constant"'),
     ('{"op": "gradient", "direction": "x", "norm": "l1"}', "/norm", 'norm belongs to direction "magnitude"'),
