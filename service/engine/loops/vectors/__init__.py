@@ -15,14 +15,14 @@ Lanes: their number is a literal or a constant of a module (not 2 * LANES within
 loop is compiled. Any power of two will do: LLVM cuts a vector into registers of the processor level, which have
 VECTOR_BYTES. So a vector of twice as many lanes is two registers side by side under one name. Other numbers are slow.
 
-- Memory: item, load, load_as, load_part, load_part_as, load_each, load_rows, gather, store, store_part,
+- Memory: item, load, load_as, load_part_as, load_each, load_rows, gather, store, store_part,
   store_each, store_rows, scatter, stream, prefetch, next_piece.
 - Lanes: lanes_of, splat, splat_as, splat_like, zeros, lane, low, high, join, weave, unweave, transpose, arrange,
   rearrange, look_up.
 - Arithmetic: + - * / and unary -, fma, over_power, pair_products, minimum, maximum, absolute, sqrt.
 - Bits of integers: & | ^ << >>, leading_zeros, trailing_zeros.
 - Choice: < <= > >= == != give masks, & | ^ combine them, select.
-- Types: convert, truncate, view.
+- Types: convert, view.
 """
 
 from service.engine.loops.compiler import LEVEL
@@ -38,7 +38,6 @@ from service.engine.loops.vectors.arithmetic import (
     select,
     sqrt,
     trailing_zeros,
-    truncate,
     view,
 )
 from service.engine.loops.vectors.memory import (
@@ -47,7 +46,6 @@ from service.engine.loops.vectors.memory import (
     load,
     load_as,
     load_each,
-    load_part,
     load_part_as,
     load_rows,
     next_piece,
@@ -79,14 +77,11 @@ from service.engine.loops.vectors.shuffles import (
 
 VECTOR_BYTES = {"x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}.get(str(LEVEL), 16)
 """Bytes of a vector register of the processor level."""
-REGISTERS = 16 if LEVEL in {"x86-64-v2", "x86-64-v3"} else 32
-"""How many of them there are."""
 LANES = VECTOR_BYTES // 4
 """Floats in one of them."""
 
 __all__ = [
     "LANES",
-    "REGISTERS",
     "VECTOR_BYTES",
     "absolute",
     "arrange",
@@ -102,7 +97,6 @@ __all__ = [
     "load",
     "load_as",
     "load_each",
-    "load_part",
     "load_part_as",
     "load_rows",
     "look_up",
@@ -127,7 +121,6 @@ __all__ = [
     "stream",
     "trailing_zeros",
     "transpose",
-    "truncate",
     "unweave",
     "view",
     "weave",

@@ -168,16 +168,6 @@ def view(vector: Any, dtype: Any) -> Any:
 
 
 @operation
-def truncate(vector: Any, dtype: Any) -> Any:
-    """Keep the low bits of integers, as many as the narrower `dtype` has."""
-    number = named(dtype)
-    if not isinstance(vector, Vector) or not vector.whole or number is None or number.bitwidth >= vector.dtype.bitwidth:
-        return None
-    result = vector.of(number)
-    return result, lambda builder, value, _: builder.trunc(value, result.code)
-
-
-@operation
 def convert(vector: Any, dtype: Any) -> Any:
     """Convert numbers to the nearest ones that `dtype` has.
 

@@ -194,37 +194,29 @@ def stream(array: Any, place: Any, vector: Any) -> Any:  # noqa: ARG001
     return None, build
 
 
+@operation
+def load_part_as(dtype: Any, array: Any, byte: Any, count: Any, lanes: Any) -> Any:  # noqa: ARG001
+    """Load `count` numbers of `dtype`, at most `lanes`, from `byte` on of a flat array of bytes, and touch none behind.
+
+    The lanes left over are 0.
+    """
+    if named(dtype) is None or not is_flat(array, types.uint8) or literal(lanes) < 1:
+        return None
+    kind = Vector(named(dtype), literal(lanes))
+
+    def build(builder: Any, _dtype: Any, data: Any, byte: Any, count: Any, _: Any) -> Any:
+        room = cgutils.alloca_once(builder, kind.code)  # type: ignore[no-untyped-call]
+        builder.store(kind.constant(0), room)
+        _copy(builder, room, builder.gep(data, [byte]), count, kind)
+        return builder.load(room)
+
+    return kind, build
+
+
 def _copy(builder: Any, target: Any, source: Any, count: Any, kind: Vector) -> None:
     pointers = [builder.bitcast(pointer, INT8.as_pointer()) for pointer in (target, source)]
     size = builder.mul(count, INT64(kind.size))
     call(builder, "llvm.memcpy.p0.p0.i64", ir.VoidType(), [*pointers, size, INT1(0)])
-
-
-@operation
-def load_part(array: Any, place: Any, count: Any, lanes: Any) -> Any:  # noqa: ARG001
-    """Load `count` numbers, at most `lanes`, and touch none behind them; the lanes left over are 0."""
-    if not is_flat(array) or literal(lanes) < 1:
-        return None
-    return _part(Vector(array.dtype, literal(lanes)))
-
-
-@operation
-def load_part_as(dtype: Any, array: Any, byte: Any, count: Any, lanes: Any) -> Any:  # noqa: ARG001
-    """Do the same for numbers of `dtype` from `byte` on of a flat array of bytes."""
-    if named(dtype) is None or not is_flat(array, types.uint8) or literal(lanes) < 1:
-        return None
-    return _part(Vector(named(dtype), literal(lanes)))
-
-
-def _part(kind: Vector) -> Any:
-    def build(builder: Any, *values: Any) -> Any:
-        data, place, count, _ = values[-4:]
-        room = cgutils.alloca_once(builder, kind.code)  # type: ignore[no-untyped-call]
-        builder.store(kind.constant(0), room)
-        _copy(builder, room, builder.gep(data, [place]), count, kind)
-        return builder.load(room)
-
-    return kind, build
 
 
 @operation
