@@ -8,8 +8,10 @@ if nobody else does, so a server that hangs does not keep clients waiting for lo
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,14 +24,19 @@ GLANCE_SECONDS = 0.001
 """Seconds until a server looks again whether a connection that was not its turn is still waiting."""
 PATIENCE_SECONDS = 0.1
 """Seconds that others have to take a connection, before any server does."""
-IN_A_TURN = 16
-"""Connections accepted in one turn of the event loop. uvloop would accept one, and the last of a thousand that come at
-once would wait long."""
+ACCEPTED_IN_A_TURN = 256
+"""Connections accepted in one turn of the event loop; each takes a hundredth of a millisecond."""
+SERVED_IN_A_TURN = 16
+"""Accepted connections that begin to be served in one turn; each takes a tenth of a millisecond."""
+MOST_WAITING = 1024
+"""Accepted connections that may wait to be served, each an open file; others wait in the kernel."""
+_PROBE = re.compile(rb"(?:GET|HEAD) /(?:livez|readyz)[ ?]")
+_PROBE_BYTES = 16
 SHORT_SECONDS = 1.0
 """Seconds before the next try if files or memory are short; asyncio waits as long."""
 BALANCE_SECONDS = 1.0
 LENIENCE = 8
-"""A server may have an eighth more than the one with the fewest. Small numbers are spread evenly."""
+"""A server may have an eighth more connections, or jobs, than the one with the fewest. Few are spread evenly."""
 CLOSE = (b"connection", b"close")
 BACKLOG = 2048  # like uvicorn
 FAILURE = 1
@@ -59,7 +66,11 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
 
 
 class Listening:
-    """Accepts connections from `sockets` when it is this server's turn; `make` makes their protocol."""
+    """Accepts connections from `sockets` when it is this server's turn; `make` makes their protocol.
+
+    When very many arrive at once, all are accepted, and then served a few at a time. Health checks go first: they
+    would be late behind a thousand others.
+    """
 
     def __init__(self, sockets: Sequence[socket.socket], balance: Balance, make: Callable[[], Connection]) -> None:
         self._sockets = list(sockets)
@@ -67,6 +78,8 @@ class Listening:
         self._seat = balance.seat
         self._make = make
         self._loop = asyncio.get_running_loop()
+        self._accepted: deque[socket.socket] = deque()
+        self._serving = False
         self._arriving: set[asyncio.Task[Any]] = set()
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
         self._taken = -1
@@ -82,10 +95,13 @@ class Listening:
             self._loop.remove_reader(listener)
             listener.close()
         self._sockets.clear()
+        while self._accepted:
+            self._accepted.pop().close()
+            self._seat.row.connections -= 1
 
     def _offered(self, listener: socket.socket) -> None:
-        """Accept what is there, a few at a time: many may come between two turns of the event loop."""
-        for _ in range(IN_A_TURN):
+        """Accept what is there: many may come between two turns of the event loop."""
+        for _ in range(min(ACCEPTED_IN_A_TURN, MOST_WAITING - len(self._accepted))):
             if not (self._balance.is_turn() or self._nobody_does()):
                 self._pause(listener, GLANCE_SECONDS)
                 return
@@ -104,6 +120,23 @@ class Listening:
         row = self._seat.row
         row.taken += 1
         row.connections += 1
+        if _asks_for_health(connection):
+            self._serve(connection)
+            return
+        self._accepted.append(connection)
+        if not self._serving:
+            self._serving = True
+            self._loop.call_soon(self._serve_some)
+
+    def _serve_some(self) -> None:
+        """Begin to serve some of the accepted connections, and the others in the next turns."""
+        for _ in range(min(SERVED_IN_A_TURN, len(self._accepted))):
+            self._serve(self._accepted.popleft())
+        self._serving = bool(self._accepted)
+        if self._serving:
+            self._loop.call_soon(self._serve_some)
+
+    def _serve(self, connection: socket.socket) -> None:
         arriving = self._loop.create_task(self._loop.connect_accepted_socket(self._make, connection))
         self._arriving.add(arriving)
         arriving.add_done_callback(self._arrived)
@@ -129,6 +162,14 @@ class Listening:
     def _go_on(self, listener: socket.socket) -> None:
         del self._pauses[listener]
         self._loop.add_reader(listener, self._offered, listener)
+
+
+def _asks_for_health(connection: socket.socket) -> bool:
+    """Look at the first bytes of a connection, if they have arrived, and leave them there."""
+    try:
+        return bool(_PROBE.match(connection.recv(_PROBE_BYTES, socket.MSG_PEEK)))
+    except OSError:  # nothing has arrived, or the connection is lost, which whoever serves it will find
+        return False
 
 
 class SharedConnection(Connection):
@@ -180,12 +221,11 @@ class Balance:
     def is_turn(self) -> bool:
         """Tell whether this server should accept the next connection.
 
-        It has the fewest connections, and the fewest jobs among servers with as few.
+        It has the fewest connections, or nearly, and the fewest jobs among servers with as few.
         """
         candidates = self._candidates()
-        least = min(row.connections for row in candidates)
-        few = [row for row in candidates if row.connections <= least + least // LENIENCE]
-        return self.seat.row in few and self.seat.row.jobs == min(row.jobs for row in few)
+        few = _with_few(candidates, lambda row: row.connections)
+        return self.seat.row in _with_few(few, lambda row: row.jobs)
 
     def _too_many(self) -> int:
         counts, own = [row.connections for row in self._candidates()], self.seat.row.connections
@@ -196,3 +236,9 @@ class Balance:
         """List the servers that can have work done and do not hang; all if there are none."""
         rows = self.seat.board.rows
         return [row for row in rows if row.open and row.process not in self._still] or rows
+
+
+def _with_few(rows: Sequence[Row], count: Callable[[Row], int]) -> Sequence[Row]:
+    """List the servers with the fewest, or nearly so."""
+    least = min(map(count, rows))
+    return [row for row in rows if count(row) <= least + least // LENIENCE]

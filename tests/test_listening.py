@@ -6,8 +6,10 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvicorn
@@ -156,6 +158,66 @@ def test_connection_is_taken_in_the_end_by_whoever_is_there(balances: list[Balan
 
     asyncio.run(_served(balances[1:], check))
     assert sum(balance.seat.row.taken for balance in balances) == 1
+
+
+def test_health_check_is_answered_before_all_that_came_earlier(balances: list[Balance]) -> None:
+    begun: list[int] = []
+
+    class Noted(SharedConnection):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            begun.append(transport.get_extra_info("peername")[1])
+            super().connection_made(transport)
+
+    async def main() -> None:
+        config = uvicorn.Config(greet, ws="none", lifespan="off", log_config=None)
+        config.load()
+        state = uvicorn.Server(config).server_state
+        with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as listener, ExitStack() as stack:
+            listener.settimeout(0)
+            clients = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(70)]
+            for client in clients[:-1]:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            clients[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            ports = [client.getsockname()[1] for client in [clients[-1], *clients[:-1]]]
+            make = partial(Noted, config=config, server_state=state, app_state={}, balance=balances[0])
+            server = Listening([listener.dup()], balances[0], make)
+            await until(lambda: len(begun) == len(clients))
+            server.close()
+        await until(lambda: not balances[0].seat.row.connections)
+        assert begun == ports
+
+    for balance in balances[1:]:
+        balance.seat.row.open = 0
+    asyncio.run(main())
+
+
+def test_those_not_served_yet_are_let_go_with_the_listener(balances: list[Balance]) -> None:
+    served: list[asyncio.BaseTransport] = []
+
+    class Silent(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            served.append(transport)
+
+    async def main() -> None:
+        row = balances[0].seat.row
+        with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as listener, ExitStack() as stack:
+            listener.settimeout(0)
+            clients = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(70)]
+            server = Listening([listener.dup()], balances[0], cast("Callable[[], SharedConnection]", Silent))
+            while not row.taken:
+                await asyncio.sleep(0)
+            server.close()
+            clients[-1].settimeout(30)
+            assert await asyncio.to_thread(clients[-1].recv, 1) == b""
+            await until(lambda: len(served) == row.connections)
+            assert len(served) < len(clients) == row.taken
+        for transport in served:
+            transport.close()
+        await asyncio.sleep(0)
+
+    for balance in balances[1:]:
+        balance.seat.row.open = 0
+    asyncio.run(main())
 
 
 def test_surplus_is_closed_with_an_answer_that_says_so(balances: list[Balance]) -> None:
