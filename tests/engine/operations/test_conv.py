@@ -180,7 +180,7 @@ def test_constant_padding_value() -> None:
             conv(weight=[[[[1]], [[1]]]]),
             Shape(8, 8, 3),
             "/weight",
-            "reads 2 x 1 groups = 2 channels, and the image has 3",
+            "needs 2 x 1 groups = 2 channels, but the image has 3",
         ),
         (conv(weight=[[[[1]]]], groups=3), Shape(8, 8, 3), "/groups", "groups 3 does not divide the 1 output channels"),
         (conv(kernel=[[1]], bias=[1, 2]), Shape(8, 8, 3), "/bias", "2 numbers for 3 output channels"),

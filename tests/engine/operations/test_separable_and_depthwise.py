@@ -137,7 +137,7 @@ def test_depthwise_separable_parameters_of_the_article() -> None:
 
 
 def test_pointwise_must_read_what_depthwise_gives() -> None:
-    with pytest.raises(InvalidSpec, match="rows of 2 numbers, and depthwise gives 3 channels") as refused:
+    with pytest.raises(InvalidSpec, match="rows of 2 numbers, but depthwise gives 3 channels") as refused:
         steps({"op": "depthwise_separable", "depthwise": [[[1]]] * 3, "pointwise": [[1, 1]]})
     assert refused.value.faults[0].pointer == "/pointwise"
 
