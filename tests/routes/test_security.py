@@ -144,7 +144,5 @@ async def test_origin_of_any_scheme_is_allowed_exactly(serve: Serve, origin: str
     ],
 )
 def test_what_is_no_origin_stops_the_start(origin: str) -> None:
-    with pytest.raises(
-        BadSettings, match=r'CONVSERVE_ALLOW_ORIGINS is .* must be origins such as .* not "null"'
-    ):
+    with pytest.raises(BadSettings, match=r'CONVSERVE_ALLOW_ORIGINS is .* must be origins such as .* not "null"'):
         Settings.load(allow_origins=origin)
