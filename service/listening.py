@@ -28,8 +28,9 @@ ACCEPTED_IN_A_TURN = 256
 """Connections accepted in one turn of the event loop; each takes a hundredth of a millisecond."""
 SERVED_IN_A_TURN = 16
 """Accepted connections that begin to be served in one turn; each takes a tenth of a millisecond."""
-MOST_WAITING = 1024
-"""Accepted connections that may wait to be served, each an open file; others wait in the kernel."""
+WAITING_SHARE = 8
+"""Of the connections that a server may have, an eighth may wait to be served. Each is an open file; others wait in the
+kernel."""
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:livez|readyz)[ ?]")
 _PROBE_BYTES = 16
 SHORT_SECONDS = 1.0
@@ -101,7 +102,8 @@ class Listening:
 
     def _offered(self, listener: socket.socket) -> None:
         """Accept what is there: many may come between two turns of the event loop."""
-        for _ in range(min(ACCEPTED_IN_A_TURN, MOST_WAITING - len(self._accepted))):
+        room = max(1, self._balance.most // WAITING_SHARE) - len(self._accepted)
+        for _ in range(min(ACCEPTED_IN_A_TURN, room)):
             if not (self._balance.is_turn() or self._nobody_does()):
                 self._pause(listener, GLANCE_SECONDS)
                 return

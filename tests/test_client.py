@@ -30,7 +30,7 @@ PROBLEM = {
 
 
 def answering(answer: Answer, **options: Any) -> Client:
-    return Client("http://service/root", transport=httpx.MockTransport(answer), **options)
+    return Client("http://service/images", transport=httpx.MockTransport(answer), **options)
 
 
 def accepted(_: httpx.Request) -> httpx.Response:
@@ -63,7 +63,7 @@ def array_of(data: bytes) -> np.ndarray:
 def test_image_and_spec_go_as_parts() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         body = request.read()
-        assert request.url == "http://service/root/v1/filter"
+        assert request.url == "http://service/images/v1/filter"
         assert request.headers["Content-Type"].startswith("multipart/form-data")
         assert request.headers["Authorization"] == "Bearer key"
         assert b'name="image"' in body
@@ -96,7 +96,7 @@ def test_image_is_bytes_a_path_or_an_array(tmp_path: Path) -> None:
 
 def test_preset_is_quoted() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        assert request.url.raw_path == b"/root/v1/filters/a%2Fb"
+        assert request.url.raw_path == b"/images/v1/filters/a%2Fb"
         return accepted(request)
 
     with answering(answer) as client:

@@ -120,9 +120,7 @@ def names_and_values(logger: Any, name: str, event: MutableMapping[str, Any]) ->
     first = {key: event[key] for key in _FIRST if key in event}
     return " ".join(
         [
-            f"{key}={value if value.isprintable() else _clean(key, value)}"
-            if isinstance(value, str)
-            else f"{key}={value!r}"
+            f"{key}={_clean(key, value) if isinstance(value, str) else repr(value)}"
             for key, value in {**first, **event}.items()
         ]
     )
@@ -150,5 +148,7 @@ def _printable(logger: Any, name: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _clean(key: str, text: str) -> str:
+    if text.isprintable():
+        return text
     spared = "\n\t" if key in _OF_SEVERAL_LINES else ""
     return "".join(c if c.isprintable() or c in spared else "\N{REPLACEMENT CHARACTER}" for c in text)

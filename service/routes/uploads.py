@@ -71,10 +71,10 @@ async def read_document(request: Request, held: Held, max_bytes: int) -> bytes:
 
 def _content_type(request: Request, default: str = "application/octet-stream") -> tuple[str, str | None]:
     """Return the media type and the boundary; a body without a type gets the most likely one."""
-    coding = _header(request, b"content-encoding", "identity").strip().lower()
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaType("bodies with a Content-Encoding are not accepted", {"Accept-Encoding": "identity"})
-    header = _header(request, b"content-type").strip()
+    header = request.headers.get("content-type", "").strip()
     if not header:
         return default, None
     if len(header) > MOST_TYPE_CHARACTERS:
@@ -83,11 +83,6 @@ def _content_type(request: Request, default: str = "application/octet-stream") -
         return header.partition(";")[0].strip().lower(), plain[1]
     media_type, options = parse_options_header(header)
     return media_type, options.get("boundary")
-
-
-def _header(request: Request, name: bytes, otherwise: str = "") -> str:
-    """Return the first header of a name in small letters, at a fifth of the cost of `request.headers`."""
-    return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), otherwise)
 
 
 def _shown(media_type: str) -> str:
@@ -129,7 +124,7 @@ def _spec(text: Buffer | None, *, preset: bool) -> bytes | None:
 
 def announced_bytes(request: Request) -> int:
     """Return the body size that the head announces; 0 if it announces none."""
-    announced = _header(request, b"content-length")
+    announced = request.headers.get("content-length", "")
     return int(announced[:20]) if announced.isdecimal() else 0
 
 
